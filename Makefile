@@ -1,0 +1,92 @@
+# Fieldmerge. `make demo` shows it, `make test` proves it; plain GNU make (3.81 will do) and sh.
+
+SHELL = /bin/sh
+VENV = .venv
+PY = $(VENV)/bin/python
+PIP = $(PY) -m pip --disable-pip-version-check --no-input
+FLASK = exec $(PY) -m flask --app wsgi
+# More words for pytest: make test ARGS="-k orders -x"
+ARGS =
+
+# Korean text in files and on the terminal, whatever LANG says; packages of this project only.
+export PYTHONUTF8 = 1
+unexport PYTHONPATH PYTHONHOME
+
+.DEFAULT_GOAL = help
+.NOTPARALLEL:
+.PHONY: help demo serve stop reset test test-more check bench
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.ready ## play the story of two offline phones, then keep the server running (ONCE=1: end after it)
+	@$(FLASK) demo $(if $(ONCE),--once)
+
+serve: $(VENV)/.ready ## start the server on DATABASE_URL, or on the local PostgreSQL
+	@$(FLASK) serve
+
+stop: ## stop what `make demo`, `make serve` and `make test` left running
+	@if [ -x $(PY) ]; then \
+	  status=0; \
+	  $(PY) -m app.serve stop || status=1; \
+	  for name in demo test; do $(PY) -m localpg stop --name $$name || status=1; done; \
+	  exit $$status; \
+	else echo "Nothing to stop: $(VENV) was never made."; fi
+
+reset: stop ## stop everything and delete the data of the local PostgreSQL
+	@if [ -x $(PY) ]; then \
+	  for name in demo test; do $(PY) -m localpg reset --name $$name || exit 1; done; \
+	fi
+
+test: $(VENV)/.ready-dev ## run the tests on the local PostgreSQL (ARGS="-k orders -x" goes to pytest)
+	@exec $(PY) -m pytest -m "not more" $(ARGS)
+
+test-more: $(VENV)/.ready-dev ## run the heavier suites too: long simulations, other PostgreSQL versions
+	@exec $(PY) -m pytest -m more $(ARGS)
+
+check: $(VENV)/.ready-dev ## format, lint, types, imports, drift of migrations and of the OpenAPI file
+	@echo "== ruff format" && $(VENV)/bin/ruff format --check .
+	@echo "== ruff check" && $(VENV)/bin/ruff check .
+	@echo "== mypy" && $(VENV)/bin/mypy
+	@echo "== lint-imports" && $(VENV)/bin/lint-imports
+	@echo "== drift of openapi.json and of the migrations" && $(PY) -m pytest -q tests/openapi tests/migrations
+
+bench: $(VENV)/.ready-dev ## run the benchmarks beside their baselines
+	@exec $(PY) -m benchmarks $(ARGS)
+
+# The stamps are newer than the lock files they were made from; the second run does nothing.
+# The packages for development include those of the product.
+$(VENV)/.ready: requirements.lock
+	@$(make_venv)
+	@if [ $(VENV)/.ready-dev -nt requirements.lock ]; then :; else \
+	  echo "Installing the packages of requirements.lock into $(VENV) (the first time takes a minute) ..." && \
+	  $(PIP) install --require-hashes -r requirements.lock; fi
+	@touch $@
+
+$(VENV)/.ready-dev: requirements/dev.lock
+	@$(make_venv)
+	@echo "Installing the packages of requirements/dev.lock into $(VENV) (the first time takes a minute) ..."
+	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@
+
+# A venv without a working pip is one that was interrupted, or whose Python is gone: it is made again.
+define make_venv
+if $(PY) -m pip --version > /dev/null 2>&1; then exit 0; fi; \
+for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then \
+    if $$python -c 'import ensurepip, venv' 2> /dev/null; then \
+      echo "Making $(VENV) with `$$python --version` ..."; \
+      exec $$python -m venv --clear $(VENV); \
+    fi; \
+    unfit="$$unfit $$python"; \
+  fi; \
+done; \
+if [ -n "$$unfit" ]; then \
+  echo "Python is here ($$unfit ) but cannot make virtual environments." >&2; \
+  echo "On Debian and Ubuntu: apt install python3-venv" >&2; \
+else \
+  echo "Python 3.11 or newer is needed; found: `python3 --version 2> /dev/null || echo none`." >&2; \
+  echo "Install it, or name it: make demo PYTHON=/path/to/python3.12" >&2; \
+fi; \
+exit 1
+endef

@@ -1,0 +1,1 @@
+"""The product: rooms of the business, spoken over HTTP."""

@@ -1,0 +1,111 @@
+"""How activities and tasks reach phones and merge."""
+
+from app.activity.states import TASK_MACHINE
+from sync.policy import Kind, Priority, SyncEntity, last_write, read_only, text_merge
+
+# The fields are the same; two shapes, because owning an account gives a technician nothing, though the
+# bucket ``user:<owner>`` is theirs. Partners see none of it.
+SALES_SHAPE = "manager+sales"
+SERVICE_SHAPE = "service"
+
+# Whether user u holds account a: territories of the drained subscriptions, ownership, and a
+# technician's own visits -3 … +14 days (in hours: a day with summer time is not always 24 of them).
+HOLDS_ACCOUNT = """((u.role <> 'technician' AND a.owner_id = u.id)
+     OR EXISTS (SELECT 1 FROM sync_subscriptions s WHERE s.tenant_id = u.tenant_id AND s.user_id = u.id
+                AND s.bucket = 'territory:' || a.territory_id)
+     OR (u.role = 'technician' AND EXISTS (
+         SELECT 1 FROM visits w
+         WHERE w.tenant_id = a.tenant_id AND w.account_id = a.id AND w.assignee_id = u.id
+           AND w.deleted_at IS NULL AND w.planned_start >= :now - interval '72 hours'
+           AND w.planned_start < :now + interval '336 hours')))"""
+
+_ACTIVITIES = """FROM activities t
+    JOIN accounts a ON a.tenant_id = t.tenant_id AND a.id = t.account_id AND a.deleted_at IS NULL"""
+_THESE = "WHERE t.tenant_id = :tenant AND t.id = ANY(CAST(:ids AS uuid[])) AND t.deleted_at IS NULL"
+
+# The buckets of the account; a private one goes to its author alone.
+ACTIVITY_BUCKETS = f"""
+SELECT t.id AS record_id, 'territory:' || a.territory_id AS bucket, s.shape
+    {_ACTIVITIES} CROSS JOIN (VALUES ('{SALES_SHAPE}'), ('{SERVICE_SHAPE}')) AS s (shape)
+    {_THESE} AND NOT t.private AND a.territory_id IS NOT NULL
+UNION
+SELECT t.id, 'user:' || a.owner_id, '{SALES_SHAPE}'
+    {_ACTIVITIES} {_THESE} AND NOT t.private AND a.owner_id IS NOT NULL
+UNION
+SELECT t.id, 'user:' || v.assignee_id, '{SERVICE_SHAPE}' {_ACTIVITIES}
+    JOIN visits v ON v.tenant_id = t.tenant_id AND v.account_id = t.account_id AND v.deleted_at IS NULL
+     AND v.planned_start >= :now - interval '72 hours' AND v.planned_start < :now + interval '336 hours'
+    JOIN users u ON u.tenant_id = v.tenant_id AND u.id = v.assignee_id AND u.role = 'technician'
+    {_THESE} AND NOT t.private
+UNION
+SELECT t.id, 'user:' || t.author_id,
+       CASE u.role WHEN 'technician' THEN '{SERVICE_SHAPE}' ELSE '{SALES_SHAPE}' END
+    {_ACTIVITIES}
+    JOIN users u ON u.tenant_id = t.tenant_id AND u.id = t.author_id
+    {_THESE} AND t.private AND {HOLDS_ACCOUNT}
+"""
+
+PRIVATE_ACTIVITIES_OF_USERS = """
+SELECT id FROM activities
+WHERE tenant_id = :tenant AND author_id = ANY(CAST(:users AS uuid[])) AND private AND deleted_at IS NULL
+"""
+
+TASK_BUCKETS = f"""
+SELECT t.id AS record_id, 'user:' || t.assignee_id AS bucket, 'all' AS shape FROM tasks t
+    {_THESE} AND t.account_id IS NULL
+UNION
+SELECT t.id, 'user:' || t.assignee_id, 'all' FROM tasks t
+    JOIN accounts a ON a.tenant_id = t.tenant_id AND a.id = t.account_id AND a.deleted_at IS NULL
+    JOIN users u ON u.tenant_id = t.tenant_id AND u.id = t.assignee_id
+    {_THESE} AND {HOLDS_ACCOUNT}
+"""  # noqa: S608  (built of constants of this file)
+
+TASKS_OF_USERS = """
+SELECT id FROM tasks
+WHERE tenant_id = :tenant AND assignee_id = ANY(CAST(:users AS uuid[])) AND account_id IS NOT NULL
+  AND deleted_at IS NULL
+"""
+
+ACTIVITY = SyncEntity(
+    "activity",
+    table="activities",
+    fields={
+        "account_id": last_write(Kind.ID),
+        "contact_id": last_write(Kind.ID),
+        "visit_id": last_write(Kind.ID),
+        "author_id": read_only(Kind.ID),
+        "kind": last_write(),
+        "direction": last_write(),
+        "value": last_write(),
+        "subject": last_write(),
+        "body": last_write(),
+        "private": last_write(Kind.BOOLEAN),
+        "happened_at": last_write(Kind.TIME),
+    },
+    shapes=(SALES_SHAPE, SERVICE_SHAPE),
+    buckets=ACTIVITY_BUCKETS,
+    in_scope=ACTIVITY_BUCKETS,
+    of_users=PRIVATE_ACTIVITIES_OF_USERS,
+    priority=Priority.HISTORY,
+    append_only=True,
+)
+
+TASK = SyncEntity(
+    "task",
+    table="tasks",
+    fields={
+        "account_id": last_write(Kind.ID),
+        "assignee_id": last_write(Kind.ID),
+        "title": last_write(),
+        "body": text_merge(),
+        "priority": last_write(),
+        "due_on": last_write(Kind.DATE),
+        "status": read_only(),
+        "closed_at": read_only(Kind.TIME),
+    },
+    buckets=TASK_BUCKETS,
+    in_scope=TASK_BUCKETS,
+    of_users=TASKS_OF_USERS,
+    priority=Priority.MY_DAY,
+    machine=TASK_MACHINE,
+)

@@ -1,0 +1,76 @@
+"""Configuration: read once from the environment, refused when unsafe."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+DEFAULT_SECRETS = {"secret", "changeme", "change-me", "development", "fieldmerge"}
+MIN_SECRET_BYTES = 32
+
+
+class ConfigInvalid(Exception):
+    """The configuration would be unsafe or cannot work; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the process runs with. Times in seconds, sizes in bytes."""
+
+    database_url: str
+    database_engine_url: str
+    database_owner_url: str
+    secret_key: str = field(repr=False)
+    cors_origins: tuple[str, ...] = ()
+    access_token_s: int = 15 * 60
+    refresh_idle_s: int = 180 * 24 * 3600
+    refresh_grace_s: int = 60
+    pool_size: int = 10
+    unsafe_durability: bool = False
+    pooled: bool = False
+    log_level: str = "INFO"
+    public_url: str = ""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Config":
+        """Read the variables that docs/operations.md lists.
+
+        Raises:
+            ConfigInvalid: A variable is missing, or a secret is short or a well-known default.
+        """
+        missing = [
+            name
+            for name in ("DATABASE_URL", "DATABASE_ENGINE_URL", "DATABASE_OWNER_URL", "FIELDMERGE_SECRET_KEY")
+            if not environ.get(name)
+        ]
+        if missing:
+            raise ConfigInvalid(
+                f"Set {', '.join(missing)}, or use `make demo`, which starts a local PostgreSQL of its own."
+            )
+        return cls(
+            database_url=environ["DATABASE_URL"],
+            database_engine_url=environ["DATABASE_ENGINE_URL"],
+            database_owner_url=environ["DATABASE_OWNER_URL"],
+            secret_key=_strong(environ["FIELDMERGE_SECRET_KEY"]),
+            cors_origins=tuple(o.strip() for o in environ.get("FIELDMERGE_CORS_ORIGINS", "").split(",") if o.strip()),
+            pool_size=_whole(environ, "FIELDMERGE_POOL_SIZE", 10),
+            unsafe_durability=environ.get("FIELDMERGE_UNSAFE_DURABILITY") == "for-tests-only",
+            pooled=environ.get("FIELDMERGE_PGBOUNCER") == "1",
+            log_level=environ.get("FIELDMERGE_LOG_LEVEL", "INFO").upper(),
+            public_url=environ.get("FIELDMERGE_PUBLIC_URL", ""),
+        )
+
+
+def _strong(secret: str) -> str:
+    if len(secret.encode()) < MIN_SECRET_BYTES or secret.lower() in DEFAULT_SECRETS or len(set(secret)) < 8:
+        raise ConfigInvalid(
+            f"FIELDMERGE_SECRET_KEY must be at least {MIN_SECRET_BYTES} random bytes; "
+            'make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
+        )
+    return secret
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
+    raw = environ.get(name, str(default))
+    if not raw.isdigit() or int(raw) < 1:
+        raise ConfigInvalid(f"{name} must be a whole number above 0, not {raw!r}.")
+    return int(raw)

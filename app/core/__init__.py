@@ -1,0 +1,1 @@
+"""What every room stands on: database, errors, clock, ids, scope. No HTTP here."""

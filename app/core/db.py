@@ -1,0 +1,181 @@
+"""Models' base class, tenant keys, and sessions that carry who writes."""
+
+import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import (
+    CHAR,
+    DateTime,
+    Engine,
+    Enum,
+    FetchedValue,
+    MetaData,
+    Numeric,
+    String,
+    create_engine,
+    make_url,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import UUID as PgUuid
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+
+from app.config import Config
+from app.core.ids import new_id
+
+
+class Base(DeclarativeBase):
+    """All tables. Enums are stored by value as text, times as timestamptz."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  (SQLAlchemy reads a plain dict)
+        UUID: PgUuid(as_uuid=True),
+        datetime: DateTime(timezone=True),
+        Decimal: Numeric(18, 4),
+        str: String(),
+        enum.StrEnum: Enum(
+            enum.StrEnum,
+            native_enum=False,
+            create_constraint=False,
+            length=40,
+            values_callable=lambda e: [m.value for m in e],
+        ),
+    }
+
+
+class TenantRow:
+    """Key of every table: the tenant first, then an id that a phone may have minted."""
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+
+
+class SyncedRow(TenantRow):
+    """A record that phones hold. Everything here but ``deleted_at`` is written by the capture triggers."""
+
+    version: Mapped[int] = mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())
+    created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
+    created_by: Mapped[UUID | None] = mapped_column(server_default=FetchedValue())
+    updated_at: Mapped[datetime] = mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())
+    updated_by: Mapped[UUID | None] = mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())
+    deleted_at: Mapped[datetime | None]
+    stamps: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=FetchedValue(), deferred=True)
+
+    __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012  (SQLAlchemy reads a plain dict)
+
+
+Currency = CHAR(3)
+
+
+def compact_json(value: Any) -> str:
+    """JSON as it goes over the wire: columns of type json keep these bytes."""
+    return orjson.dumps(value).decode()
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The URL with the psycopg 3 driver named, whatever form of ``postgresql://`` was given."""
+    parsed = make_url(url)
+    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def role_names(config: Config) -> dict[str, str]:
+    """Database roles by part: ``owner``, ``engine``, ``app`` from the URLs, and ``sql`` for people in psql."""
+    names = {
+        "owner": make_url(config.database_owner_url).username,
+        "engine": make_url(config.database_engine_url).username,
+        "app": make_url(config.database_url).username,
+    }
+    return {part: name or "" for part, name in names.items()} | {"sql": "fieldmerge_sql"}
+
+
+class Database:
+    """The two pools of a web process: requests as the app role, the sequencer as the engine role."""
+
+    def __init__(self, config: Config) -> None:
+        """Make the pools; nothing connects before the first use."""
+        args: dict[str, Any] = {"prepare_threshold": None} if config.pooled else {}
+        self.app: Engine = create_engine(
+            sqlalchemy_url(config.database_url),
+            pool_size=config.pool_size,
+            max_overflow=config.pool_size,
+            pool_timeout=5,
+            pool_pre_ping=False,
+            connect_args=args | {"application_name": "fieldmerge-app"},
+            json_serializer=compact_json,
+        )
+        self.engine: Engine = create_engine(
+            sqlalchemy_url(config.database_engine_url),
+            pool_size=2,
+            max_overflow=2,
+            pool_timeout=5,
+            connect_args={"application_name": "fieldmerge-engine"},
+        )
+        self._session = sessionmaker(self.app, expire_on_commit=False)
+
+    @contextmanager
+    def session(
+        self,
+        tenant_id: UUID | None,
+        *,
+        user_id: UUID | None = None,
+        device_id: UUID | None = None,
+        actor: str | None = None,
+    ) -> Iterator[Session]:
+        """A session in one transaction: commits at the end, rolls back on any error.
+
+        Args:
+            tenant_id: Whose rows it may touch; ``None`` sees none at all.
+            user_id: Who writes, for the ledger.
+            device_id: On which device.
+            actor: ``kind:name`` of a writer that is no person, as ``job:missed_visits`` or ``import:erp``.
+        """
+        with self._session.begin() as session:
+            set_writer(session, tenant_id, user_id=user_id, device_id=device_id, actor=actor)
+            yield session
+
+    def dispose(self) -> None:
+        """Close all pooled connections."""
+        self.app.dispose()
+        self.engine.dispose()
+
+
+def set_writer(
+    session: Session,
+    tenant_id: UUID | None,
+    *,
+    user_id: UUID | None = None,
+    device_id: UUID | None = None,
+    actor: str | None = None,
+) -> None:
+    """Tell the running transaction whose rows it may touch and who writes (SET LOCAL, pooling-safe)."""
+    session.execute(
+        text(
+            "SELECT set_config('app.tenant', :tenant, true), set_config('app.user', :user, true),"
+            " set_config('app.device', :device, true), set_config('app.actor', :actor, true)"
+        ),
+        {
+            "tenant": str(tenant_id or ""),
+            "user": str(user_id or ""),
+            "device": str(device_id or ""),
+            "actor": actor or "",
+        },
+    )
+
+
+def today_of(moment: datetime, zone: Any) -> date:
+    """The calendar day of *moment* in *zone* (a ZoneInfo)."""
+    return moment.astimezone(zone).date()

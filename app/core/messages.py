@@ -1,0 +1,288 @@
+"""What people read for each error code, in Korean and English."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+DEFAULT_LOCALE = "en"
+LOCALES = ("en", "ko")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One sentence in each language; ``{names}`` are filled from the error's details."""
+
+    en: str
+    ko: str
+
+
+def text_of(code: str, locale: str = DEFAULT_LOCALE, details: Mapping[str, Any] | None = None) -> str:
+    """The sentence for *code* in *locale*, with the details filled in where the sentence names them."""
+    message = MESSAGES.get(code)
+    if message is None:
+        return code
+    text = message.ko if locale == "ko" else message.en
+    return text.format_map(_Details({name: _plain(value) for name, value in (details or {}).items()}))
+
+
+class _Details(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return "…"
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple | set | frozenset) else str(value)
+
+
+REQUEST = {
+    "request_malformed": Message("The request is malformed.", "요청 형식이 올바르지 않습니다."),
+    "request_invalid": Message("The request is malformed.", "요청 형식이 올바르지 않습니다."),
+    "request_timeout": Message("The request took too long to arrive.", "요청이 제때 도착하지 않았습니다."),
+    "body_empty": Message("A body is needed and there was none.", "본문이 비어 있습니다."),
+    "body_not_object": Message("The body must be one JSON object.", "본문은 하나의 JSON 객체여야 합니다."),
+    "body_too_large": Message(
+        "The body is larger than 8 MB, as sent or decompressed.",
+        "본문이 8MB를 넘습니다(압축을 푼 크기 포함).",
+    ),
+    "encoding_invalid": Message(
+        "The body is no UTF-8, or its compression is broken.",
+        "본문이 UTF-8이 아니거나 압축이 손상되었습니다.",
+    ),
+    "json_invalid": Message("The body is no valid JSON.", "본문이 올바른 JSON이 아닙니다."),
+    "json_duplicate_key": Message("An object has the same key twice.", "한 객체에 같은 키가 두 번 있습니다."),
+    "json_too_deep": Message("The JSON is nested too deeply.", "JSON의 중첩이 너무 깊습니다."),
+    "number_too_long": Message("A number has too many digits.", "숫자의 자릿수가 너무 많습니다."),
+    "number_out_of_range": Message("A number is too large.", "숫자가 너무 큽니다."),
+    "limit_exceeded": Message("A limit on size or number was exceeded.", "크기 또는 개수 제한을 넘었습니다."),
+    "unsupported_media_type": Message(
+        "Send application/json in UTF-8.", "UTF-8 application/json으로 보내십시오."
+    ),
+    "unsupported_encoding": Message(
+        "Only one encoding, gzip or zstd, is taken.", "압축은 gzip 또는 zstd 하나만 쓸 수 있습니다."
+    ),
+    "uri_too_long": Message("The address is too long.", "주소가 너무 깁니다."),
+    "header_too_large": Message("The headers are too large.", "헤더가 너무 큽니다."),
+    "length_required": Message("Send the length of the body.", "본문의 길이를 함께 보내십시오."),
+    "method_not_allowed": Message(
+        "This address does not take that method.", "이 주소에서는 쓸 수 없는 메서드입니다."
+    ),
+    "not_acceptable": Message(
+        "No form of the answer suits the request.", "요청한 형식으로는 답할 수 없습니다."
+    ),
+    "range_not_satisfiable": Message("There is no such range.", "요청한 범위가 없습니다."),
+    "validation_failed": Message("Some fields are not as they must be.", "올바르지 않은 항목이 있습니다."),
+    "cursor_invalid": Message(
+        "The cursor is not one that this list gave you.", "이 목록에서 발급한 커서가 아닙니다."
+    ),
+    "sort_not_allowed": Message(
+        "The list cannot be sorted like that; possible: {allowed}.",
+        "그렇게 정렬할 수 없습니다. 가능한 항목: {allowed}",
+    ),
+    "version_required": Message(
+        "Send If-Match with the version that you read.", "읽은 버전을 If-Match로 보내십시오."
+    ),
+    "internal_error": Message(
+        "Something went wrong on our side; the request id helps us to find it.",
+        "서버에서 문제가 생겼습니다. 요청 번호를 알려 주시면 찾을 수 있습니다.",
+    ),
+}
+
+GENERAL = {
+    "error": Message("This is not possible.", "처리할 수 없습니다."),
+    "unauthenticated": Message("Please log in.", "로그인이 필요합니다."),
+    "token_expired": Message("The access token has run out.", "접속 토큰이 만료되었습니다."),
+    "token_invalid": Message("The access token is not valid.", "접속 토큰이 올바르지 않습니다."),
+    "forbidden": Message("You may not do this.", "권한이 없습니다."),
+    "not_found": Message(
+        "There is no such record, or you may not see it.", "자료가 없거나 볼 수 있는 권한이 없습니다."
+    ),
+    "reference_not_found": Message(
+        "A field names a record that does not exist or that you may not see.",
+        "존재하지 않거나 볼 수 없는 자료를 가리키는 항목이 있습니다.",
+    ),
+    "conflict": Message(
+        "The record is in another state than this needs.", "자료의 현재 상태와 맞지 않습니다."
+    ),
+    "duplicate": Message("There is such a record already.", "이미 있는 자료입니다."),
+    "id_taken": Message("The id is in use already.", "이미 쓰이고 있는 식별자입니다."),
+    "transition_not_allowed": Message(
+        "This step is not possible in the state {status}; possible now: {allowed}.",
+        "{status} 상태에서는 할 수 없습니다. 지금 가능한 작업: {allowed}",
+    ),
+    "has_dependants": Message(
+        "Other records still depend on this one.", "이 자료에 딸린 자료가 남아 있어 지울 수 없습니다."
+    ),
+    "version_stale": Message(
+        "Somebody changed the record since you read it.", "읽은 뒤에 다른 사람이 자료를 바꾸었습니다."
+    ),
+    "rule_violation": Message("A business rule does not allow this.", "업무 규칙에 어긋납니다."),
+    "too_many_requests": Message(
+        "Too many requests; wait a moment.", "요청이 너무 많습니다. 잠시 기다리십시오."
+    ),
+    "unavailable": Message(
+        "The server is busy or its database is away; try again soon.",
+        "서버가 바쁘거나 데이터베이스에 연결할 수 없습니다. 잠시 뒤에 다시 시도하십시오.",
+    ),
+}
+
+FIELDS = {
+    "blank": Message("This must not be empty.", "비워 둘 수 없습니다."),
+    "business_number_invalid": Message(
+        "This is no business registration number.", "사업자등록번호가 올바르지 않습니다."
+    ),
+    "char_not_allowed": Message(
+        "The text holds a character that cannot be stored.", "저장할 수 없는 문자가 있습니다."
+    ),
+    "choice_unknown": Message("This is none of the possible values.", "선택할 수 없는 값입니다."),
+    "currency_invalid": Message("This is no currency code.", "통화 코드가 아닙니다."),
+    "date_invalid": Message("This is no date like 2026-11-21.", "2026-11-21과 같은 날짜가 아닙니다."),
+    "decimal_invalid": Message("This is no decimal number like 12.50.", "12.50과 같은 십진수가 아닙니다."),
+    "duplicate_item": Message("The list holds a value twice.", "목록에 같은 값이 두 번 있습니다."),
+    "id_invalid": Message("This is no id.", "식별자가 아닙니다."),
+    "id_not_canonical": Message(
+        "Write the id in lower case with hyphens.", "식별자는 하이픈을 넣어 소문자로 적어야 합니다."
+    ),
+    "null_not_allowed": Message("This must have a value.", "값이 있어야 합니다."),
+    "phone_invalid": Message("This is no telephone number.", "전화번호가 아닙니다."),
+    "read_only_field": Message("This field belongs to the server.", "서버만 바꿀 수 있는 항목입니다."),
+    "required": Message("This field is needed.", "꼭 있어야 하는 항목입니다."),
+    "timestamp_invalid": Message(
+        "This is no time with a zone like 2026-11-21T09:00:00Z.",
+        "2026-11-21T09:00:00Z와 같이 시간대가 있는 시각이 아닙니다.",
+    ),
+    "too_few_items": Message("The list is too short.", "목록의 항목이 너무 적습니다."),
+    "too_long": Message("This is too long.", "너무 깁니다."),
+    "too_many_decimals": Message("Too many digits after the point.", "소수점 아래 자릿수가 너무 많습니다."),
+    "too_many_items": Message("The list is too long.", "목록의 항목이 너무 많습니다."),
+    "too_short": Message("This is too short.", "너무 짧습니다."),
+    "type_mismatch": Message("This is a value of another type.", "값의 형식이 다릅니다."),
+    "unknown_field": Message("There is no such field.", "없는 항목입니다."),
+    "value_invalid": Message("This value is not possible.", "쓸 수 없는 값입니다."),
+    "value_out_of_range": Message("The value is too small or too large.", "값이 허용 범위를 벗어났습니다."),
+}
+
+SYNC = {
+    "base_required": Message(
+        "The old value is needed to merge this field.", "이 항목을 병합하려면 이전 값이 필요합니다."
+    ),
+    "group_failed": Message(
+        "Another change of the same group was refused.", "같은 묶음의 다른 변경이 거부되었습니다."
+    ),
+    "group_changed": Message(
+        "The group was sent before with other members.", "이 묶음은 전에 다른 구성으로 보내졌습니다."
+    ),
+    "depends_on": Message(
+        "The record's creation was refused, so this change has nothing to act on.",
+        "자료 생성이 거부되어 이 변경을 적용할 수 없습니다.",
+    ),
+    "mutation_id_reused": Message(
+        "The change's id was used before for something else.", "변경 식별자가 다른 내용에 이미 쓰였습니다."
+    ),
+    "quarantined": Message(
+        "The device was locked out; a manager looks at this change.",
+        "차단된 기기입니다. 이 변경은 관리자가 확인합니다.",
+    ),
+    "awaiting_record": Message(
+        "The record is not known yet; the change waits for it.", "아직 없는 자료라서 변경이 대기 중입니다."
+    ),
+    "conflict_changed": Message(
+        "The conflict changed since you looked at it.", "확인하신 뒤에 충돌 내용이 바뀌었습니다."
+    ),
+    "record_frozen": Message(
+        "The record takes no more edits in its state.", "현재 상태에서는 더 이상 고칠 수 없습니다."
+    ),
+}
+
+IDENTITY = {
+    "auth.login_failed": Message(
+        "Company, login or password is wrong.", "회사, 아이디 또는 비밀번호가 올바르지 않습니다."
+    ),
+    "auth.too_many_tries": Message(
+        "Too many failed tries; wait {retry_after_s} seconds.",
+        "로그인 시도가 너무 많습니다. {retry_after_s}초 뒤에 다시 시도하십시오.",
+    ),
+    "auth.user_disabled": Message("This person's access was closed.", "사용이 중지된 사용자입니다."),
+    "auth.device_revoked": Message("This device was locked out.", "차단된 기기입니다."),
+    "auth.session_ended": Message(
+        "The session has ended; log in again.", "세션이 끝났습니다. 다시 로그인하십시오."
+    ),
+    "auth.refresh_invalid": Message(
+        "The session is not known; log in again.", "알 수 없는 세션입니다. 다시 로그인하십시오."
+    ),
+    "auth.refresh_expired": Message(
+        "The session was not used for too long; log in again.",
+        "오랫동안 쓰지 않아 세션이 끝났습니다. 다시 로그인하십시오.",
+    ),
+    "auth.refresh_reused": Message(
+        "The session was ended because its token was used twice; log in again.",
+        "같은 토큰이 두 번 쓰여 세션을 끝냈습니다. 다시 로그인하십시오.",
+    ),
+    "auth.password_change_due": Message(
+        "Choose a password of your own first.", "먼저 비밀번호를 새로 정하십시오."
+    ),
+    "auth.password_wrong": Message("The present password is wrong.", "현재 비밀번호가 올바르지 않습니다."),
+    "auth.password_weak": Message(
+        "The new password is not good enough ({rule}).", "새 비밀번호가 규칙에 맞지 않습니다({rule})."
+    ),
+    "user.login_invalid": Message(
+        "A login has no blanks and is not empty.", "아이디는 빈칸 없이 적어야 합니다."
+    ),
+    "user.login_taken": Message("Another person has this login.", "이미 쓰이고 있는 아이디입니다."),
+    "user.last_admin": Message(
+        "The last administrator must stay.", "마지막 관리자는 중지하거나 바꿀 수 없습니다."
+    ),
+    "user.manager_loop": Message(
+        "Nobody can be their own manager, also not by others.", "자신의 상급자를 자신으로 할 수 없습니다."
+    ),
+    "identity.code_taken": Message("Another record has this code.", "이미 쓰이고 있는 코드입니다."),
+    "identity.code_invalid": Message("The code is not well formed.", "코드 형식이 올바르지 않습니다."),
+    "identity.tree_loop": Message("Nothing can lie below itself.", "자기 자신의 아래에 둘 수 없습니다."),
+    "territory.member_taken": Message(
+        "The person is a member already on some of these days.",
+        "이 기간에 이미 구성원으로 등록되어 있습니다.",
+    ),
+    "identity.dates_reversed": Message(
+        "The last day lies before the first.", "종료일이 시작일보다 빠릅니다."
+    ),
+    "identity.zone_unknown": Message("There is no such time zone.", "없는 시간대입니다."),
+    "tenant.unknown": Message("There is no such company.", "없는 회사입니다."),
+    "staff_list.columns_unknown": Message(
+        "The columns are not as they must be; missing: {missing}; unknown: {unknown}.",
+        "열 구성이 올바르지 않습니다. 빠진 열: {missing}, 알 수 없는 열: {unknown}",
+    ),
+    "staff_list.row_invalid": Message(
+        "The column {column} has a value that cannot be used.", "{column} 열의 값을 쓸 수 없습니다."
+    ),
+    "sql_user.name_invalid": Message(
+        "A database role cannot have this name.", "데이터베이스 역할 이름으로 쓸 수 없습니다."
+    ),
+    "sql_user.name_taken": Message(
+        "There is a database role of this name.", "같은 이름의 데이터베이스 역할이 있습니다."
+    ),
+}
+
+ACCOUNTS = {
+    "account.code_taken": Message("Another account has this code.", "이미 쓰이고 있는 거래처 코드입니다."),
+    "account.parent_cycle": Message(
+        "An account cannot lie below itself.", "거래처를 자기 아래에 둘 수 없습니다."
+    ),
+    "account.reassign_not_allowed": Message(
+        "Only managers and administrators move accounts, within what they see.",
+        "거래처의 담당 구역과 담당자는 관리자가 자기 범위 안에서만 바꿀 수 있습니다.",
+    ),
+    "account.invalid": Message("Some values break a rule.", "규칙에 어긋나는 값이 있습니다."),
+    "account.relation_taken": Message(
+        "The two accounts have this relation.", "두 거래처는 이미 이 관계입니다."
+    ),
+    "account.relation_to_itself": Message(
+        "An account has no relation to itself.", "거래처는 자신과 관계를 맺을 수 없습니다."
+    ),
+}
+
+VISITS: dict[str, Message] = {}
+
+ACTIVITY: dict[str, Message] = {}
+
+MESSAGES: dict[str, Message] = (
+    REQUEST | GENERAL | FIELDS | SYNC | IDENTITY | ACCOUNTS | VISITS | ACTIVITY
+)  # fmt: skip

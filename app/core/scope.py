@@ -1,0 +1,153 @@
+"""Who sees what: the one definition that REST, sync, search and exports share."""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, FromClause, and_, column, exists, false, or_, select, table, true
+
+VISIT_DAYS_BACK = 3
+VISIT_DAYS_AHEAD = 14
+
+
+class Role(enum.StrEnum):
+    """What a person does; permission sets add to it."""
+
+    REP = "rep"
+    TECHNICIAN = "technician"
+    MANAGER = "manager"
+    ADMIN = "admin"
+    PARTNER = "partner"
+    INTEGRATION = "integration"
+
+
+class ShapeClass(enum.StrEnum):
+    """Which fields a role may see; each entity groups these classes into its shapes."""
+
+    SALES = "sales"
+    SERVICE = "service"
+    MANAGER = "manager"
+    PARTNER = "partner"
+
+
+SHAPE_OF_ROLE = {
+    Role.REP: ShapeClass.SALES,
+    Role.TECHNICIAN: ShapeClass.SERVICE,
+    Role.MANAGER: ShapeClass.MANAGER,
+    Role.ADMIN: ShapeClass.MANAGER,
+    Role.PARTNER: ShapeClass.PARTNER,
+    Role.INTEGRATION: ShapeClass.MANAGER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What one user may see at one moment, read from the database for each request.
+
+    ``territory_ids`` holds the territories that the user is a member of today, for managers with
+    their descendants; ``unit_ids`` the own org unit, for managers with descendants.
+    """
+
+    user_id: UUID
+    role: Role
+    territory_ids: frozenset[UUID]
+    unit_ids: frozenset[UUID]
+    at: datetime
+
+    @property
+    def everything(self) -> bool:
+        """Admins and integrations see all records of the tenant (never of another)."""
+        return self.role in (Role.ADMIN, Role.INTEGRATION)
+
+    @property
+    def shape(self) -> ShapeClass:
+        """The user's one shape class."""
+        return SHAPE_OF_ROLE[self.role]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: identity from the token, role and scope from the database of this request."""
+
+    tenant_id: UUID
+    user_id: UUID
+    device_id: UUID | None
+    scope: Scope
+    permissions: frozenset[str] = frozenset()
+    locale: str = "ko"
+    time_zone: str = "Asia/Seoul"
+
+    @property
+    def role(self) -> Role:
+        """The actor's role."""
+        return self.scope.role
+
+
+# Light tables, so that core needs no room: only the columns that decide scope.
+_visits = table("visits", *(column(c) for c in ("tenant_id", "account_id", "assignee_id", "planned_start", "deleted_at")))
+_accounts = table("accounts", *(column(c) for c in ("tenant_id", "id", "territory_id", "owner_id", "deleted_at")))
+
+
+def sees_account(scope: Scope, accounts: FromClause | Any) -> ColumnElement[bool]:
+    """Whether the scope holds an account.
+
+    Args:
+        scope: Of the asking user.
+        accounts: The accounts table, model or alias (``tenant_id, id, territory_id, owner_id``).
+
+    Returns:
+        A condition on *accounts*. Reps: own territories and owned; technicians: overlay
+        territories and accounts of own visits -3 … +14 days; managers: the territories' subtree and owned.
+    """
+    if scope.everything:
+        return true()
+    ways: list[ColumnElement[bool]] = []
+    columns = accounts.c if isinstance(accounts, FromClause) else accounts
+    if scope.territory_ids:
+        ways.append(columns.territory_id.in_(scope.territory_ids))
+    if scope.role in (Role.REP, Role.MANAGER):
+        ways.append(columns.owner_id == scope.user_id)
+    if scope.role is Role.TECHNICIAN:
+        ways.append(
+            exists(
+                select(1).where(
+                    _visits.c.tenant_id == columns.tenant_id,
+                    _visits.c.account_id == columns.id,
+                    _visits.c.assignee_id == scope.user_id,
+                    _visits.c.deleted_at.is_(None),
+                    _visits.c.planned_start >= scope.at - timedelta(days=VISIT_DAYS_BACK),
+                    _visits.c.planned_start < scope.at + timedelta(days=VISIT_DAYS_AHEAD),
+                )
+            )
+        )
+    return or_(*ways) if ways else false()
+
+
+def sees_child_of_account(scope: Scope, child: Any) -> ColumnElement[bool]:
+    """Whether the account that *child* (with ``tenant_id, account_id``) hangs on is in the scope."""
+    if scope.everything:
+        return true()
+    return exists(
+        select(1).where(
+            _accounts.c.tenant_id == child.tenant_id,
+            _accounts.c.id == child.account_id,
+            _accounts.c.deleted_at.is_(None),
+            sees_account(scope, _accounts),
+        )
+    )
+
+
+def sees_assigned(scope: Scope, child: Any) -> ColumnElement[bool]:
+    """Whether the scope holds a record with ``assignee_id`` and ``account_id`` (a visit, a task).
+
+    Technicians see their own only; reps their own and all of their accounts; managers those of
+    their accounts. A child whose account is outside the scope is outside it too.
+    """
+    if scope.everything:
+        return true()
+    own = child.assignee_id == scope.user_id
+    if scope.role is Role.TECHNICIAN:
+        return and_(own, or_(child.account_id.is_(None), sees_child_of_account(scope, child)))
+    return or_(and_(own, child.account_id.is_(None)), sees_child_of_account(scope, child))

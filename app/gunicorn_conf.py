@@ -1,0 +1,42 @@
+"""Settings of gunicorn; address, workers and threads come on the command line of app/serve.py."""
+
+import os
+from typing import Any
+
+from gunicorn.http import wsgi  # type: ignore[import-untyped] # ships no types
+
+worker_class = "gthread"
+workers = 2
+threads = 32
+
+# A cursor and filters fit by far; whoever sends more gets 414 or 431 before any code of ours runs.
+limit_request_line = 8190
+limit_request_fields = 64
+limit_request_field_size = 8190
+
+# Longer than the 60 s after which common reverse proxies close an idle connection, so that they close first.
+keepalive = 75
+# A worker whose main thread is silent for this long is replaced; requests run in other threads.
+timeout = 60
+# Requests under way may end; what lasts longer is cut off and sent again by the phone.
+graceful_timeout = 30
+
+# Heartbeats are files; on a slow disk they would stop workers.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a tmpfs, mkstemp inside
+
+# Requests are logged by the application, as structured lines without personal data.
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+
+# No second way to control the server; app/serve.py is the one.
+control_socket_disable = True
+
+
+def _headers_without_server(response: Any) -> list[str]:
+    return [header for header in _all_headers(response) if not header.startswith("Server:")]
+
+
+# Which server this is helps nobody but an attacker; gunicorn has no setting for it.
+_all_headers = wsgi.Response.default_headers
+wsgi.Response.default_headers = _headers_without_server

@@ -1,0 +1,1 @@
+"""The central customer history: the ledger, readable."""

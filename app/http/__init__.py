@@ -1,0 +1,1 @@
+"""Flask glue: API object, authentication, transaction, strict JSON, problem+json."""

@@ -1,0 +1,217 @@
+"""Who asks: access tokens that hold identity only, and the rule of each operation."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import jwt
+import structlog
+from flask import g, request
+from sqlalchemy.orm import Session
+
+from app.config import Config
+from app.core.clock import utc_now
+from app.core.errors import Forbidden, Unauthenticated
+from app.core.scope import Actor, Role
+from app.http.services import derive_key, services
+
+ALGORITHM = "HS256"
+TYPE = "at+jwt"
+ISSUER = "fieldmerge"
+AUDIENCE = "fieldmerge-api"
+PURPOSE = "access-token"
+CLAIMS = ("iss", "aud", "sub", "tid", "iat", "exp")  # and did, which is null for integrations
+MAX_TOKEN_CHARS = 2_000
+CLOCK_SKEW_S = 60
+
+
+class ActorLoader(Protocol):
+    """Reads an actor from the database; ``app.identity.service.actor_of``."""
+
+    def __call__(
+        self,
+        session: Session,
+        tenant_id: UUID,
+        user_id: UUID,
+        device_id: UUID | None,
+        now: datetime,
+        *,
+        password_may_be_due: bool = False,
+    ) -> Actor: ...
+
+
+_loaders: list[ActorLoader] = []
+
+
+class TokenExpired(Unauthenticated):
+    """The access token has run out; use the refresh token."""
+
+    code = "token_expired"
+
+
+class TokenInvalid(Unauthenticated):
+    """What was sent is no access token of this server."""
+
+    code = "token_invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """What an access token says: identity, nothing about rights."""
+
+    tenant_id: UUID
+    user_id: UUID
+    device_id: UUID | None
+    issued_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may call an operation.
+
+    Attributes:
+        roles: Any of these.
+        anonymous: Nobody is asked who they are.
+        password_may_be_due: Also people who must choose a password of their own first.
+    """
+
+    roles: frozenset[Role] = frozenset()
+    anonymous: bool = False
+    password_may_be_due: bool = False
+
+
+def issue_access_token(
+    config: Config, tenant_id: UUID, user_id: UUID, device_id: UUID | None, now: datetime
+) -> str:
+    """Make an access token that lives ``config.access_token_s`` seconds from *now* (aware UTC)."""
+    issued = int(now.timestamp())
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": str(user_id),
+        "tid": str(tenant_id),
+        "did": str(device_id) if device_id else None,
+        "iat": issued,
+        "exp": issued + config.access_token_s,
+    }
+    return jwt.encode(claims, token_key(config), algorithm=ALGORITHM, headers={"typ": TYPE})
+
+
+def read_access_token(config: Config, token: str, now: datetime) -> AccessClaims:
+    """Prove an access token and say whom it names.
+
+    The times are compared with *now* and not by PyJWT, which knows no other clock than its own.
+
+    Raises:
+        TokenExpired: It was good until it ran out.
+        TokenInvalid: Anything else: another algorithm, type, issuer, audience or key, extra header fields.
+    """
+    if len(token) > MAX_TOKEN_CHARS:
+        raise TokenInvalid
+    try:
+        decoded = jwt.decode_complete(
+            token,
+            token_key(config),
+            algorithms=[ALGORITHM],
+            audience=AUDIENCE,
+            issuer=ISSUER,
+            options={
+                "require": list(CLAIMS),
+                "strict_aud": True,
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+            },
+        )
+        # Only what we write ourselves: kid, jku, jwk, x5u and crit would ask us to look for keys elsewhere.
+        if decoded["header"] != {"alg": ALGORITHM, "typ": TYPE}:
+            raise TokenInvalid
+        claims, expires, issued = _claims(decoded["payload"])
+    except (jwt.InvalidTokenError, ValueError, TypeError, KeyError, OverflowError) as error:
+        raise TokenInvalid from error
+    if now.timestamp() >= expires:
+        raise TokenExpired
+    if issued > now.timestamp() + CLOCK_SKEW_S:
+        raise TokenInvalid
+    return claims
+
+
+def _claims(payload: dict[str, Any]) -> tuple[AccessClaims, int, int]:
+    expires, issued = payload["exp"], payload["iat"]
+    if type(expires) is not int or type(issued) is not int:
+        raise TypeError
+    claims = AccessClaims(
+        tenant_id=_id(payload["tid"]),
+        user_id=_id(payload["sub"]),
+        device_id=_id(payload["did"]) if payload["did"] is not None else None,
+        issued_at=datetime.fromtimestamp(issued, tz=UTC),
+    )
+    return claims, expires, issued
+
+
+def _id(value: Any) -> UUID:
+    if not isinstance(value, str):
+        raise TypeError
+    return UUID(value)
+
+
+def token_key(config: Config) -> bytes:
+    """The signing key of access tokens."""
+    return derive_key(config.secret_key, PURPOSE)
+
+
+def register_actor_loader(loader: ActorLoader) -> None:
+    """Tell how an actor is read from the database; the identity room owns that, above this package."""
+    _loaders[:] = [loader]
+
+
+def current_claims() -> AccessClaims:
+    """The claims of this request's bearer token; the database is not asked.
+
+    Raises:
+        Unauthenticated: There is no token, or it is not good.
+    """
+    claims: AccessClaims | None = g.get("claims")
+    if claims is None:
+        claims = g.claims = read_access_token(services().config, _bearer_token(), utc_now())
+    return claims
+
+
+def _bearer_token() -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated
+    return token.strip()
+
+
+def current_actor(session: Session) -> Actor:
+    """Who asks, with role and scope as the database has them now, and allowed to by the operation's rule.
+
+    Args:
+        session: Open session of the token's tenant (``current_claims().tenant_id``).
+
+    Raises:
+        Unauthenticated: The token is not good, the user is gone or disabled, the device revoked.
+        Forbidden: The operation's rule does not name the actor's role.
+    """
+    rule: Rule | None = g.get("rule")
+    if rule is None:
+        raise RuntimeError("This operation declares no rule: put @blp.allow(...) above it.")
+    claims = current_claims()
+    actor = _loaders[0](
+        session,
+        claims.tenant_id,
+        claims.user_id,
+        claims.device_id,
+        utc_now(),
+        password_may_be_due=rule.password_may_be_due,
+    )
+    structlog.contextvars.bind_contextvars(
+        tenant_id=str(actor.tenant_id), user_id=str(actor.user_id), device_id=str(actor.device_id)
+    )
+    g.actor = actor
+    g.rule_was_checked = True
+    if actor.role not in rule.roles:
+        raise Forbidden
+    return actor

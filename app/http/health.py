@@ -1,0 +1,45 @@
+"""Whether the process lives, and whether it can work."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from alembic.script import ScriptDirectory
+from flask import Response, jsonify
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from app.http.services import services
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+
+def show_health() -> Response:
+    """The process lives; nothing else is asked."""
+    return jsonify({"status": "ok"})
+
+
+def show_readiness() -> tuple[Response, int]:
+    """The database answers and its migrations are those of this code."""
+    state = database_state()
+    ready = state == {"database": "ok", "migrations": "ok"}
+    return jsonify({"status": "ready" if ready else "not_ready", **state}), 200 if ready else 503
+
+
+def database_state() -> dict[str, str]:
+    """``database``: ok or unreachable; ``migrations``: ok, behind (or ahead), or unknown."""
+    try:
+        with services().db.app.connect() as connection:
+            found = set(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
+    except ProgrammingError:  # not migrated at all, or the role may not read it
+        return {"database": "ok", "migrations": "unknown"}
+    except (SQLAlchemyError, PoolTimeout):
+        return {"database": "unreachable", "migrations": "unknown"}
+    return {"database": "ok", "migrations": "ok" if found == wanted_revisions() else "behind"}
+
+
+@cache
+def wanted_revisions() -> set[Any]:
+    """Head revisions of the migrations that came with this code."""
+    return set(ScriptDirectory(str(MIGRATIONS)).get_heads())

@@ -1,0 +1,1 @@
+"""Who works here: tenants, units, people, devices, sessions, territories."""

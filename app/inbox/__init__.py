@@ -1,0 +1,1 @@
+"""The conflict inbox: what the merge left for a person to decide."""

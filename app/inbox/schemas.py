@@ -1,0 +1,65 @@
+"""Inbox items on the wire."""
+
+import enum
+
+from app.http.fields import Choice, Id, Integer, Json, Text, Time, WireSchema
+from app.http.paging import PageQuery
+from app.inbox.models import ConflictState
+
+
+class ConflictChoice(enum.StrEnum):
+    """How an item is decided."""
+
+    MINE = "mine"
+    THEIRS = "theirs"
+    BASE = "base"
+    VALUE = "value"
+    APPLY = "apply"
+    DISCARD = "discard"
+
+
+class ConflictSchema(WireSchema):
+    """An item of the inbox; base and theirs are null where the viewer's scope no longer holds the record."""
+
+    id = Id(dump_only=True)
+    version = Integer(dump_only=True)
+    kind = Text(max=2000, dump_only=True, metadata={"example": "field"})
+    entity = Text(max=2000, dump_only=True, metadata={"example": "account"})
+    record_id = Id(dump_only=True)
+    field = Text(max=2000, dump_only=True, allow_none=True, metadata={"example": "legal_name"})
+    row_id = Id(dump_only=True, allow_none=True, metadata={"example": None})
+    account_id = Id(dump_only=True, allow_none=True)
+    record_version = Integer(dump_only=True)
+    code = Text(max=2000, dump_only=True, allow_none=True, metadata={"example": None})
+    base = Json(dump_only=True, allow_none=True, metadata={"example": "한빛에너지"})
+    mine = Json(dump_only=True, allow_none=True, metadata={"example": "한빛에너지 주식회사"})
+    theirs = Json(dump_only=True, allow_none=True, metadata={"example": "(주)한빛에너지"})
+    author_id = Id(dump_only=True)
+    device_id = Id(dump_only=True, allow_none=True)
+    mutation_id = Id(dump_only=True, allow_none=True)
+    occurred_at = Time(dump_only=True, allow_none=True)
+    happened_at = Time(dump_only=True)
+    losers = Json(dump_only=True, metadata={"example": []})
+    state = Choice(ConflictState, dump_only=True)
+    choice = Text(max=2000, dump_only=True, allow_none=True, metadata={"example": None})
+    resolution = Json(dump_only=True, allow_none=True, metadata={"example": None})
+    reason = Text(max=2000, dump_only=True, allow_none=True, metadata={"example": None})
+    resolved_by = Id(dump_only=True, allow_none=True, metadata={"example": None})
+    resolved_at = Time(dump_only=True, allow_none=True, metadata={"example": None})
+
+
+class ConflictQuery(PageQuery):
+    """Filters of the inbox."""
+
+    state = Choice(ConflictState)
+
+
+class ResolutionSchema(WireSchema):
+    """A decision on an item."""
+
+    choice = Choice(ConflictChoice, required=True)
+    value = Json(allow_none=True, metadata={"description": "The new value, with choice `value`"})
+    reason = Text(max=500, allow_none=True, metadata={"example": "등기부 확인"})
+    record_version = Integer(
+        min=0, metadata={"description": "The record's version that was shown when it was decided"}
+    )

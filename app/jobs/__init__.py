@@ -1,0 +1,1 @@
+"""Work that time starts: one scheduler process, guarded by an advisory lock."""

@@ -1,0 +1,1 @@
+"""Sample customers: real Korean districts, and nothing else that could be real."""

@@ -1,0 +1,336 @@
+"""One round trip of a phone: judge what it pushed, drain, answer what it lacks from one snapshot."""
+
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import orjson
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from app.core.db import Database, set_writer
+from app.core.errors import Unavailable
+from app.core.scope import Actor
+from app.sync_api.metrics import MUTATIONS, VERDICTS
+from app.sync_api.rooms import RoomVerbs, is_transient
+from app.sync_api.synced import Synced
+from app.sync_api.wire import SyncRequest
+from sync.cursor import Cursor, CursorInvalid, decode, encode
+from sync.errors import RequestInvalid
+from sync.pull import Ask, Page, pull
+from sync.push import CHUNK, Pushed, Pusher, Sender, Verdict
+from sync.registry import Registry
+from sync.render import body_sql
+from sync.sequencer import REQUEST_MARKS, Drainer
+from sync.stores.feed import FeedReader, keep_set, set_id_of
+from sync.stores.push import PushStore
+from sync.wire import Mutation
+
+TRIES = 5
+BOOKKEEPING = timedelta(seconds=60)
+"""How stale a device's row may be when nothing else is to be written."""
+
+ActorOf = Callable[[Session], Actor]
+
+
+class OutcomeUnknown(Unavailable):
+    """The connection was lost in COMMIT: send the same mutations again, the answer tells which were judged."""
+
+    code = "outcome_unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the token says it is; the rights are read from the database."""
+
+    tenant_id: UUID
+    user_id: UUID
+    device_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class _DeviceRow:
+    highest_n: int
+    known: tuple[Any, ...]
+    last_sync_at: datetime | None
+
+
+class Exchange:
+    """Serves ``POST /sync`` for one process."""
+
+    def __init__(
+        self,
+        db: Database,
+        registry: Registry,
+        synced: Mapping[str, Synced],
+        drainer: Drainer,
+        clock: Callable[[], datetime],
+        key: bytes,
+    ) -> None:
+        """Join the parts.
+
+        Args:
+            db: The pools.
+            registry: Policies.
+            synced: Policies with their schemas and verbs.
+            drainer: Sequences for requests.
+            clock: Server time, aware UTC.
+            key: Secret under which cursors are made.
+        """
+        self.db = db
+        self.registry = registry
+        self.synced = synced
+        self.drainer = drainer
+        self.clock = clock
+        self.key = key
+
+    def answer(self, who: Identity, actor_of: ActorOf, request: SyncRequest) -> bytes:
+        """The whole answer as JSON.
+
+        Args:
+            who: From the access token.
+            actor_of: Reads user, role, scope and the device's state in a session; raises Unauthenticated.
+            request: Checked envelope.
+
+        Raises:
+            RequestInvalid: 400; nothing was judged.
+            Unauthenticated: 401.
+            Unavailable: 503; send it again.
+        """
+        cursor = self._cursor(who, request.cursor)
+        if cursor is None and request.mutations:
+            raise RequestInvalid("mutations_without_cursor", "/mutations")
+        pushed = self._push(who, actor_of, request) if request.mutations else Pushed([], 0, False)
+        self._drain_if_due(who, actor_of)
+        with self.snapshot(who) as (connection, session):
+            actor = actor_of(session)
+            reader = self.reader(connection, who.tenant_id)
+            device = _device_row(connection, who)
+            page = pull(reader, self.registry, cursor, self._ask(who, actor, request, device), set_id_of)
+            records = self._records(connection, session, actor, pushed.verdicts)
+        self._keep(who, request, device, page)
+        directives = (["rebase"] if page.rebase else []) + (["reauth"] if pushed.cloned else [])
+        return _json(pushed.verdicts, records, page, encode(page.cursor, self.key), self.clock(), directives)
+
+    def _cursor(self, who: Identity, token: str | None) -> Cursor | None:
+        if token is None:
+            return None
+        try:
+            return decode(token, self.key, tenant_id=who.tenant_id, device_id=who.device_id)
+        except CursorInvalid as error:
+            raise RequestInvalid("cursor_invalid", "/cursor") from error
+
+    # -- push
+
+    def _push(self, who: Identity, actor_of: ActorOf, request: SyncRequest) -> Pushed:
+        whole = Pushed([], 0, False)
+        now = self.clock()
+        for start in range(0, len(request.mutations), CHUNK):
+            part = self._push_chunk(who, actor_of, request, request.mutations[start : start + CHUNK], now)
+            whole.verdicts += part.verdicts
+            whole.cloned = whole.cloned or part.cloned
+        MUTATIONS.inc(len(request.mutations))
+        for verdict in whole.verdicts:
+            VERDICTS.labels("replayed" if verdict.replayed else str(verdict.status)).inc()
+        return whole
+
+    def _push_chunk(
+        self, who: Identity, actor_of: ActorOf, request: SyncRequest, chunk: Sequence[Mutation], now: datetime
+    ) -> Pushed:
+        for attempt in range(1, TRIES + 1):
+            try:
+                return self._judge(who, actor_of, request, chunk, now)
+            except DBAPIError as error:
+                if not is_transient(error) or attempt == TRIES:
+                    if is_transient(error):
+                        raise OutcomeUnknown(retry_after_s=random.randint(1, 4)) from error  # noqa: S311
+                    raise
+                time.sleep(0.02 * attempt * (1 + random.random()))  # noqa: S311  (spreads load)
+        raise AssertionError("unreachable")
+
+    def _judge(
+        self, who: Identity, actor_of: ActorOf, request: SyncRequest, chunk: Sequence[Mutation], now: datetime
+    ) -> Pushed:
+        with self.db.session(who.tenant_id, user_id=who.user_id, device_id=who.device_id) as session:
+            actor = actor_of(session)
+            store = PushStore(
+                session.connection(), who.tenant_id, who.user_id, who.device_id, session.begin_nested
+            )
+            rooms = RoomVerbs(self.synced, session, actor, store, now)
+            sender = Sender(who.user_id, who.device_id, actor.scope.shape, now, request.sent_at)
+            return Pusher(store, self.registry, rooms, sender, fresh=session.expunge_all).push(chunk)
+
+    # -- pull
+
+    @contextmanager
+    def snapshot(self, who: Identity) -> Iterator[tuple[Connection, Session]]:
+        """One repeatable-read, read-only transaction with the tenant set."""
+        with self.db.app.connect() as raw:
+            connection = raw.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin(), Session(connection, expire_on_commit=False) as session:
+                set_writer(session, who.tenant_id, user_id=who.user_id, device_id=who.device_id)
+                yield connection, session
+
+    def reader(self, connection: Connection, tenant_id: UUID) -> FeedReader:
+        """A reader of the feed in *connection*'s snapshot."""
+        today = self.clock().astimezone(ZoneInfo(self.registry.zone)).date()
+        return FeedReader(connection, tenant_id, self.registry.subscriptions_sql, today)
+
+    def _drain_if_due(self, who: Identity, actor_of: ActorOf) -> None:
+        """Sequence waiting marks, and a scope that is no longer what was drained; holds no connection meanwhile."""
+        with self.snapshot(who) as (connection, session):
+            actor_of(session)
+            reader = self.reader(connection, who.tenant_id)
+            marks = reader.waiting_marks(REQUEST_MARKS + 1)
+            drained, live = reader.buckets(who.user_id)
+        if drained != live:
+            with self.db.session(who.tenant_id) as session:
+                session.execute(text("SELECT sync_mark_user(:user)"), {"user": who.user_id})
+            marks += 1
+        if marks:
+            self.drainer.drain_if_due(who.tenant_id, marks)
+
+    def _ask(self, who: Identity, actor: Actor, request: SyncRequest, device: _DeviceRow) -> Ask:
+        return Ask(
+            tenant_id=who.tenant_id,
+            device_id=who.device_id,
+            user_id=who.user_id,
+            shape_class=actor.scope.shape,
+            schema_version=request.schema_version,
+            limit=request.limit,
+            byte_limit=request.byte_limit,
+            pending=request.pending,
+            highest_n=device.highest_n,
+        )
+
+    def _records(
+        self, connection: Connection, session: Session, actor: Actor, verdicts: Sequence[Verdict]
+    ) -> dict[tuple[str, UUID], str]:
+        """Bodies for the verdicts: of records in scope, in the actor's shape, as they are now."""
+        wanted: dict[str, set[UUID]] = defaultdict(set)
+        for verdict in verdicts:
+            if verdict.entity in self.synced and verdict.record_id is not None:
+                wanted[verdict.entity].add(verdict.record_id)
+        found: dict[tuple[str, UUID], str] = {}
+        for name, ids in wanted.items():
+            one = self.synced[name]
+            shape = one.policy.shape_for(actor.scope.shape)
+            seen = one.visible(session, actor, sorted(ids)) if shape else set()
+            if shape is None or not seen:
+                continue
+            rows = connection.execute(
+                text(
+                    f"SELECT t.id, {body_sql(one.policy, shape)} FROM {one.policy.table} t"  # noqa: S608
+                    " WHERE t.tenant_id = :tenant AND t.id = ANY(:ids)"
+                ),
+                {"tenant": actor.tenant_id, "ids": sorted(seen)},
+            )
+            found |= {(name, row[0]): row[1] for row in rows}
+        return found
+
+    def _keep(self, who: Identity, request: SyncRequest, device: _DeviceRow, page: Page) -> None:
+        """Keep the subscription set that the cursor names, and what the device tells of itself."""
+        with self.db.app.connect() as connection:
+            known = device.known == request.told
+            now = self.clock()
+            fresh = device.last_sync_at is not None and now - device.last_sync_at < BOOKKEEPING
+            if known and fresh and request.cursor is not None and not page.rebase and not page.new_set:
+                return
+            with connection.begin(), Session(connection) as session:
+                set_writer(session, who.tenant_id, user_id=who.user_id, device_id=who.device_id)
+                keep_set(connection, who.tenant_id, page.channels)
+                _note_sync(connection, who, request, now)
+
+
+def _device_row(connection: Connection, who: Identity) -> _DeviceRow:
+    row = connection.execute(
+        text(
+            "SELECT highest_n, schema_version, app_version, platform, pending, last_error, last_sync_at"
+            " FROM sync_devices WHERE tenant_id = :tenant AND device_id = :device"
+        ),
+        {"tenant": who.tenant_id, "device": who.device_id},
+    ).one_or_none()
+    return _DeviceRow(0, (), None) if row is None else _DeviceRow(row[0], tuple(row[1:6]), row[6])
+
+
+def _note_sync(connection: Connection, who: Identity, request: SyncRequest, now: datetime) -> None:
+    schema, app, platform, pending, last_error = request.told
+    connection.execute(
+        text(
+            "INSERT INTO sync_devices (tenant_id, device_id, user_id, schema_version, app_version, platform,"
+            " pending, last_error, last_sync_at)"
+            " VALUES (:tenant, :device, :user, :schema, :app, :platform, :pending, :error, :now)"
+            " ON CONFLICT (tenant_id, device_id) DO UPDATE SET schema_version = :schema, app_version = :app,"
+            " platform = :platform, pending = :pending, last_error = :error, last_sync_at = :now"
+        ),
+        {
+            "tenant": who.tenant_id,
+            "device": who.device_id,
+            "user": who.user_id,
+            "schema": schema,
+            "app": app,
+            "platform": platform,
+            "pending": pending,
+            "error": last_error,
+            "now": now,
+        },
+    )
+
+
+def _json(
+    verdicts: Sequence[Verdict],
+    records: Mapping[tuple[str, UUID], str],
+    page: Page,
+    token: str,
+    now: datetime,
+    directives: Sequence[str],
+) -> bytes:
+    """The answer by concatenation: bodies are already the bytes of the wire."""
+    parts = [
+        '{"verdicts":[',
+        ",".join(_verdict(v, records) for v in verdicts),
+        '],"changes":[',
+        ",".join(
+            f'{{"entity":"{r.entity}","id":"{r.record_id}","version":{r.version},"record":{r.body}}}'
+            for r in page.changes
+        ),
+        '],"removed":[',
+        ",".join(f'{{"entity":"{e}","id":"{i}","reason":"{reason}"}}' for e, i, reason in page.removed),
+        '],"epoch":"',
+        str(page.cursor.epoch),
+        '","cursor":"',
+        token,
+        '","has_more":',
+        "true" if page.has_more else "false",
+        ',"server_time":"',
+        now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        '","events":"/api/v1/sync/events","directives":',
+        orjson.dumps(list(directives)).decode(),
+        "}",
+    ]
+    return "".join(parts).encode()
+
+
+def _verdict(verdict: Verdict, records: Mapping[tuple[str, UUID], str]) -> str:
+    head = orjson.dumps(
+        {
+            "id": verdict.id,
+            "status": str(verdict.status),
+            "code": verdict.code,
+            "detail": verdict.detail,
+            "version": verdict.version,
+            "fields": dict(verdict.fields),
+            "conflict_id": verdict.conflict_id,
+            "replayed": verdict.replayed,
+        }
+    ).decode()
+    body = records.get((verdict.entity, verdict.record_id), "null") if verdict.record_id else "null"
+    return f'{head[:-1]},"record":{body}}}'

@@ -1,0 +1,7 @@
+"""Counters of the sync engine: received = the sum over verdicts, always."""
+
+from app.http.metrics import REGISTRY
+from prometheus_client import Counter
+
+MUTATIONS = Counter("fieldmerge_mutations_received", "Mutations that phones sent", registry=REGISTRY)
+VERDICTS = Counter("fieldmerge_verdicts", "Verdicts given, replays counted as such", ["status"], registry=REGISTRY)

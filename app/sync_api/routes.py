@@ -1,0 +1,184 @@
+"""The wire of the sync engine over HTTP, and what needs every room's verbs: decisions, history, rejections."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Response, current_app
+from flask.views import MethodView
+from sqlalchemy.orm import Session
+
+from app.accounts import service as accounts
+from app.core.clock import utc_now
+from app.core.scope import Actor, Role
+from app.history import service as history
+from app.history.schemas import HistoryPageSchema, HistoryQuery, RejectionPageSchema
+from app.http.api import Blueprint
+from app.http.auth import current_actor, current_claims
+from app.http.errors import Refused as HttpRefused
+from app.http.etag import require_version, set_version
+from app.http.openapi import example_of
+from app.http.services import derive_key, services
+from app.http.strict_json import load_body
+from app.http.transaction import note_access, transaction
+from app.inbox import service as inbox
+from app.inbox.routes import viewed_by
+from app.inbox.schemas import ConflictSchema, ResolutionSchema
+from app.sync_api.exchange import Exchange, Identity
+from app.sync_api.registry import BY_NAME, REGISTRY
+from app.sync_api.rooms import RoomVerbs
+from app.sync_api.schema import SchemaDocumentSchema, schema_document
+from app.sync_api.schemas import SyncAnswerSchema, SyncBodySchema
+from app.sync_api.wire import sync_request
+from sync.errors import Refused, RequestInvalid
+from sync.sequencer import Drainer
+from sync.stores.push import PushStore
+
+blp = Blueprint("sync", __name__, url_prefix="/api/v1", description="Delta sync: one round trip pushes and pulls")
+
+EXTENSION = "fieldmerge-sync"
+PHONE_USERS = (Role.REP, Role.TECHNICIAN, Role.MANAGER, Role.ADMIN, Role.PARTNER)
+CUSTOMER_READERS = (Role.REP, Role.TECHNICIAN, Role.MANAGER, Role.ADMIN)
+
+
+# Documented here and checked by app.sync_api.wire: one bad mutation must not refuse the others.
+BODY = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": SyncBodySchema, "example": example_of(SyncBodySchema, loading=True)}
+    },
+}
+
+
+def exchange() -> Exchange:
+    """The process's one exchange."""
+    found: Exchange | None = current_app.extensions.get(EXTENSION)
+    if found is None:
+        shared = services()
+        drainer = Drainer(shared.db.engine, REGISTRY, utc_now)
+        key = derive_key(shared.config.secret_key, "sync-cursor")
+        found = Exchange(shared.db, REGISTRY, BY_NAME, drainer, utc_now, key)
+        current_app.extensions[EXTENSION] = found
+    return found
+
+
+@blp.route("/sync")
+class Sync(MethodView):
+    """The one round trip."""
+
+    @blp.allow(*PHONE_USERS)
+    @blp.doc(requestBody=BODY)
+    @blp.response(200, SyncAnswerSchema)
+    def post(self) -> Response:
+        """Push mutations and pull what the device lacks"""
+        claims = current_claims()
+        if claims.device_id is None:
+            raise HttpRefused("device_required", 403)
+        who = Identity(claims.tenant_id, claims.user_id, claims.device_id)
+        try:
+            asked = sync_request(load_body(), REGISTRY.schema_version)
+            answer = exchange().answer(who, current_actor, asked)
+        except RequestInvalid as error:
+            details = {"pointer": error.pointer} if error.pointer else None
+            raise HttpRefused(error.request_code, 400, details=details) from error
+        return Response(answer, mimetype="application/json")
+
+
+@blp.route("/sync/schema")
+class SyncSchema(MethodView):
+    """What the caller's phone holds."""
+
+    @blp.allow(*PHONE_USERS)
+    @blp.response(200, SchemaDocumentSchema)
+    def get(self) -> Any:
+        """Describe entities, fields, merge policies and limits for code generation"""
+        with transaction() as (_, actor):
+            return schema_document(REGISTRY, BY_NAME, actor.scope.shape)
+
+
+@blp.route("/conflicts/<uuid:conflict_id>/resolution")
+class Resolution(MethodView):
+    """The decision on an item."""
+
+    @blp.allow(*PHONE_USERS)
+    @blp.etag
+    @blp.arguments(ResolutionSchema)
+    @blp.response(200, ConflictSchema)
+    def post(self, args: dict[str, Any], conflict_id: UUID) -> Any:
+        """Decide an item of the inbox"""
+        now = utc_now()
+        with transaction() as (session, actor):
+            require_version(inbox.get_conflict(session, actor, conflict_id, lock=True).version)
+            try:
+                item = inbox.resolve_conflict(
+                    session, actor, conflict_id, args, at=now, now=now, verbs=_verbs(session, actor, now)
+                )
+            except Refused as refused:
+                raise HttpRefused(refused.code, 422, details=refused.detail) from refused
+            session.refresh(item)
+            set_version(item.version)
+            return viewed_by(session, actor)(item)
+
+
+def _verbs(session: Session, actor: Actor, now: datetime) -> RoomVerbs:
+    store = PushStore(
+        session.connection(), actor.tenant_id, actor.user_id, actor.device_id or actor.user_id, session.begin_nested
+    )
+    return RoomVerbs(BY_NAME, session, actor, store, now)
+
+
+@blp.route("/accounts/<uuid:account_id>/history")
+class AccountHistory(MethodView):
+    """The central customer history."""
+
+    @blp.allow(*CUSTOMER_READERS)
+    @blp.arguments(HistoryQuery, location="query")
+    @blp.response(200, HistoryPageSchema)
+    def get(self, args: dict[str, Any], account_id: UUID) -> Any:
+        """Show who changed what of a customer, when, and on which device"""
+        before = args.get("cursor")
+        if before is not None and not before.isdigit():
+            raise HttpRefused("cursor_invalid")
+        with transaction() as (session, actor):
+            accounts.get_account(session, actor, account_id)
+            entries = history.account_history(
+                session,
+                actor,
+                account_id,
+                {n: one.policy for n, one in BY_NAME.items()},
+                before=int(before) if before else None,
+                limit=args["limit"],
+            )
+            note_access(session, actor, "account", account_id, "history")
+            more = entries[-1].id if len(entries) == args["limit"] else None
+            return {"items": entries, "next_cursor": str(more) if more else None}
+
+
+@blp.route("/rejections")
+class Rejections(MethodView):
+    """Refused mutations."""
+
+    @blp.allow(*PHONE_USERS)
+    @blp.arguments(HistoryQuery, location="query")
+    @blp.response(200, RejectionPageSchema)
+    def get(self, args: dict[str, Any]) -> Any:
+        """List refused mutations of oneself, or of one's people"""
+        with transaction() as (session, actor):
+            rows = history.list_rejections(session, actor, after=_after(args.get("cursor")), limit=args["limit"])
+            last = rows[-1] if len(rows) == args["limit"] else None
+            return {"items": rows, "next_cursor": _place(last["judged_at"], last["id"]) if last else None}
+
+
+def _place(moment: datetime, last: UUID) -> str:
+    return urlsafe_b64encode(f"{moment.isoformat()} {last}".encode()).decode()
+
+
+def _after(cursor: str | None) -> tuple[datetime, UUID] | None:
+    if cursor is None:
+        return None
+    try:
+        moment, last = urlsafe_b64decode(cursor.encode()).decode().split(" ")
+        return datetime.fromisoformat(moment), UUID(last)
+    except ValueError as error:
+        raise HttpRefused("cursor_invalid") from error

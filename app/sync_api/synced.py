@@ -1,0 +1,47 @@
+"""One synced entity as the application serves it: policy, wire schema, service verbs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select
+from sqlalchemy.orm import Session
+
+from app.core.scope import Actor
+from app.http.fields import WireSchema
+from sync.policy import SyncEntity
+
+Verb = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """Joins what a room declares and what it does.
+
+    Attributes:
+        policy: The room's declaration.
+        schema: The full wire record.
+        listed: Statement of the actor's records, scoped and live.
+        create, update, delete: Service verbs; None where phones may not.
+        commands: For each command its service verb and the schema of its arguments.
+        masked: Which of the values hold something that is blanked when they are stored.
+        creation: Schema of a create where it takes more than the record's own fields.
+    """
+
+    policy: SyncEntity
+    schema: type[WireSchema]
+    listed: Callable[[Session, Actor], Select[Any]]
+    create: Verb | None = None
+    update: Verb | None = None
+    delete: Verb | None = None
+    commands: Mapping[str, tuple[Verb, type[WireSchema]]] = field(default_factory=dict)
+    masked: Callable[[Mapping[str, Any]], frozenset[str]] = lambda values: frozenset()
+    creation: type[WireSchema] | None = None
+
+    def visible(self, session: Session, actor: Actor, ids: list[UUID]) -> set[UUID]:
+        """Which of *ids* the actor may see."""
+        statement = self.listed(session, actor)
+        model = statement.column_descriptions[0]["entity"]
+        found = session.scalars(statement.with_only_columns(model.id).order_by(None).where(model.id.in_(ids)))
+        return set(found)

@@ -1,0 +1,1 @@
+"""Visits: planned, travelled to, checked in and out of, reported and verified."""

@@ -1,0 +1,18 @@
+"""A phone in Python: what an app must do so that no offline edit is lost. Start reading in phone.py."""
+
+from examples.phone.client import NeedsLogin, NoAnswer, Refused
+from examples.phone.clock import Clock
+from examples.phone.phone import Phone, SyncResult
+from examples.phone.transport import HttpTransport, Reply, Transport
+
+__all__ = [
+    "Clock",
+    "HttpTransport",
+    "NeedsLogin",
+    "NoAnswer",
+    "Phone",
+    "Refused",
+    "Reply",
+    "SyncResult",
+    "Transport",
+]

@@ -1,0 +1,30 @@
+"""Refusals of the engine: values for verdicts, not failures of the request."""
+
+from typing import Any, ClassVar
+
+
+class Refused(Exception):
+    """A mutation is rejected: nothing of it is applied.
+
+    Attributes:
+        code: Stable slug.
+        detail: JSON values that help the author: pointers, the allowed commands, the limit.
+    """
+
+    def __init__(self, code: str, detail: dict[str, Any] | None = None) -> None:
+        """Name the refusal."""
+        super().__init__(code)
+        self.code = code
+        self.detail = detail or None
+
+
+class RequestInvalid(Exception):
+    """The whole request is answered 400 and judged in no part."""
+
+    code: ClassVar[str] = "request_invalid"
+
+    def __init__(self, code: str, pointer: str = "") -> None:
+        """Name the fault and where it stands (a JSON pointer)."""
+        super().__init__(code)
+        self.request_code = code
+        self.pointer = pointer

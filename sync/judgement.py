@@ -1,0 +1,226 @@
+"""What a mutation meets: its base, what others did since, and the outcome of each of its fields."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
+
+from sync.errors import Refused
+from sync.merge import (
+    MISSING,
+    ConflictDetail,
+    Incoming,
+    Outcome,
+    Present,
+    RowHistory,
+    merge_field,
+)
+from sync.policy import NEEDS_BASE, Kind, Merge, SyncEntity
+from sync.stamps import Stamp
+from sync.values import canonical, from_ledger
+
+if TYPE_CHECKING:
+    from sync.stores.push import LedgerRow, OwnMutation, RecordState
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The record of a mutation as its phone saw it and as it stands.
+
+    Attributes:
+        base: Values at the base version, overlaid with the device's own later mutations as they
+            were sent (a second +3 on one base must not count the first again).
+        others: Changes since the base version by anybody but this device's own earlier mutations:
+            every version between, not only the head.
+        own: This device's earlier mutations that its user had before them when they made this one.
+    """
+
+    entity: SyncEntity
+    state: "RecordState"
+    base: dict[str, Any]
+    others: tuple["LedgerRow", ...]
+    own: tuple["OwnMutation", ...]
+    stamp: Stamp
+    floor: Stamp | None
+
+    @classmethod
+    def of(
+        cls,
+        entity: SyncEntity,
+        state: "RecordState",
+        ledger: Sequence["LedgerRow"],
+        own: Sequence["OwnMutation"],
+        *,
+        devices: frozenset[UUID],
+        base_version: int,
+        stamp: Stamp,
+        floor: Stamp | None,
+    ) -> Self:
+        """Roll the present state back to the base version.
+
+        Args:
+            entity: Declaration.
+            state: The record as it stands.
+            ledger: Changes after ``base_version``, oldest first.
+            own: This device's judged mutations of the record with a lower ``n``.
+            devices: This device and those under which its replayed mutations were first judged.
+            base_version: The version that the phone's user saw; 0 for none.
+            stamp: Of the mutation.
+            floor: The newest stamp that it stands above.
+        """
+        others = tuple(r for r in ledger if r.mutation_id is None or r.device_id not in devices)
+        later = tuple(
+            o for o in own if (o.base_version or 0) >= base_version or (o.version or 0) > base_version
+        )
+        base = _rolled_back(entity, state, ledger)
+        for mutation in later:
+            if mutation.op in ("create", "update") and mutation.status != "rejected":
+                base |= {n: canonical(entity.fields[n], v) for n, v in mutation.fields.items() if n in entity.fields}
+        return cls(entity, state, base, others, later, stamp, floor)
+
+    def base_status(self) -> str | None:
+        """The status on the phone's own base, its own earlier commands done."""
+        machine = self.entity.machine
+        if machine is None:
+            return None
+        status = self.base.get(machine.field)
+        for mutation in self.own:
+            status = machine.after(mutation.op, status)
+        return status
+
+    def others_fields(self) -> set[str]:
+        """Wire fields that others changed since the base."""
+        columns = {f.column or n: n for n, f in self.entity.fields.items()}
+        found = {columns[c] for r in self.others if r.part is None for c in (*r.old, *r.new) if c in columns}
+        return found | {r.part for r in self.others if r.part is not None}
+
+    def rows_history(self, name: str) -> dict[str, RowHistory]:
+        """What others did to each row of a part."""
+        fields = self.entity.fields[name].rows
+        found: dict[str, RowHistory] = {}
+        for row in self.others:
+            if row.part != name or row.part_id is None:
+                continue
+            known = found.get(str(row.part_id), RowHistory())
+            changed = {n for n, f in fields.items() if (f.column or n) in row.old or (f.column or n) in row.new}
+            found[str(row.part_id)] = RowHistory(known.changed | frozenset(changed), row.op == "delete")
+        return found
+
+
+def _rolled_back(entity: SyncEntity, state: "RecordState", ledger: Sequence["LedgerRow"]) -> dict[str, Any]:
+    columns = {f.column or n: n for n, f in entity.fields.items() if f.kind is not Kind.ROWS}
+    base = dict(state.fields)
+    for row in reversed(ledger):
+        if row.part is not None:
+            continue
+        if row.op == "insert":
+            base = {}
+        for column, value in row.old.items():
+            if column in columns:
+                base[columns[column]] = from_ledger(entity.fields[columns[column]], value)
+    return base
+
+
+@dataclass(slots=True)
+class Merged:
+    """What became of an update."""
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    writes: dict[str, Any] = field(default_factory=dict)
+    stamps: dict[str, Any] = field(default_factory=dict)
+    row_stamps: dict[str, Any] = field(default_factory=dict)
+    lost: dict[str, Any] = field(default_factory=dict)
+    winner: dict[str, Any] = field(default_factory=dict)
+    conflicts: list[tuple[str, ConflictDetail]] = field(default_factory=list)
+
+    def stamps_by_record(self, record_id: str) -> dict[str, Any]:
+        """For the capture triggers: by id of the record, or of its part, by field."""
+        found = dict(self.row_stamps)
+        if self.stamps:
+            found[record_id] = self.stamps
+        return found
+
+    def items(
+        self, entity: SyncEntity, record_id: UUID, version: int, account_id: UUID | None
+    ) -> Iterator[Any]:
+        """The inbox items to open."""
+        from sync.push import InboxItem
+
+        for name, detail in self.conflicts:
+            yield InboxItem(
+                kind=detail.kind.value,
+                entity=entity.name,
+                record_id=record_id,
+                account_id=account_id,
+                record_version=version,
+                mine=detail.mine,
+                base=None if detail.base is MISSING else detail.base,
+                theirs=detail.theirs,
+                field=name,
+                row_id=UUID(detail.row_id) if detail.row_id else None,
+            )
+
+
+def judge_update(history: Judgement, fields: Mapping[str, Any], base: Mapping[str, Any]) -> Merged:
+    """Settle each field of an update.
+
+    Args:
+        history: Base and what others did.
+        fields: What the phone's user changed, canonical.
+        base: Old values as the user saw them, canonical; required where the policy needs them.
+
+    Raises:
+        Refused: ``base_required``.
+    """
+    merged = Merged()
+    entity, state = history.entity, history.state
+    others = history.others_fields()
+    for name, value in fields.items():
+        declared = entity.fields[name]
+        seen = base[name] if name in base else _known_base(history, name)
+        result = merge_field(
+            name,
+            declared,
+            Incoming(value, seen, history.stamp),
+            Present(state.fields.get(name), state.stamps, name in others, True, history.floor),
+            row_stamps=state.row_stamps.get(name),
+            rows_history=history.rows_history(name) if declared.merge is Merge.ROWS else None,
+        )
+        merged.outcomes[name] = result.outcome
+        if result.write:
+            merged.writes[name] = result.value
+        if result.stamps is not None:
+            merged.stamps[name] = result.stamps
+        merged.row_stamps |= result.row_stamps
+        if result.lost is not MISSING:
+            merged.lost[name] = result.lost
+            merged.winner[name] = _winner(history, name, result.winner)
+        merged.conflicts += [(name, detail) for detail in result.conflicts]
+    return merged
+
+
+def _known_base(history: Judgement, name: str) -> Any:
+    """The server's own idea of what the phone saw; not enough where merging needs the very value."""
+    declared = history.entity.fields[name]
+    if declared.merge in NEEDS_BASE:
+        if history.base or history.own:
+            raise Refused(
+                "base_required", {"errors": [{"pointer": f"/base/{name}", "code": "base_required"}]}
+            )
+        return canonical(declared, [] if declared.kind in (Kind.TEXTS, Kind.ROWS) else None)
+    return history.base.get(name)
+
+
+def _winner(history: Judgement, name: str, stamp: Stamp | None) -> dict[str, Any]:
+    """Who wrote the value that stays."""
+    found: dict[str, Any] = {"at": stamp.at, "mutation_id": stamp.mutation or None} if stamp else {}
+    for row in reversed(history.others):
+        if name in row.new or row.part == name:
+            found |= {
+                "change": row.id,
+                "actor_kind": row.actor_kind,
+                "actor_id": str(row.actor_id) if row.actor_id else None,
+                "actor_name": row.actor_name,
+            }
+            break
+    return found

@@ -1,0 +1,72 @@
+"""The set of synced entities, checked once when the process starts."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Self
+
+from sync.policy import ALL_CLASSES, SyncEntity
+
+
+class RegistryInvalid(Exception):
+    """The declarations contradict each other; the message says which."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All synced entities in the order in which the sequencer renders them.
+
+    Attributes:
+        entities: Parents before their children; the inbox last.
+        subscriptions_sql: Yields ``(user_id uuid, role text, bucket text)`` for users ``:users``
+            of ``:tenant`` on ``:today``.
+        shape_classes: Shape class of each role.
+        zone: Time zone whose calendar day decides date-limited memberships.
+    """
+
+    entities: tuple[SyncEntity, ...]
+    subscriptions_sql: str
+    shape_classes: Mapping[str, str]
+    zone: str = "Asia/Seoul"
+    schema_version: int = 1
+    _by_name: dict[str, SyncEntity] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse declarations under which a phone would get a record twice or never."""
+        for entity in self.entities:
+            if entity.name in self._by_name:
+                raise RegistryInvalid(f"two entities are named {entity.name}")
+            self._by_name[entity.name] = entity
+            _check_shapes(entity)
+
+    @classmethod
+    def of(cls, entities: Iterable[SyncEntity], subscriptions_sql: str, shape_classes: Mapping[str, str]) -> Self:
+        """Make a registry; raises RegistryInvalid."""
+        return cls(tuple(entities), subscriptions_sql, shape_classes)
+
+    def find(self, name: str) -> SyncEntity | None:
+        """The entity of that name, or None."""
+        return self._by_name.get(name)
+
+    def get(self, name: str) -> SyncEntity:
+        """The entity of that name; raises KeyError."""
+        return self._by_name[name]
+
+    def shapes_of(self, shape_class: str) -> tuple[str, ...]:
+        """The shapes, over all entities, that *shape_class* is given."""
+        return self._shapes[shape_class]
+
+    @cached_property
+    def _shapes(self) -> dict[str, tuple[str, ...]]:
+        found = {
+            cls: sorted({s for e in self.entities if (s := e.shape_for(cls)) is not None}) for cls in ALL_CLASSES
+        }
+        return {cls: tuple(shapes) for cls, shapes in found.items()}
+
+
+def _check_shapes(entity: SyncEntity) -> None:
+    if entity.shapes == ("all",):
+        return
+    classes = [cls for shape in entity.shapes for cls in shape.split("+")]
+    if len(classes) != len(set(classes)) or not set(classes) <= set(ALL_CLASSES):
+        raise RegistryInvalid(f"the shapes of {entity.name} do not partition the classes: {entity.shapes}")

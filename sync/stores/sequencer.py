@@ -1,0 +1,288 @@
+"""SQL of the sequencer: marks, bucket rules, feed rows, subscriptions, quarantine."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any, Self
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from sync.policy import SyncEntity
+from sync.render import body_sql
+
+__all__ = ["Connection", "Engine", "FeedStore", "sqlstate_of"]
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """The SQLSTATE of a database error, None for anything else."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(cause, "sqlstate", None)
+
+
+def lock_table(tenant_id: UUID) -> str:
+    """The tenant's own empty table whose lock serialises its drains."""
+    return f'sync_locks."t_{tenant_id.hex}"'
+
+
+class FeedStore:
+    """One drain's transaction. Everything it does is set-based."""
+
+    def __init__(self, connection: Connection, tenant_id: UUID) -> None:
+        """Wrap a connection whose transaction holds the tenant's drain lock."""
+        self.connection = connection
+        self.tenant_id = tenant_id
+
+    @classmethod
+    @contextmanager
+    def locked(
+        cls,
+        engine: Engine,
+        tenant_id: UUID,
+        lock_timeout_ms: int,
+        statement_timeout_ms: int,
+        *,
+        commit: bool = True,
+    ) -> Iterator[Self]:
+        """A repeatable-read transaction whose snapshot is taken after the lock was got."""
+        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            # None of these statements takes a snapshot: LOCK TABLE must come before the first that does.
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(lock_timeout_ms)}")
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(statement_timeout_ms)}")
+            connection.exec_driver_sql(f"LOCK TABLE {lock_table(tenant_id)} IN EXCLUSIVE MODE")
+            yield cls(connection, tenant_id)
+            if commit:
+                connection.commit()
+
+    @staticmethod
+    def tenants_with_marks(engine: Engine) -> list[UUID]:
+        """Tenants that have at least one mark: a loose scan, one index probe each."""
+        with engine.connect() as connection:
+            rows = connection.execute(
+                text(
+                    "SELECT h.tenant_id FROM sync_heads h WHERE EXISTS"
+                    " (SELECT 1 FROM sync_pending p WHERE p.tenant_id = h.tenant_id) ORDER BY 1"
+                )
+            )
+            return [row[0] for row in rows]
+
+    def _run(self, sql: str, **values: Any) -> Any:
+        return self.connection.execute(text(sql), {"tenant": self.tenant_id, **values})
+
+    def marks(self) -> tuple[list[int], list[tuple[str, UUID, bool]]]:
+        """Ids of the marks that the snapshot sees, and the distinct records they name (strong before weak)."""
+        rows = self._run("SELECT id, entity, record_id, weak FROM sync_pending WHERE tenant_id = :tenant").all()
+        distinct: dict[tuple[str, UUID], bool] = {}
+        for _, entity, record_id, weak in rows:
+            distinct[entity, record_id] = weak and distinct.get((entity, record_id), True)
+        return [row[0] for row in rows], [(e, r, weak) for (e, r), weak in distinct.items()]
+
+    def position(self) -> int:
+        """The tenant's last position."""
+        return int(self._run("SELECT position FROM sync_heads WHERE tenant_id = :tenant").scalar_one())
+
+    def ids(self, sql: str, **values: Any) -> set[UUID]:
+        """Ids that a declaration's SQL yields."""
+        return {row[0] for row in self._run(sql, **values)}
+
+    def rebucketed(self, entity: SyncEntity, ids: Sequence[UUID], now: datetime) -> set[UUID]:
+        """Which of *ids* would be in other (bucket, shape) pairs than the feed has them in."""
+        rows = self._run(
+            f"""
+            WITH desired AS ({_desired(entity)}),
+            existing AS (SELECT record_id, bucket, shape FROM sync_feed
+                         WHERE tenant_id = :tenant AND entity = :entity AND record_id = ANY(:ids) AND gone IS NULL)
+            SELECT DISTINCT record_id FROM (
+                (TABLE desired EXCEPT TABLE existing) UNION ALL (TABLE existing EXCEPT TABLE desired)
+            ) AS differing
+            """,  # noqa: S608  (names from the declarations)
+            ids=list(ids),
+            entity=entity.name,
+            now=now,
+        )
+        return {row[0] for row in rows}
+
+    def rows_without_ledger_delete(self, entity: SyncEntity, ids: Sequence[UUID]) -> set[UUID]:
+        """Marked ids that have no row although the ledger does not say that they were deleted."""
+        if not ids:
+            return set()
+        rows = self._run(
+            f"""
+            SELECT m.id FROM unnest(CAST(:ids AS uuid[])) AS m (id)
+            WHERE NOT EXISTS (SELECT 1 FROM {entity.table} t WHERE t.tenant_id = :tenant AND t.id = m.id)
+              AND 'delete' IS DISTINCT FROM (
+                  SELECT c.op FROM changes c
+                  WHERE c.tenant_id = :tenant AND c.entity = :entity AND c.record_id = m.id
+                    AND c.op <> 'lost' AND c.part IS NULL
+                  ORDER BY c.version DESC, c.id DESC LIMIT 1)
+            """,  # noqa: S608
+            ids=list(ids),
+            entity=entity.name,
+        )
+        return {row[0] for row in rows}
+
+    def write(self, entity: SyncEntity, ids: Sequence[UUID], now: datetime, position: int) -> int:
+        """Rewrite all live feed rows of *ids* and set ``gone`` where they left a bucket.
+
+        Returns:
+            How many positions were used, from ``position + 1`` on.
+        """
+        bodies = " ".join(f"WHEN '{shape}' THEN {body_sql(entity, shape)}" for shape in entity.shapes)
+        still = f"({entity.in_scope})" if entity.in_scope else "(SELECT NULL::uuid, NULL::text, NULL::text)"
+        result = self._run(
+            f"""
+            WITH desired AS ({_desired(entity)}),
+            live AS (
+                SELECT d.bucket, d.shape, d.record_id, t.version, CASE d.shape {bodies} END AS body
+                FROM desired d JOIN {entity.table} t ON t.tenant_id = :tenant AND t.id = d.record_id
+            ),
+            left_behind AS (
+                SELECT f.bucket, f.shape, f.record_id, f.version FROM sync_feed f
+                WHERE f.tenant_id = :tenant AND f.entity = :entity AND f.record_id = ANY(:ids) AND f.gone IS NULL
+                  AND NOT EXISTS (SELECT 1 FROM desired d WHERE d.record_id = f.record_id
+                                  AND d.bucket = f.bucket AND d.shape = f.shape)
+            ),
+            still (record_id, bucket, shape) AS (
+                SELECT * FROM {still} AS s WHERE EXISTS (SELECT 1 FROM left_behind)
+            ),
+            numbered AS (
+                SELECT r.*, row_number() OVER (ORDER BY r.record_id, r.bucket, r.shape) AS n FROM (
+                    SELECT bucket, shape, record_id, version, body, NULL AS gone FROM live
+                    UNION ALL
+                    SELECT l.bucket, l.shape, l.record_id, l.version, NULL,
+                           CASE WHEN t.id IS NULL OR t.deleted_at IS NOT NULL THEN 'deleted'
+                                WHEN EXISTS (SELECT 1 FROM still s WHERE s.record_id = l.record_id
+                                             AND s.bucket = l.bucket AND s.shape = l.shape) THEN 'window'
+                                ELSE 'out_of_scope' END
+                    FROM left_behind l
+                    LEFT JOIN {entity.table} t ON t.tenant_id = :tenant AND t.id = l.record_id
+                ) AS r
+            )
+            INSERT INTO sync_feed (tenant_id, bucket, shape, entity, record_id, position, entered, version, body, gone)
+            SELECT :tenant, bucket, shape, :entity, record_id, :position + n, :position + n, version, body, gone
+            FROM numbered
+            ON CONFLICT (tenant_id, bucket, shape, entity, record_id) DO UPDATE
+            SET position = EXCLUDED.position, version = EXCLUDED.version, body = EXCLUDED.body, gone = EXCLUDED.gone
+            """,  # noqa: S608
+            ids=list(ids),
+            entity=entity.name,
+            now=now,
+            position=position,
+        )
+        return int(result.rowcount)
+
+    def withdraw(self, entity: SyncEntity, record_id: UUID, position: int) -> int:
+        """Set ``gone`` on every live feed row of a record whose bucket rule fails."""
+        result = self._run(
+            """
+            WITH numbered AS (
+                SELECT bucket, shape, row_number() OVER (ORDER BY bucket, shape) AS n FROM sync_feed
+                WHERE tenant_id = :tenant AND entity = :entity AND record_id = :id AND gone IS NULL)
+            UPDATE sync_feed f SET position = :position + n.n, body = NULL, gone = 'out_of_scope' FROM numbered n
+            WHERE f.tenant_id = :tenant AND f.entity = :entity AND f.record_id = :id
+              AND f.bucket = n.bucket AND f.shape = n.shape
+            """,
+            entity=entity.name,
+            id=record_id,
+            position=position,
+        )
+        return int(result.rowcount)
+
+    def refresh_subscriptions(self, sql: str, users: Sequence[UUID] | None, today: date) -> list[UUID]:
+        """Recompute the drained subscriptions of *users* (None: of everybody).
+
+        Returns:
+            The users whose buckets changed.
+        """
+        if users is None:
+            users = [row[0] for row in self._run("SELECT id FROM users WHERE tenant_id = :tenant")]
+        rows = self._run(
+            f"""
+            WITH wanted AS (SELECT DISTINCT s.user_id, s.bucket FROM ({sql}) AS s),
+            dropped AS (
+                DELETE FROM sync_subscriptions o WHERE o.tenant_id = :tenant AND o.user_id = ANY(:users)
+                AND NOT EXISTS (SELECT 1 FROM wanted w WHERE w.user_id = o.user_id AND w.bucket = o.bucket)
+                RETURNING o.user_id),
+            added AS (
+                INSERT INTO sync_subscriptions (tenant_id, user_id, bucket)
+                SELECT :tenant, user_id, bucket FROM wanted ON CONFLICT DO NOTHING RETURNING user_id)
+            SELECT user_id FROM dropped UNION SELECT user_id FROM added
+            """,  # noqa: S608
+            users=list(users),
+            today=today,
+        )
+        return [row[0] for row in rows]
+
+    def finish(self, mark_ids: Sequence[int], start: int, position: int) -> None:
+        """Delete exactly the marks of the snapshot, move the head, sign the drain, wake the listeners."""
+        self._run("DELETE FROM sync_pending WHERE tenant_id = :tenant AND id = ANY(:ids)", ids=list(mark_ids))
+        if position > start:
+            self._run("UPDATE sync_heads SET position = :position WHERE tenant_id = :tenant", position=position)
+            self._run("INSERT INTO sync_drain (tenant_id, position) VALUES (:tenant, :position)", position=position)
+            self._run(
+                "SELECT pg_notify('fieldmerge_sync', :payload)", payload=f"{self.tenant_id}:{position}"
+            )
+
+    def alarm(self, kind: str, entity: str, record_id: UUID, detail: str) -> None:
+        """Tell the operator; alarms never change what phones see."""
+        self._run(
+            "INSERT INTO sync_alarms (tenant_id, kind, entity, record_id, detail)"
+            " VALUES (:tenant, :kind, :entity, :id, :detail)",
+            kind=kind,
+            entity=entity,
+            id=record_id,
+            detail=detail[:500],
+        )
+
+    def quarantined(self) -> set[tuple[str, UUID]]:
+        """Records that are set aside."""
+        rows = self._run("SELECT entity, record_id FROM sync_quarantine WHERE tenant_id = :tenant")
+        return {(row[0], row[1]) for row in rows}
+
+    def quarantine(self, entity: str, record_id: UUID, state: str, message: str) -> None:
+        """Set a record aside until its next mark."""
+        self._run(
+            "INSERT INTO sync_quarantine (tenant_id, entity, record_id, sqlstate, message)"
+            " VALUES (:tenant, :entity, :id, :state, :message)"
+            " ON CONFLICT (tenant_id, entity, record_id) DO UPDATE SET sqlstate = :state, message = :message",
+            entity=entity,
+            id=record_id,
+            state=state,
+            message=message[:500],
+        )
+
+    def forget_quarantine(self, records: set[tuple[str, UUID]]) -> None:
+        """Records that were rendered again are whole."""
+        if not records:
+            return
+        self._run(
+            "DELETE FROM sync_quarantine q USING unnest(CAST(:entities AS text[]), CAST(:ids AS uuid[])) AS r (entity, id)"
+            " WHERE q.tenant_id = :tenant AND q.entity = r.entity AND q.record_id = r.id",
+            entities=[e for e, _ in records],
+            ids=[r for _, r in records],
+        )
+
+    def succeeds(self, attempt: Callable[[], object]) -> bool:
+        """Whether *attempt* passes, in a savepoint that is always rolled back."""
+        return self.failure(attempt) is None
+
+    def failure(self, attempt: Callable[[], object]) -> tuple[str, str] | None:
+        """SQLSTATE and message with which *attempt* fails, in a savepoint that is always rolled back."""
+        savepoint = self.connection.begin_nested()
+        try:
+            attempt()
+        except DBAPIError as error:
+            return sqlstate_of(error) or "", str(error.orig).splitlines()[0]
+        else:
+            return None
+        finally:
+            savepoint.rollback()
+
+
+def _desired(entity: SyncEntity) -> str:
+    """The (record, bucket, shape) triples of live records by the entity's own rule."""
+    return (
+        f"SELECT DISTINCT r.record_id, r.bucket, r.shape FROM ({entity.buckets}) AS r"
+        f" JOIN {entity.table} t ON t.tenant_id = :tenant AND t.id = r.record_id AND t.deleted_at IS NULL"
+    )

@@ -1,0 +1,187 @@
+"""Mutations as phones send them: the envelope is checked here, the fields by the rooms' schemas."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from re import compile as pattern
+from typing import Any
+from uuid import UUID
+
+from sync.errors import Refused, RequestInvalid
+
+MAX_MUTATIONS = 500
+MAX_FIELDS = 200
+CANONICAL_ID = pattern(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+RFC3339 = pattern(r"(\d{4})-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\Z")
+NAME = pattern(r"[a-z][a-z0-9_]{0,59}\Z")
+MAX_N = (1 << 53) - 1
+KNOWN_KEYS = frozenset(
+    {"id", "n", "group", "epoch", "entity", "record_id", "op", "base_version", "fields", "base", "occurred_at", "age_ms"}
+)
+NOT_CONTENT = frozenset({"n", "sent_at", "age_ms"})
+"""What may differ between two deliveries of one mutation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One intent made on a phone. ``raw`` is what was sent."""
+
+    id: UUID
+    n: int
+    raw: Mapping[str, Any]
+
+    @property
+    def hash(self) -> bytes:
+        """Digest of the content, the same for every delivery."""
+        content = {k: v for k, v in self.raw.items() if k not in NOT_CONTENT}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).digest()
+
+    @property
+    def payload(self) -> str:
+        """The mutation as JSON text for a jsonb column; what jsonb refuses is kept as a string of JSON."""
+        whole = json.dumps(self.raw, ensure_ascii=True)
+        return whole if _is_storable(self.raw) else json.dumps(whole)
+
+
+def _is_storable(raw: Any) -> bool:
+    """Whether jsonb takes it: no NUL and no lone surrogate in any text."""
+    try:
+        json.dumps(raw, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return "\\u0000" not in json.dumps(raw, ensure_ascii=True).replace("\\\\", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A mutation whose envelope is sound."""
+
+    mutation: Mutation
+    entity: str
+    record_id: UUID
+    op: str
+    fields: dict[str, Any]
+    base: dict[str, Any]
+    base_version: int | None
+    occurred_at: datetime | None
+    age_ms: int | None
+    epoch: UUID | None
+    group: UUID | None
+
+
+def mutations_of(body: Mapping[str, Any]) -> list[Mutation]:
+    """The request's mutations in ``n`` order.
+
+    Raises:
+        RequestInvalid: They cannot be told apart or ordered: no list, too many, no canonical id, no ``n``.
+    """
+    sent = body.get("mutations", [])
+    if not isinstance(sent, list):
+        raise RequestInvalid("type_mismatch", "/mutations")
+    if len(sent) > MAX_MUTATIONS:
+        raise RequestInvalid("too_many_mutations", "/mutations")
+    found = [_mutation(raw, f"/mutations/{index}") for index, raw in enumerate(sent)]
+    return sorted(found, key=lambda m: m.n)
+
+
+def _mutation(raw: Any, pointer: str) -> Mutation:
+    if not isinstance(raw, dict):
+        raise RequestInvalid("type_mismatch", pointer)
+    if not is_id(raw.get("id")):
+        raise RequestInvalid("id_not_canonical", f"{pointer}/id")
+    n = raw.get("n")
+    if type(n) is not int:
+        raise RequestInvalid("type_mismatch", f"{pointer}/n")
+    if not 1 <= n <= MAX_N:
+        raise RequestInvalid("value_out_of_range", f"{pointer}/n")
+    return Mutation(UUID(raw["id"]), n, raw)
+
+
+def intent_of(mutation: Mutation) -> Intent:
+    """Check the rest of the envelope.
+
+    Raises:
+        Refused: The mutation alone is at fault.
+    """
+    raw = mutation.raw
+    unknown = sorted(set(raw) - KNOWN_KEYS)
+    if unknown:
+        raise refusal("unknown_field", f"/{unknown[0]}")
+    fields, base = _object(raw, "fields"), _object(raw, "base")
+    if len(fields) > MAX_FIELDS:
+        raise refusal("limit_exceeded", "/fields")
+    return Intent(
+        mutation,
+        entity=_name(raw, "entity"),
+        record_id=_id(raw, "record_id"),
+        op=_name(raw, "op"),
+        fields=fields,
+        base=base,
+        base_version=_whole(raw, "base_version", (1 << 31) - 1),
+        occurred_at=time_of(raw.get("occurred_at"), "/occurred_at"),
+        age_ms=_whole(raw, "age_ms", 1 << 62),
+        epoch=None if raw.get("epoch") is None else _id(raw, "epoch"),
+        group=None if raw.get("group") is None else _id(raw, "group"),
+    )
+
+
+def refusal(code: str, pointer: str) -> Refused:
+    """A refusal that names one place."""
+    return Refused(code, {"errors": [{"pointer": pointer, "code": code}]})
+
+
+def is_id(value: Any) -> bool:
+    """Whether *value* is a canonical UUID (lower case, hyphens, not nil)."""
+    return isinstance(value, str) and bool(CANONICAL_ID.match(value)) and set(value) != {"0", "-"}
+
+
+def time_of(value: Any, pointer: str) -> datetime | None:
+    """An RFC 3339 time with zone as aware UTC, or None; refuses anything else."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise refusal("type_mismatch", pointer)
+    if not RFC3339.match(value):
+        raise refusal("timestamp_invalid", pointer)
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise refusal("timestamp_invalid", pointer) from error
+
+
+def _name(raw: Mapping[str, Any], key: str) -> str:
+    value = raw.get(key)
+    if not isinstance(value, str):
+        raise refusal("required" if value is None else "type_mismatch", f"/{key}")
+    if not NAME.match(value):
+        raise refusal("choice_unknown", f"/{key}")
+    return value
+
+
+def _id(raw: Mapping[str, Any], key: str) -> UUID:
+    value = raw.get(key)
+    if not is_id(value):
+        raise refusal("required" if value is None else "id_not_canonical", f"/{key}")
+    return UUID(value)
+
+
+def _object(raw: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = raw.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise refusal("type_mismatch", f"/{key}")
+    return value
+
+
+def _whole(raw: Mapping[str, Any], key: str, most: int) -> int | None:
+    value = raw.get(key)
+    if value is None:
+        return None
+    if type(value) is not int:
+        raise refusal("type_mismatch", f"/{key}")
+    if not -most <= value <= most or (key == "base_version" and value < 0):
+        raise refusal("value_out_of_range", f"/{key}")
+    return value

@@ -1,0 +1,44 @@
+"""One migrated database per test process; one tenant per test."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from hypothesis import settings
+
+from app.config import Config
+from app.core.db import Database
+from app.factory import create_app
+from app.http.services import services
+from tests.servers import migrated_database
+from tests.world import World
+
+settings.register_profile("suite", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def migrated() -> Iterator[Config]:
+    """Settings of a database that this process shares among its tests."""
+    with migrated_database() as config:
+        yield config
+
+
+@pytest.fixture(scope="session")
+def served(migrated: Config) -> Iterator[Flask]:
+    """The real application on that database."""
+    app = create_app(migrated)
+    yield app
+    services(app).db.dispose()
+
+
+@pytest.fixture(scope="session")
+def pools(served: Flask) -> Database:
+    """Its pools."""
+    return services(served).db
+
+
+@pytest.fixture
+def world(served: Flask, pools: Database) -> World:
+    """A company of the test's own."""
+    return World(served, pools)

@@ -1,0 +1,183 @@
+import gzip
+import json
+import time
+import zlib
+from typing import Any
+
+import pytest
+from backports import zstd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.http.errors import Refused
+from app.http.strict_json import MAX_BODY_BYTES, decompress, load_json
+
+MB = 1024 * 1024
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
+
+REFUSED = {
+    "an empty body": (b"", "body_empty"),
+    "nothing but blanks": (b" \n\t", "body_empty"),
+    "a truncated object": (b'{"a": 1', "json_invalid"),
+    "a truncated text": (b'{"a": "b', "json_invalid"),
+    "something after the object": (b'{"a": 1} {"b": 2}', "json_invalid"),
+    "a comma too many": (b'{"a": 1,}', "json_invalid"),
+    "single quotes": (b"{'a': 1}", "json_invalid"),
+    "NaN": (b'{"a": NaN}', "json_invalid"),
+    "Infinity": (b'{"a": -Infinity}', "json_invalid"),
+    "a raw control character in a text": (b'{"a": "\x01"}', "json_invalid"),
+    "a number over the range of floats": (b'{"a": 1e400}', "number_out_of_range"),
+    "a negative one": (b'{"a": -1e400}', "number_out_of_range"),
+    "an integer of 5,000 digits": (b'{"a": ' + b"9" * 5000 + b"}", "number_too_long"),
+    "an integer of 41 digits": (b'{"a": ' + b"9" * 41 + b"}", "number_too_long"),
+    "a fraction of 5,000 digits": (b'{"a": 0.' + b"1" * 5000 + b"}", "number_too_long"),
+    "the same key twice": (b'{"a": 1, "a": 2}', "json_duplicate_key"),
+    "the same key twice, deep inside": (b'{"a": [{"b": {"c": 1, "c": 1}}]}', "json_duplicate_key"),
+    "the same key twice, once escaped": (b'{"a": 1, "\\u0061": 2}', "json_duplicate_key"),
+    "33 levels": (b'{"a":' + b"[" * 32 + b"]" * 32 + b"}", "json_too_deep"),
+    "100,000 levels of lists": (b"[" * 100_000, "json_too_deep"),
+    "100,000 levels of objects": (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "json_too_deep"),
+    "a list": (b"[1]", "body_not_object"),
+    "a text": (b'"a"', "body_not_object"),
+    "null": (b"null", "body_not_object"),
+    "invalid UTF-8": (b'{"a": "\xff"}', "encoding_invalid"),
+    "an overlong form": (b'{"a": "\xc0\x80"}', "encoding_invalid"),
+    "UTF-16": ('{"a": 1}'.encode("utf-16"), "encoding_invalid"),
+    "UTF-16 without a mark": ('{"a": 1}'.encode("utf-16-le"), "encoding_invalid"),
+    "UTF-32": ('{"a": 1}'.encode("utf-32-be"), "encoding_invalid"),
+    "a byte order mark": (b'\xef\xbb\xbf{"a": 1}', "encoding_invalid"),
+    "a key of 201 characters": (b'{"' + b"k" * 201 + b'": 1}', "limit_exceeded"),
+    "a key of 1 MB": (b'{"' + b"k" * MB + b'": 1}', "limit_exceeded"),
+    "5,000 keys": (json.dumps(dict.fromkeys(map(str, range(5000)))).encode(), "limit_exceeded"),
+    "a text of 5 MB": (b'{"a": ["' + b"x" * 5 * MB + b'"]}', "limit_exceeded"),
+    "a lone surrogate in a key": (b'{"\\ud800": 1}', "char_not_allowed"),
+    "more than 8 MB": (b'{"a": 1}' + b" " * MAX_BODY_BYTES, "body_too_large"),
+}
+
+
+class TestLoadJson:
+    @pytest.mark.parametrize("what", REFUSED)
+    def test_refuses(self, what: str) -> None:
+        raw, code = REFUSED[what]
+
+        with pytest.raises(Refused) as refused:
+            load_json(raw)
+
+        assert refused.value.code == code
+
+    @pytest.mark.parametrize("what", REFUSED)
+    def test_refuses_quickly(self, what: str) -> None:
+        begin = time.process_time()
+
+        with pytest.raises(Refused):
+            load_json(REFUSED[what][0])
+
+        assert time.process_time() - begin < 0.2
+
+    def test_takes_32_levels(self) -> None:
+        raw = b'{"a":' + b"[" * 31 + b"]" * 31 + b"}"
+
+        assert load_json(raw)["a"]
+
+    def test_does_not_count_brackets_inside_texts(self) -> None:
+        text = '[{"\\' * 1000
+
+        assert load_json(json.dumps({"a": [text, {"b": text}]}).encode()) == {"a": [text, {"b": text}]}
+
+    def test_takes_a_wide_and_shallow_body(self) -> None:
+        body = {"mutations": [{"fields": {"a": [1, {"b": []}]}} for _ in range(500)]}
+
+        assert load_json(json.dumps(body).encode()) == body
+
+    def test_is_not_slowed_down_by_escapes_in_a_text_without_end(self) -> None:
+        raw = b'{"a": [' + b"[" * 40 + b'"' + b'\\"' * 500_000
+        begin = time.process_time()
+
+        with pytest.raises(Refused):
+            load_json(raw)
+
+        assert time.process_time() - begin < 0.5
+
+    def test_leaves_a_lone_surrogate_in_a_value_to_the_field(self) -> None:
+        assert load_json(b'{"a": "\\ud800"}') == {"a": "\ud800"}
+
+    @given(
+        st.recursive(
+            st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(-1e9, 1e9) | TEXTS,
+            lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+            max_leaves=20,
+        )
+    )
+    def test_gives_what_json_gives_for_every_decent_body(self, value: Any) -> None:
+        raw = json.dumps({"value": value}, ensure_ascii=False).encode()
+
+        assert load_json(raw) == json.loads(raw)
+
+
+class TestDecompress:
+    def test_reads_gzip(self) -> None:
+        assert decompress(gzip.compress(b'{"a": 1}'), "gzip") == b'{"a": 1}'
+
+    def test_reads_zstd(self) -> None:
+        assert decompress(zstd.compress(b'{"a": 1}'), "ZSTD") == b'{"a": 1}'
+
+    def test_reads_three_megabytes_that_compress_honestly(self) -> None:
+        body = json.dumps([f"{i * 7919 % 104729}" for i in range(300_000)]).encode()
+
+        assert decompress(gzip.compress(body), "gzip") == body
+        assert decompress(zstd.compress(body), "zstd") == body
+
+    @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+    def test_stops_a_bomb_of_100_megabytes(self, encoding: str) -> None:
+        plain = b"\0" * (100 * MB)
+        bomb = gzip.compress(plain, 9) if encoding == "gzip" else zstd.compress(plain)
+        begin = time.process_time()
+
+        with pytest.raises(Refused) as refused:
+            decompress(bomb, encoding)
+
+        assert (refused.value.code, refused.value.status) == ("body_too_large", 413)
+        assert time.process_time() - begin < 0.2
+
+    @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+    def test_stops_two_megabytes_that_came_from_almost_nothing(self, encoding: str) -> None:
+        plain = b" " * (2 * MB)
+        small = gzip.compress(plain, 9) if encoding == "gzip" else zstd.compress(plain)
+
+        with pytest.raises(Refused, match="body_too_large"):
+            decompress(small, encoding)
+
+    @pytest.mark.parametrize(
+        "encoding", ["br", "deflate", "compress", "gzip, gzip", "gzip, zstd", "aes128gcm"]
+    )
+    def test_refuses_other_and_nested_encodings(self, encoding: str) -> None:
+        with pytest.raises(Refused) as refused:
+            decompress(b"x", encoding)
+
+        assert (refused.value.code, refused.value.status) == ("unsupported_encoding", 415)
+
+    @pytest.mark.parametrize(
+        ("raw", "encoding"),
+        [
+            (gzip.compress(b"{}" * 100)[:-3], "gzip"),
+            (zstd.compress(b"{}" * 100)[:-3], "zstd"),
+            (b"{}", "gzip"),
+            (b"{}", "zstd"),
+            (b"", "gzip"),
+            (zlib.compress(b"{}"), "gzip"),
+            (gzip.compress(b"{}") + b"more", "gzip"),
+            (gzip.compress(b"{}") + gzip.compress(b"{}"), "gzip"),
+            (zstd.compress(b"{}") + b"more", "zstd"),
+        ],
+    )
+    def test_refuses_a_broken_stream(self, raw: bytes, encoding: str) -> None:
+        with pytest.raises(Refused, match="encoding_invalid"):
+            decompress(raw, encoding)
+
+    def test_refuses_a_window_that_would_take_much_memory(self) -> None:
+        options = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.content_size_flag: 0}
+        maker = zstd.ZstdCompressor(options=options)
+        stream = maker.compress(b"x" * 1000) + maker.flush()
+
+        with pytest.raises(Refused, match="encoding_invalid"):
+            decompress(stream, "zstd")
