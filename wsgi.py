@@ -1,5 +1,13 @@
-"""The application for gunicorn and the flask command."""
+"""The application: `gunicorn wsgi:app` serves the product, the `flask` command finds its commands here."""
 
-from app.factory import create_app
+import click
+
+# The group of `flask` asks before it has chosen a command. Our commands must work while there is no
+# configuration, to say what it lacks; what serves, and `flask routes` and `flask shell`, must not.
+context = click.get_current_context(silent=True)
+if context is not None and context.parent is None:
+    from app.cli.application import create_app
+else:
+    from app.factory import create_app
 
 app = create_app()

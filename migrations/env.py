@@ -12,17 +12,16 @@ settings: Config = config.attributes.get("settings") or Config.from_env()
 config.attributes["roles"] = role_names(settings)
 
 
-def include_object(thing: object, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:
-    """Tables of the engine are plain SQL and have no models."""
-    return not (reflected and compare_to is None and kind in {"table", "index"} and name in ENGINE_OBJECTS)
-
-
-ENGINE_OBJECTS = {
-    "changes", "sql_users", "ix_changes_record", "ix_changes_account", "sync_epochs", "sync_heads", "sync_drain",
-    "sync_pending", "sync_feed", "ix_sync_feed_position", "ix_sync_feed_record", "sync_subscriptions",
-    "ix_sync_subscriptions_bucket", "sync_subscription_sets", "sync_quarantine", "sync_alarms", "sync_windows",
-    "sync_devices", "sync_mutations", "ix_sync_mutations_record", "ix_sync_mutations_rejected",
+# Tables of the engine are plain SQL and have no models.
+ENGINE_TABLES = {
+    "changes", "sql_users", "sync_alarms", "sync_devices", "sync_drain", "sync_epochs", "sync_feed", "sync_heads",
+    "sync_mutations", "sync_pending", "sync_quarantine", "sync_subscription_sets", "sync_subscriptions", "sync_windows",
 }  # fmt: skip
+
+
+def include_name(name: str | None, kind: str, parents: object) -> bool:
+    """What is compared with the models."""
+    return not (kind == "table" and name in ENGINE_TABLES)
 
 
 def run() -> None:
@@ -34,7 +33,7 @@ def run() -> None:
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,
-            include_object=include_object,
+            include_name=include_name,
             transaction_per_migration=True,
             compare_type=True,
         )

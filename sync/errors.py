@@ -18,6 +18,10 @@ class Refused(Exception):
         self.detail = detail or None
 
 
+class Overtaken(Refused):
+    """Refused by the record's present state; what others did meanwhile may be why."""
+
+
 class RequestInvalid(Exception):
     """The whole request is answered 400 and judged in no part."""
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from uuid import UUID
 
 from sync.errors import Refused
+from sync.inbox import InboxItem
 from sync.merge import (
     MISSING,
     ConflictDetail,
@@ -15,12 +16,10 @@ from sync.merge import (
     RowHistory,
     merge_field,
 )
-from sync.policy import NEEDS_BASE, Kind, Merge, SyncEntity
+from sync.policy import NEEDS_BASE, Field, Kind, Merge, SyncEntity
 from sync.stamps import Stamp
+from sync.states import LedgerRow, OwnMutation, RecordState
 from sync.values import canonical, from_ledger
-
-if TYPE_CHECKING:
-    from sync.stores.push import LedgerRow, OwnMutation, RecordState
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +32,30 @@ class Judgement:
         others: Changes since the base version by anybody but this device's own earlier mutations:
             every version between, not only the head.
         own: This device's earlier mutations that its user had before them when they made this one.
+        is_creation: Whether the phone believes that the record is new, so that it saw no base at all.
     """
 
     entity: SyncEntity
-    state: "RecordState"
+    state: RecordState
     base: dict[str, Any]
-    others: tuple["LedgerRow", ...]
-    own: tuple["OwnMutation", ...]
+    others: tuple[LedgerRow, ...]
+    own: tuple[OwnMutation, ...]
     stamp: Stamp
     floor: Stamp | None
+    is_creation: bool = False
 
     @classmethod
     def of(
         cls,
         entity: SyncEntity,
-        state: "RecordState",
-        ledger: Sequence["LedgerRow"],
-        own: Sequence["OwnMutation"],
+        state: RecordState,
+        ledger: Sequence[LedgerRow],
+        own: Sequence[OwnMutation],
         *,
-        devices: frozenset[UUID],
         base_version: int,
         stamp: Stamp,
         floor: Stamp | None,
+        is_creation: bool = False,
     ) -> Self:
         """Roll the present state back to the base version.
 
@@ -62,29 +63,44 @@ class Judgement:
             entity: Declaration.
             state: The record as it stands.
             ledger: Changes after ``base_version``, oldest first.
-            own: This device's judged mutations of the record with a lower ``n``.
-            devices: This device and those under which its replayed mutations were first judged.
+            own: This device's judged earlier mutations of the record, oldest first.
             base_version: The version that the phone's user saw; 0 for none.
             stamp: Of the mutation.
             floor: The newest stamp that it stands above.
+            is_creation: See the class.
         """
-        others = tuple(r for r in ledger if r.mutation_id is None or r.device_id not in devices)
+        others = tuple(row for row in ledger if not row.own)
         later = tuple(
             o for o in own if (o.base_version or 0) >= base_version or (o.version or 0) > base_version
         )
         base = _rolled_back(entity, state, ledger)
         for mutation in later:
             if mutation.op in ("create", "update") and mutation.status != "rejected":
-                base |= {n: canonical(entity.fields[n], v) for n, v in mutation.fields.items() if n in entity.fields}
-        return cls(entity, state, base, others, later, stamp, floor)
+                base |= _as_sent(entity, mutation)
+        return cls(entity, state, base, others, later, stamp, floor, is_creation)
 
     def base_status(self) -> str | None:
         """The status on the phone's own base, its own earlier commands done."""
+        return self._status_after(m for m in self.own if m.status != "rejected")
+
+    def status_for(self, command: str) -> str | None:
+        """A status on the phone's own base from which *command* is legal; None when there is none.
+
+        A refused command of the same phone may have been undone there already, or not yet, when its
+        user gave this one.
+        """
+        machine = self.entity.machine
+        if machine is None:
+            return None
+        candidates = (self.base_status(), self._status_after(self.own))
+        return next((status for status in candidates if machine.is_legal(command, status)), None)
+
+    def _status_after(self, mutations: Iterator[OwnMutation] | Sequence[OwnMutation]) -> str | None:
         machine = self.entity.machine
         if machine is None:
             return None
         status = self.base.get(machine.field)
-        for mutation in self.own:
+        for mutation in mutations:
             status = machine.after(mutation.op, status)
         return status
 
@@ -102,18 +118,27 @@ class Judgement:
             if row.part != name or row.part_id is None:
                 continue
             known = found.get(str(row.part_id), RowHistory())
-            changed = {n for n, f in fields.items() if (f.column or n) in row.old or (f.column or n) in row.new}
+            changed = {
+                n for n, f in fields.items() if (f.column or n) in row.old or (f.column or n) in row.new
+            }
             found[str(row.part_id)] = RowHistory(known.changed | frozenset(changed), row.op == "delete")
         return found
 
 
-def _rolled_back(entity: SyncEntity, state: "RecordState", ledger: Sequence["LedgerRow"]) -> dict[str, Any]:
+def _as_sent(entity: SyncEntity, mutation: OwnMutation) -> dict[str, Any]:
+    return {n: canonical(entity.fields[n], v) for n, v in mutation.fields.items() if n in entity.fields}
+
+
+def _rolled_back(entity: SyncEntity, state: RecordState, ledger: Sequence[LedgerRow]) -> dict[str, Any]:
+    """The values before the changes of *ledger*; after its creation where the phone itself created it."""
     columns = {f.column or n: n for n, f in entity.fields.items() if f.kind is not Kind.ROWS}
     base = dict(state.fields)
     for row in reversed(ledger):
         if row.part is not None:
             continue
         if row.op == "insert":
+            if row.own:
+                break
             base = {}
         for column, value in row.old.items():
             if column in columns:
@@ -133,6 +158,11 @@ class Merged:
     winner: dict[str, Any] = field(default_factory=dict)
     conflicts: list[tuple[str, ConflictDetail]] = field(default_factory=list)
 
+    @property
+    def is_nothing_new(self) -> bool:
+        """Whether the record holds all of it already."""
+        return all(outcome is Outcome.EQUAL for outcome in self.outcomes.values())
+
     def stamps_by_record(self, record_id: str) -> dict[str, Any]:
         """For the capture triggers: by id of the record, or of its part, by field."""
         found = dict(self.row_stamps)
@@ -142,10 +172,8 @@ class Merged:
 
     def items(
         self, entity: SyncEntity, record_id: UUID, version: int, account_id: UUID | None
-    ) -> Iterator[Any]:
+    ) -> Iterator[InboxItem]:
         """The inbox items to open."""
-        from sync.push import InboxItem
-
         for name, detail in self.conflicts:
             yield InboxItem(
                 kind=detail.kind.value,
@@ -177,7 +205,7 @@ def judge_update(history: Judgement, fields: Mapping[str, Any], base: Mapping[st
     others = history.others_fields()
     for name, value in fields.items():
         declared = entity.fields[name]
-        seen = base[name] if name in base else _known_base(history, name)
+        seen = base[name] if name in base else _known_base(history, name, declared)
         result = merge_field(
             name,
             declared,
@@ -199,23 +227,22 @@ def judge_update(history: Judgement, fields: Mapping[str, Any], base: Mapping[st
     return merged
 
 
-def _known_base(history: Judgement, name: str) -> Any:
+def _known_base(history: Judgement, name: str, declared: Field) -> Any:
     """The server's own idea of what the phone saw; not enough where merging needs the very value."""
-    declared = history.entity.fields[name]
-    if declared.merge in NEEDS_BASE:
-        if history.base or history.own:
-            raise Refused(
-                "base_required", {"errors": [{"pointer": f"/base/{name}", "code": "base_required"}]}
-            )
-        return canonical(declared, [] if declared.kind in (Kind.TEXTS, Kind.ROWS) else None)
-    return history.base.get(name)
+    if declared.merge not in NEEDS_BASE:
+        return history.base.get(name)
+    if not history.is_creation:
+        errors = [{"pointer": f"/base/{name}", "code": "base_required"}]
+        raise Refused("base_required", {"errors": errors})
+    return history.base.get(name, [] if declared.kind in (Kind.TEXTS, Kind.ROWS) else None)
 
 
 def _winner(history: Judgement, name: str, stamp: Stamp | None) -> dict[str, Any]:
     """Who wrote the value that stays."""
     found: dict[str, Any] = {"at": stamp.at, "mutation_id": stamp.mutation or None} if stamp else {}
+    column = history.entity.fields[name].column or name
     for row in reversed(history.others):
-        if name in row.new or row.part == name:
+        if column in row.new or row.part == name:
             found |= {
                 "change": row.id,
                 "actor_kind": row.actor_kind,

@@ -168,7 +168,17 @@ class _State:
     finished: list[Channel]
     losses: list[Walk]
     gains: list[Walk]
+    debts: list[Walk] = field(default_factory=list)
     waiting: list[Walk] = field(default_factory=list)
+
+    def owe(self, channel: Channel) -> None:
+        """Keep the removals of a finished channel that the delta held back and will no longer tell.
+
+        In the cursor such a debt is a walk of kind ``delta`` that names its bucket: the ``gone``
+        marks above ``at``, up to ``until``.
+        """
+        if self.gone_progress < self.progress:
+            self.debts.append(Walk("delta", *channel, self.gone_progress, self.progress))
 
 
 def _usable(reader: Reader, cursor: Cursor, head: Head, ask: Ask) -> tuple[Channel, ...] | None:
@@ -193,23 +203,18 @@ def _fresh(channels: Sequence[Channel], head: Head) -> _State:
 def _resumed(cursor: Cursor, old: Sequence[Channel], channels: Sequence[Channel], head: Head) -> _State:
     walking = {(w.bucket, w.shape): w for w in cursor.walks if w.kind == "gain"}
     losses = [w for w in cursor.walks if w.kind == "loss"]
+    deltas = [w for w in cursor.walks if w.kind == "delta"]
     progress, gone_progress = next(
-        ((w.at, w.until) for w in cursor.walks if w.kind == "delta"), (cursor.position, cursor.removals)
+        ((w.at, w.until) for w in deltas if not w.bucket), (cursor.position, cursor.removals)
     )
-    now = set(channels)
-    for channel in old:
-        if channel not in now:
-            walk = walking.get(channel)
-            given = progress if walk is None else max(walk.at, walk.until)
-            losses.append(Walk("loss", *channel, 0, given))
-    before = set(old)
+    before, now = set(old), set(channels)
     finished, gains = [], []
     for channel in channels:
         if channel in before and channel not in walking:
             finished.append(channel)
         else:
             gains.append(walking.get(channel) or Walk("gain", *channel, 0, head.position))
-    return _State(
+    state = _State(
         cursor.position,
         cursor.nonce,
         cursor.removals,
@@ -219,16 +224,31 @@ def _resumed(cursor: Cursor, old: Sequence[Channel], channels: Sequence[Channel]
         finished,
         losses,
         gains,
+        debts=[w for w in deltas if w.bucket],
     )
+    for channel in old:
+        if channel not in now:
+            walk = walking.get(channel)
+            if walk is None:
+                state.owe(channel)
+            given = progress if walk is None else max(walk.at, walk.until)
+            losses.append(Walk("loss", *channel, 0, given))
+    return state
 
 
 def _hold_back(state: _State, withheld: set[Channel]) -> None:
-    """A bucket that is drained but no longer live is not served: it keeps its place as a walk."""
+    """A bucket that is drained but no longer live is not served: it waits as a walk.
+
+    Meanwhile it spares no removal. So, should it become live again before a drain has seen its
+    loss, it has to be walked from the start: what was removed since lies behind any later place.
+    """
     for channel in [c for c in state.finished if c in withheld]:
         state.finished.remove(channel)
-        state.waiting.append(Walk("gain", *channel, state.progress, state.progress))
-    state.waiting += [w for w in state.gains if (w.bucket, w.shape) in withheld]
-    state.gains = [w for w in state.gains if (w.bucket, w.shape) not in withheld]
+        state.owe(channel)
+        state.waiting.append(Walk("gain", *channel, 0, state.progress))
+    for walk in [w for w in state.gains if (w.bucket, w.shape) in withheld]:
+        state.gains.remove(walk)
+        state.waiting.append(replace(walk, at=0, until=max(walk.at, walk.until)))
 
 
 class _Run:
@@ -257,7 +277,7 @@ class _Run:
         """Put a live row into the page; a newer row of the same record replaces the older."""
         present = self.changes.get((row.entity, row.record_id))
         if present is None or present.position < row.position:
-            self.bytes += len(row.body or "") - (len(present.body or "") if present else 0)
+            self.bytes += _size(row) - (_size(present) if present else 0)
             self.changes[row.entity, row.record_id] = row
 
     def losses(self) -> None:
@@ -277,6 +297,21 @@ class _Run:
             if not done:
                 unfinished.append(replace(walk, at=at))
         self.state.losses = unfinished
+        self.state.debts = [left for debt in self.state.debts if (left := self._pay(debt)) is not None]
+
+    def _pay(self, debt: Walk) -> Walk | None:
+        """Tell removals that were held back when their channel left the delta; what is left of them."""
+        at = debt.at
+        while not self.full:
+            wanted = self._fetch()
+            rows = self.reader.walk((debt.bucket, debt.shape), after=at, gone_after=at, limit=wanted)
+            for row in rows:
+                at = row.position
+                if at <= debt.until and row.gone is not None and row.entered <= debt.until:
+                    self.leaving.setdefault((row.entity, row.record_id), row.gone)
+            if len(rows) < wanted or at >= debt.until:
+                return None
+        return replace(debt, at=at)
 
     def delta(self) -> None:
         """Changes and removals of the buckets that the device has wholly."""
@@ -331,7 +366,8 @@ class _Run:
                         if self.ask.pending:  # its removal may not be told yet, so it may not be passed
                             done = False
                             break
-                        if row.entered <= max(at, walk.until):
+                        # What came in after the page began was not given by this walk.
+                        if row.entered <= max(walk.at, walk.until):
                             self.leaving[row.entity, row.record_id] = row.gone
                     else:
                         self._take(row)
@@ -352,7 +388,7 @@ class _Run:
         """Settle what leaves against what the device has, and write the cursor."""
         state = self.state
         removed = list(self._removed())
-        walks = [*state.losses, *state.gains, *state.waiting]
+        walks = [*state.losses, *state.debts, *state.gains, *state.waiting]
         if not self.delta_done:
             walks.append(Walk("delta", "", "", state.progress, state.gone_progress))
         cursor = Cursor(
@@ -380,6 +416,11 @@ class _Run:
         for (entity, record_id), reason in self.leaving.items():
             if (entity, record_id) not in held and (entity, record_id) not in self.changes:
                 yield entity, record_id, reason
+
+
+def _size(row: FeedRow) -> int:
+    """Bytes on the wire: Hangul takes three for each character."""
+    return len((row.body or "").encode())
 
 
 def _ordered(channels: Iterable[Channel]) -> tuple[Channel, ...]:

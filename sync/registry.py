@@ -19,15 +19,13 @@ class Registry:
     Attributes:
         entities: Parents before their children; the inbox last.
         subscriptions_sql: Yields ``(user_id uuid, role text, bucket text)`` for users ``:users``
-            of ``:tenant`` on ``:today``.
+            of ``:tenant`` at the moment ``:now``.
         shape_classes: Shape class of each role.
-        zone: Time zone whose calendar day decides date-limited memberships.
     """
 
     entities: tuple[SyncEntity, ...]
     subscriptions_sql: str
     shape_classes: Mapping[str, str]
-    zone: str = "Asia/Seoul"
     schema_version: int = 1
     _by_name: dict[str, SyncEntity] = field(default_factory=dict, init=False, repr=False)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sync.policy import SyncEntity
 from sync.registry import Registry
@@ -137,9 +136,8 @@ class _Run:
         everybody = bool(work.touched["territory"] or work.touched["org_unit"])
         if not users and not everybody:
             return
-        today = self.now.astimezone(ZoneInfo(self.registry.zone)).date()
         changed = self.store.refresh_subscriptions(
-            self.registry.subscriptions_sql, None if everybody else sorted(users), today
+            self.registry.subscriptions_sql, None if everybody else sorted(users), self.now
         )
         if not changed:
             return

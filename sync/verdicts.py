@@ -2,6 +2,9 @@
 
 import enum
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
 
 from sync.merge import Outcome
 
@@ -14,6 +17,25 @@ class Status(enum.StrEnum):
     SUPERSEDED = "superseded"
     MERGED = "merged"
     APPLIED = "applied"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The one final answer to a mutation; its record is rendered when it is sent.
+
+    ``entity`` and ``record_id`` are empty where the mutation did not say soundly what it was about.
+    """
+
+    id: UUID
+    status: str
+    code: str | None = None
+    detail: Any = None
+    version: int | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    conflict_id: UUID | None = None
+    replayed: bool = False
+    entity: str = ""
+    record_id: UUID | None = None
 
 
 AS_SENT = frozenset({Outcome.APPLIED, Outcome.EQUAL})

@@ -2,23 +2,39 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from re import compile as pattern
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sync.errors import Refused, RequestInvalid
 
+Read = TypeVar("Read")
+
 MAX_MUTATIONS = 500
 MAX_FIELDS = 200
 CANONICAL_ID = pattern(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
-RFC3339 = pattern(r"(\d{4})-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\Z")
+RFC3339 = pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})\Z")
+UNSTORABLE = pattern("[\x00\ud800-\udfff]")
 NAME = pattern(r"[a-z][a-z0-9_]{0,59}\Z")
 MAX_N = (1 << 53) - 1
 KNOWN_KEYS = frozenset(
-    {"id", "n", "group", "epoch", "entity", "record_id", "op", "base_version", "fields", "base", "occurred_at", "age_ms"}
+    {
+        "id",
+        "n",
+        "group",
+        "epoch",
+        "entity",
+        "record_id",
+        "op",
+        "base_version",
+        "fields",
+        "base",
+        "occurred_at",
+        "age_ms",
+    }
 )
 NOT_CONTENT = frozenset({"n", "sent_at", "age_ms"})
 """What may differ between two deliveries of one mutation."""
@@ -38,20 +54,34 @@ class Mutation:
         content = {k: v for k, v in self.raw.items() if k not in NOT_CONTENT}
         return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).digest()
 
-    @property
-    def payload(self) -> str:
-        """The mutation as JSON text for a jsonb column; what jsonb refuses is kept as a string of JSON."""
-        whole = json.dumps(self.raw, ensure_ascii=True)
-        return whole if _is_storable(self.raw) else json.dumps(whole)
+
+def payload_of(raw: Any) -> str:
+    """A mutation as JSON text for a jsonb column; what jsonb refuses is kept as a string of JSON."""
+    whole = json.dumps(raw, ensure_ascii=True)
+    return whole if storable(raw) == raw else json.dumps(whole)
 
 
-def _is_storable(raw: Any) -> bool:
-    """Whether jsonb takes it: no NUL and no lone surrogate in any text."""
-    try:
-        json.dumps(raw, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return "\\u0000" not in json.dumps(raw, ensure_ascii=True).replace("\\\\", "")
+def storable(value: Any) -> Any:
+    """JSON that PostgreSQL takes: NUL and lone surrogates in its texts become U+FFFD."""
+    if isinstance(value, str):
+        return UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {storable(name): storable(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(member) for member in value]
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The parts of a mutation's envelope that are sound, each by itself; the payload keeps the rest."""
+
+    entity: str
+    record_id: UUID | None
+    op: str
+    base_version: int | None
+    group: UUID | None
+    occurred_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +149,32 @@ def intent_of(mutation: Mutation) -> Intent:
         op=_name(raw, "op"),
         fields=fields,
         base=base,
-        base_version=_whole(raw, "base_version", (1 << 31) - 1),
-        occurred_at=time_of(raw.get("occurred_at"), "/occurred_at"),
-        age_ms=_whole(raw, "age_ms", 1 << 62),
+        base_version=_version(raw, "base_version"),
+        occurred_at=_time(raw, "occurred_at"),
+        age_ms=_whole(raw, "age_ms", -(1 << 62), 1 << 62),
         epoch=None if raw.get("epoch") is None else _id(raw, "epoch"),
         group=None if raw.get("group") is None else _id(raw, "group"),
     )
+
+
+def envelope_of(mutation: Mutation) -> Envelope:
+    """What can be told of a mutation even where it will be refused: later ones may depend on it."""
+    raw = mutation.raw
+    return Envelope(
+        entity=_or_none(_name, raw, "entity") or "",
+        record_id=_or_none(_id, raw, "record_id"),
+        op=_or_none(_name, raw, "op") or "",
+        base_version=_or_none(_version, raw, "base_version"),
+        group=_or_none(_id, raw, "group"),
+        occurred_at=_or_none(_time, raw, "occurred_at"),
+    )
+
+
+def _or_none(read: Callable[[Mapping[str, Any], str], Read], raw: Mapping[str, Any], key: str) -> Read | None:
+    try:
+        return read(raw, key)
+    except Refused:
+        return None
 
 
 def refusal(code: str, pointer: str) -> Refused:
@@ -176,12 +226,20 @@ def _object(raw: Mapping[str, Any], key: str) -> dict[str, Any]:
     return value
 
 
-def _whole(raw: Mapping[str, Any], key: str, most: int) -> int | None:
+def _version(raw: Mapping[str, Any], key: str) -> int | None:
+    return _whole(raw, key, 0, (1 << 31) - 1)
+
+
+def _time(raw: Mapping[str, Any], key: str) -> datetime | None:
+    return time_of(raw.get(key), f"/{key}")
+
+
+def _whole(raw: Mapping[str, Any], key: str, least: int, most: int) -> int | None:
     value = raw.get(key)
     if value is None:
         return None
     if type(value) is not int:
         raise refusal("type_mismatch", f"/{key}")
-    if not -most <= value <= most or (key == "base_version" and value < 0):
+    if not least <= value <= most:
         raise refusal("value_out_of_range", f"/{key}")
     return value

@@ -3,19 +3,16 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from uuid import uuid4
 
 import psycopg
-from alembic import command
-from alembic.config import Config as Alembic
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import localpg
+from app import migrating
 from app.config import Config
 
 SECRET = "tests-only-7f3kq9z2m5x8c1v4b6n0a3s5d7f9g2h4j"
-ROOT = Path(__file__).parents[1]
 PARTS = ("owner", "engine", "app")
 ROLES = """
 DO $$ BEGIN
@@ -34,25 +31,24 @@ END $$
 @contextmanager
 def migrated_database() -> Iterator[Config]:
     """Settings of a fresh database with all migrations applied; dropped afterwards."""
+    with empty_database() as settings:
+        migrating.upgrade(settings)
+        yield settings
+
+
+@contextmanager
+def empty_database() -> Iterator[Config]:
+    """Settings of a fresh database of the owner, with nothing in it; dropped afterwards."""
     name = f"test_{uuid4().hex[:12]}"
     given = os.environ.get("FIELDMERGE_TEST_SERVER")
     with _on_given(given, name) if given else _on_local(name) as urls:
-        settings = Config(
+        yield Config(
             database_owner_url=urls["owner"],
             database_engine_url=urls["engine"],
             database_url=urls["app"],
             secret_key=SECRET,
             unsafe_durability=True,
         )
-        migrate(settings)
-        yield settings
-
-
-def migrate(settings: Config, revision: str = "head") -> None:
-    """Apply the migrations."""
-    alembic = Alembic(toml_file=str(ROOT / "pyproject.toml"))
-    alembic.attributes["settings"] = settings
-    command.upgrade(alembic, revision)
 
 
 @contextmanager

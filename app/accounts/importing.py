@@ -6,6 +6,7 @@ import io
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -113,7 +114,7 @@ def import_accounts(
     rejects: Path,
     options: Options,
     territories: Territories,
-    on_progress: Callable[[int, Summary], None] = lambda _bytes, _summary: None,
+    on_progress: Callable[[int, int, Summary], None] = lambda read, total, summary: None,
 ) -> Summary:
     """Read a customer list and write it in batches; may be run again at any time.
 
@@ -124,7 +125,7 @@ def import_accounts(
         rejects: Where rejected rows go, in the input's encoding; written only if there are any.
         options: How to read and write.
         territories: Finds territories by name or code.
-        on_progress: Told after each batch how many bytes were read.
+        on_progress: Told after each batch how many bytes of how many were read.
 
     Raises:
         ImportUnreadable: No such file, no text, or no columns that could be a customer list.
@@ -138,12 +139,21 @@ def import_accounts(
         later = stack.enter_context(Later())
         reader = RowReader(source, options, territories)
         run = _Run(database, tenant_id, options, summary, refused, later)
+        writer = stack.enter_context(ThreadPoolExecutor(1))
+        written: Future[list[Written]] | None = None
+        readings: list[Reading] = []
         while lines := list(islice(source.lines, min(options.batch, MOST_ROWS_A_BATCH))):
-            run.batch([reader.read(line) for line in lines])
-            on_progress(source.position(), summary)
+            # The next batch is read while the database works on the last.
+            last, readings = readings, [reader.read(line) for line in lines]
+            if written is not None:
+                run.count(last, written.result())
+            written = writer.submit(run.write, readings)
+            on_progress(source.position(), source.size, summary)
+        if written is not None:
+            run.count(readings, written.result())
         if not options.dry_run:
             run.place_waiting()
-        on_progress(source.size, summary)
+        on_progress(source.size, source.size, summary)
         return summary
 
 
@@ -197,11 +207,16 @@ class Source:
         """
         try:
             found = detect_encoding(path) if encoding == "auto" else codecs.lookup(encoding).name
-            return cls(path.open("rb"), found, path.stat().st_size)
+            binary = path.open("rb")
         except OSError as error:
             raise ImportUnreadable(f"{path} cannot be read: {error.strerror}.") from error
         except LookupError as error:
             raise ImportUnreadable(f"There is no encoding {encoding}.") from error
+        try:
+            return cls(binary, found, path.stat().st_size)
+        except BaseException:
+            binary.close()
+            raise
 
     def __enter__(self) -> "Source":
         return self
@@ -451,10 +466,11 @@ class Rejects:
             self._file = self._path.open("w", encoding=self._source.encoding, errors="replace", newline="")
             self._writer = csv.writer(self._file, delimiter=self._source.delimiter, lineterminator="\r\n")
             self._writer.writerow([*self._source.headers, LINE_HEADER, ERRORS_HEADER])
+        width = len(self._source.headers)
         cells = [mask_national_ids(cell)[0] for cell in line.cells]
-        cells += [""] * (len(self._source.headers) - len(cells))
+        cells += [""] * (width - len(cells))
         told = "; ".join(f"{column}: {code}" if column else code for column, code in errors)
-        self._writer.writerow([*cells, line.number, told])
+        self._writer.writerow([*cells[:width], line.number, told, *cells[width:]])
 
 
 class Later:
@@ -502,16 +518,22 @@ class _Run:
         self.refused = refused
         self.later = later
 
-    def batch(self, readings: Sequence[Reading]) -> None:
-        """Write what is right in one transaction, and count."""
-        right = [reading for reading in readings if reading.account is not None]
-        written = iter(self._write([reading.account for reading in right if reading.account]))
+    def write(self, readings: Sequence[Reading]) -> list[Written]:
+        """Write what is right of a batch in one transaction."""
+        accounts = [reading.account for reading in readings if reading.account is not None]
+        return self._in_transaction(
+            lambda session: upsert_imported(session, self.tenant_id, self.options.system, accounts)
+        )
+
+    def count(self, readings: Sequence[Reading], written: Sequence[Written]) -> None:
+        """Count a batch, and put aside what was refused or waits for its parent."""
+        outcomes = iter(written)
         for reading in readings:
             self.summary.rows += 1
             if reading.account is None:
                 self._reject(reading.line, reading.errors)
             else:
-                self._count(reading, next(written))
+                self._count(reading.line, reading.account, reading.masked, next(outcomes))
 
     def place_waiting(self) -> None:
         """Set the parents that came after their children."""
@@ -525,11 +547,6 @@ class _Run:
     def _hang_below(self, pairs: list[tuple[str, str]]) -> dict[str, str]:
         return self._in_transaction(
             lambda session: hang_below(session, self.tenant_id, self.options.system, pairs)
-        )
-
-    def _write(self, accounts: list[ImportedAccount]) -> list[Written]:
-        return self._in_transaction(
-            lambda session: upsert_imported(session, self.tenant_id, self.options.system, accounts)
         )
 
     def _in_transaction(self, work: Callable[[Session], Result]) -> Result:
@@ -547,18 +564,17 @@ class _Run:
                     raise
         raise AssertionError  # the loop returns or raises
 
-    def _count(self, reading: Reading, written: Written) -> None:
-        assert reading.account is not None
+    def _count(self, line: Line, account: ImportedAccount, masked: bool, written: Written) -> None:
         summary = self.summary
         if written.rejected:
-            self._reject(reading.line, [("", written.outcome)])
+            self._reject(line, [("", written.outcome)])
             return
         summary.created += written.outcome == CREATED
         summary.updated += written.outcome == UPDATED
         summary.unchanged += written.outcome == UNCHANGED
-        summary.masked += reading.masked
+        summary.masked += masked
         if written.waits_for_parent:
-            self.later.add(reading.account.external_id, reading.account.sent[PARENT_CODE], reading.line)
+            self.later.add(account.external_id, account.sent[PARENT_CODE], line)
 
     def _reject(self, line: Line, errors: Sequence[tuple[str, str]]) -> None:
         self.summary.rejected += 1

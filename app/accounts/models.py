@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     CheckConstraint,
     Double,
     FetchedValue,
@@ -18,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, Currency, SyncedRow, TenantRow
@@ -111,7 +110,7 @@ class Account(SyncedRow, Base):
         Index("ix_accounts_tenant_id_updated_at_id", "tenant_id", "updated_at", "id"),
     )
 
-    code: Mapped[str | None] = mapped_column(Text)
+    code: Mapped[str | None] = mapped_column(Text(collation="C"))
     name: Mapped[str] = mapped_column(Text)
     legal_name: Mapped[str | None] = mapped_column(Text)
     business_number: Mapped[str | None] = mapped_column(Text)

@@ -10,40 +10,42 @@ SERVICE_SHAPE = "service"
 
 # Whether user u holds account a: territories of the drained subscriptions, ownership, and a
 # technician's own visits -3 … +14 days (in hours: a day with summer time is not always 24 of them).
-HOLDS_ACCOUNT = """((u.role <> 'technician' AND a.owner_id = u.id)
-     OR EXISTS (SELECT 1 FROM sync_subscriptions s WHERE s.tenant_id = u.tenant_id AND s.user_id = u.id
+_HOLDS_ACCOUNT = """((u.role <> 'technician' AND a.owner_id = u.id)
+     OR EXISTS (SELECT 1 FROM sync_subscriptions s WHERE s.tenant_id = :tenant AND s.user_id = u.id
                 AND s.bucket = 'territory:' || a.territory_id)
      OR (u.role = 'technician' AND EXISTS (
          SELECT 1 FROM visits w
-         WHERE w.tenant_id = a.tenant_id AND w.account_id = a.id AND w.assignee_id = u.id
+         WHERE w.tenant_id = :tenant AND w.account_id = a.id AND w.assignee_id = u.id
            AND w.deleted_at IS NULL AND w.planned_start >= :now - interval '72 hours'
            AND w.planned_start < :now + interval '336 hours')))"""
 
-_ACTIVITIES = """FROM activities t
-    JOIN accounts a ON a.tenant_id = t.tenant_id AND a.id = t.account_id AND a.deleted_at IS NULL"""
-_THESE = "WHERE t.tenant_id = :tenant AND t.id = ANY(CAST(:ids AS uuid[])) AND t.deleted_at IS NULL"
-
 # The buckets of the account; a private one goes to its author alone.
 ACTIVITY_BUCKETS = f"""
-SELECT t.id AS record_id, 'territory:' || a.territory_id AS bucket, s.shape
-    {_ACTIVITIES} CROSS JOIN (VALUES ('{SALES_SHAPE}'), ('{SERVICE_SHAPE}')) AS s (shape)
-    {_THESE} AND NOT t.private AND a.territory_id IS NOT NULL
+WITH these AS MATERIALIZED (
+    SELECT t.id, t.private, t.author_id, t.account_id, a.territory_id, a.owner_id
+    FROM unnest(CAST(:ids AS uuid[])) AS i (id)
+    JOIN activities t ON t.tenant_id = :tenant AND t.id = i.id AND t.deleted_at IS NULL
+    JOIN accounts a ON a.tenant_id = :tenant AND a.id = t.account_id AND a.deleted_at IS NULL
+)
+SELECT id AS record_id, 'territory:' || territory_id AS bucket, s.shape
+FROM these CROSS JOIN (VALUES ('{SALES_SHAPE}'), ('{SERVICE_SHAPE}')) AS s (shape)
+WHERE NOT private AND territory_id IS NOT NULL
 UNION
-SELECT t.id, 'user:' || a.owner_id, '{SALES_SHAPE}'
-    {_ACTIVITIES} {_THESE} AND NOT t.private AND a.owner_id IS NOT NULL
+SELECT id, 'user:' || owner_id, '{SALES_SHAPE}' FROM these WHERE NOT private AND owner_id IS NOT NULL
 UNION
-SELECT t.id, 'user:' || v.assignee_id, '{SERVICE_SHAPE}' {_ACTIVITIES}
-    JOIN visits v ON v.tenant_id = t.tenant_id AND v.account_id = t.account_id AND v.deleted_at IS NULL
-     AND v.planned_start >= :now - interval '72 hours' AND v.planned_start < :now + interval '336 hours'
-    JOIN users u ON u.tenant_id = v.tenant_id AND u.id = v.assignee_id AND u.role = 'technician'
-    {_THESE} AND NOT t.private
+SELECT t.id, 'user:' || v.assignee_id, '{SERVICE_SHAPE}'
+FROM these t
+JOIN visits v ON v.tenant_id = :tenant AND v.account_id = t.account_id AND v.deleted_at IS NULL
+ AND v.planned_start >= :now - interval '72 hours' AND v.planned_start < :now + interval '336 hours'
+JOIN users u ON u.tenant_id = :tenant AND u.id = v.assignee_id AND u.role = 'technician'
+WHERE NOT t.private
 UNION
-SELECT t.id, 'user:' || t.author_id,
+SELECT a.activity_id, 'user:' || a.author_id,
        CASE u.role WHEN 'technician' THEN '{SERVICE_SHAPE}' ELSE '{SALES_SHAPE}' END
-    {_ACTIVITIES}
-    JOIN users u ON u.tenant_id = t.tenant_id AND u.id = t.author_id
-    {_THESE} AND t.private AND {HOLDS_ACCOUNT}
-"""
+FROM (SELECT id AS activity_id, author_id, account_id AS id, territory_id, owner_id FROM these WHERE private) a
+JOIN users u ON u.tenant_id = :tenant AND u.id = a.author_id
+WHERE {_HOLDS_ACCOUNT}
+"""  # noqa: S608  (built of constants of this file)
 
 PRIVATE_ACTIVITIES_OF_USERS = """
 SELECT id FROM activities
@@ -51,13 +53,12 @@ WHERE tenant_id = :tenant AND author_id = ANY(CAST(:users AS uuid[])) AND privat
 """
 
 TASK_BUCKETS = f"""
-SELECT t.id AS record_id, 'user:' || t.assignee_id AS bucket, 'all' AS shape FROM tasks t
-    {_THESE} AND t.account_id IS NULL
-UNION
-SELECT t.id, 'user:' || t.assignee_id, 'all' FROM tasks t
-    JOIN accounts a ON a.tenant_id = t.tenant_id AND a.id = t.account_id AND a.deleted_at IS NULL
-    JOIN users u ON u.tenant_id = t.tenant_id AND u.id = t.assignee_id
-    {_THESE} AND {HOLDS_ACCOUNT}
+SELECT t.id AS record_id, 'user:' || t.assignee_id AS bucket, 'all' AS shape
+FROM unnest(CAST(:ids AS uuid[])) AS i (id)
+JOIN tasks t ON t.tenant_id = :tenant AND t.id = i.id AND t.deleted_at IS NULL
+JOIN users u ON u.tenant_id = :tenant AND u.id = t.assignee_id
+LEFT JOIN accounts a ON a.tenant_id = :tenant AND a.id = t.account_id AND a.deleted_at IS NULL
+WHERE t.account_id IS NULL OR (a.id IS NOT NULL AND {_HOLDS_ACCOUNT})
 """  # noqa: S608  (built of constants of this file)
 
 TASKS_OF_USERS = """

@@ -1,1 +1,1 @@
-"""Commands of `flask`."""
+"""Commands of `flask`, thin; application.py lists them all."""

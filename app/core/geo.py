@@ -51,7 +51,7 @@ def fix_at(
 ) -> Fix:
     """A fix from a stored ``[lat, lon]``; an accuracy that nobody told counts as perfect."""
     lat, lon = location
-    return Fix(lat, lon, at=at, accuracy_m=accuracy_m or 0.0, mock=bool(mock))
+    return Fix(float(lat), float(lon), at=at, accuracy_m=accuracy_m or 0.0, mock=bool(mock))
 
 
 def distance_m(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:

@@ -126,6 +126,8 @@ GENERAL = {
 }
 
 FIELDS = {
+    "amount_invalid": Message("This is no amount.", "금액이 아닙니다."),
+    "currency_unknown": Message("There is no such currency.", "없는 통화입니다."),
     "blank": Message("This must not be empty.", "비워 둘 수 없습니다."),
     "business_number_invalid": Message(
         "This is no business registration number.", "사업자등록번호가 올바르지 않습니다."
@@ -162,6 +164,21 @@ FIELDS = {
 }
 
 SYNC = {
+    "base_version_unknown": Message(
+        "The version that the change was based on is not known.", "변경의 바탕이 된 버전을 알 수 없습니다."
+    ),
+    "device_required": Message("Only a registered device can sync.", "등록된 기기만 동기화할 수 있습니다."),
+    "group_not_supported": Message("Groups are not supported yet.", "묶음 변경은 아직 지원하지 않습니다."),
+    "mutations_without_cursor": Message(
+        "A first sync carries no changes.", "첫 동기화에는 변경을 함께 보낼 수 없습니다."
+    ),
+    "outcome_unknown": Message(
+        "The connection was lost while saving; send the same changes again.",
+        "저장 중에 연결이 끊겼습니다. 같은 변경을 다시 보내십시오.",
+    ),
+    "too_many_mutations": Message("Too many changes in one request.", "한 요청에 변경이 너무 많습니다."),
+    "unknown_entity": Message("There is no such kind of record.", "없는 종류의 자료입니다."),
+    "unknown_op": Message("The record has no such operation.", "이 자료에 없는 작업입니다."),
     "base_required": Message(
         "The old value is needed to merge this field.", "이 항목을 병합하려면 이전 값이 필요합니다."
     ),
@@ -279,10 +296,45 @@ ACCOUNTS = {
     ),
 }
 
-VISITS: dict[str, Message] = {}
+VISITS = {
+    "assignment_not_allowed": Message(
+        "Only managers and dispatchers plan work for others.",
+        "다른 사람의 일정은 관리자와 배차 담당자만 정할 수 있습니다.",
+    ),
+    "visit.already_made": Message(
+        "Somebody has been there, so the visit stays.", "이미 다녀온 방문이라 지울 수 없습니다."
+    ),
+    "visit.assignee_out_of_scope": Message(
+        "The person is not of your team, or does not see the customer.",
+        "내 팀의 사람이 아니거나 이 거래처를 볼 수 없는 사람입니다.",
+    ),
+    "visit.ends_before_start": Message("The visit ends before it starts.", "방문 종료가 시작보다 빠릅니다."),
+    "visit.not_yours": Message("The visit is another person's.", "다른 사람의 방문입니다."),
+    "visit.reassigned": Message(
+        "The visit was given to somebody else meanwhile.", "그사이 다른 사람에게 배정된 방문입니다."
+    ),
+    "visit.review_own": Message("Nobody reviews their own visit.", "자신의 방문은 검토할 수 없습니다."),
+    "visit.tasks_open": Message("Required tasks are not done yet.", "필수 과업이 끝나지 않았습니다."),
+}
 
-ACTIVITY: dict[str, Message] = {}
+ACTIVITY = {
+    "append_only": Message(
+        "What was written down stays as it is.", "한번 남긴 기록은 고치거나 지울 수 없습니다."
+    ),
+    "task.assignee_out_of_scope": Message(
+        "The person is not of your team, or does not see the customer.",
+        "내 팀의 사람이 아니거나 이 거래처를 볼 수 없는 사람입니다.",
+    ),
+    "task.not_yours": Message("The task is another person's.", "다른 사람의 할 일입니다."),
+}
+
+INBOX = {
+    "choice_not_possible": Message(
+        "This item cannot be decided like that.", "이 항목은 그렇게 결정할 수 없습니다."
+    ),
+    "conflict_closed": Message("The item was decided already.", "이미 결정된 항목입니다."),
+}
 
 MESSAGES: dict[str, Message] = (
-    REQUEST | GENERAL | FIELDS | SYNC | IDENTITY | ACCOUNTS | VISITS | ACTIVITY
+    REQUEST | GENERAL | FIELDS | SYNC | IDENTITY | ACCOUNTS | VISITS | ACTIVITY | INBOX
 )  # fmt: skip

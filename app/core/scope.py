@@ -47,7 +47,8 @@ class Scope:
     """What one user may see at one moment, read from the database for each request.
 
     ``territory_ids`` holds the territories that the user is a member of today, for managers with
-    their descendants; ``unit_ids`` the own org unit, for managers with descendants.
+    their descendants; ``unit_ids`` the own org unit, for managers with descendants; ``buckets`` is what
+    their phones are given at this moment.
     """
 
     user_id: UUID
@@ -55,6 +56,7 @@ class Scope:
     territory_ids: frozenset[UUID]
     unit_ids: frozenset[UUID]
     at: datetime
+    buckets: frozenset[str] = frozenset()
 
     @property
     def everything(self) -> bool:

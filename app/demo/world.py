@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
@@ -31,6 +31,7 @@ SINCE: Final = date(2020, 1, 1)
 STORY_TERRITORY: Final = "SEOUL-GANGNAM"
 
 Say = Callable[[str], None]
+OnImport = Callable[[int, int, Summary], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,9 @@ CAST: Final = (
     Person("admin", "최은비", Role.ADMIN, "HQ"),
     Person("manager", "박도윤", Role.MANAGER, "SEOUL", (("CAPITAL", MemberKind.OWNER),)),
     Person("rep", "김하늘", Role.REP, "SEOUL", ((STORY_TERRITORY, MemberKind.OWNER),), "manager"),
-    Person("technician", "이준서", Role.TECHNICIAN, "SEOUL", (("SEOUL-GANGSEO", MemberKind.OVERLAY),), "manager"),
+    Person(
+        "technician", "이준서", Role.TECHNICIAN, "SEOUL", (("SEOUL-GANGSEO", MemberKind.OVERLAY),), "manager"
+    ),
 )
 UNITS: Final = (
     ("HQ", None, UnitKind.HQ, "본사"),
@@ -88,7 +91,7 @@ def seed(
     code: str = "demo",
     customers: Path = SHIPPED_CSV,
     say: Say = lambda _: None,
-    on_import: Callable[[int, Summary], None] = lambda _bytes, _summary: None,
+    on_import: OnImport = lambda _done, _whole, _summary: None,
 ) -> World:
     """Make what is missing of the company.
 
@@ -101,7 +104,7 @@ def seed(
         code: Of the company.
         customers: A customer list.
         say: Told, in a sentence, before anything that may take longer than a second.
-        on_import: Told after each batch of the import.
+        on_import: Told after each batch of the import: bytes read, bytes in all, what came of them.
     """
     tenant_id = _company(db, code)
     people = {p.login: _with_password(p, config, code) for p in CAST}
@@ -110,8 +113,11 @@ def seed(
         units = _units(session, actor, now)
         user_ids = _people(session, actor, now, people, units)
         _members(session, actor, now, people, user_ids, territories)
-    _import(db, tenant_id, customers, territories, say, on_import)
-    sql_name, sql_url = _sql_person(config, tenant_id, code)
+    if _import(db, tenant_id, customers, territories, say, on_import).created:
+        with _as_owner(config) as connection:
+            # Without statistics the first drain of all these records takes twenty times as long.
+            connection.execute(text("ANALYZE"))
+    sql_name, sql_url = admit_sql_person(config, tenant_id)
     return World(code, tenant_id, people, user_ids, territories[STORY_TERRITORY], sql_url, sql_name)
 
 
@@ -139,7 +145,9 @@ def _with_password(person: Person, config: Config, code: str) -> Person:
 
 def password_for(config: Config, purpose: str) -> str:
     """Fifteen letters in groups, from the secret key."""
-    digest = hmac.new(config.secret_key.encode(), f"demo password {purpose}".encode(), hashlib.sha256).digest()
+    digest = hmac.new(
+        config.secret_key.encode(), f"demo password {purpose}".encode(), hashlib.sha256
+    ).digest()
     alphabet = "abcdefghjkmnpqrstuvwxyz23456789"
     drawn = "".join(alphabet[byte % len(alphabet)] for byte in digest[:15])
     return f"{drawn[:5]}-{drawn[5:10]}-{drawn[10:]}"
@@ -210,34 +218,47 @@ def _import(
     customers: Path,
     territories: Mapping[str, UUID],
     say: Say,
-    on_import: Callable[[int, Summary], None],
-) -> None:
+    on_import: OnImport,
+) -> Summary:
     """Read the customers in; a file that was read before changes nothing."""
     named = {region.name: territories[region.code] for top in TERRITORIES for region in (top, *top.children)}
     say("Importing the sample customers …")
     with tempfile.TemporaryDirectory() as scratch:
         rejects = Path(scratch) / "rejected.csv"
         summary = import_accounts(
-            db, tenant_id, customers, rejects, Options(system="erp"), named.get, on_import
+            db, tenant_id, customers, rejects, Options(system="erp"), lambda name: named.get(name), on_import
         )
     say(
         f"{summary.rows} customers read: {summary.created} new, {summary.updated} changed,"
         f" {summary.rejected} refused, each with its reason."
     )
+    return summary
 
 
-def _sql_person(config: Config, tenant_id: UUID, code: str) -> tuple[str, str]:
-    """A database role for somebody of the office; its password is set anew at each start."""
+def admit_sql_person(config: Config, tenant_id: UUID) -> tuple[str, str]:
+    """A database role for somebody of the office, with a password set anew each time; its name and address."""
     # Roles belong to the whole cluster, in which there may be other demo databases.
     name = f"office_jung_{tenant_id.hex[-6:]}"
-    password = password_for(config, f"{code}:{name}")
-    engine = create_engine(sqlalchemy_url(config.database_owner_url), poolclass=NullPool)
-    with engine.begin() as connection:
+    password = password_for(config, f"{tenant_id}:{name}")
+    with _as_owner(config) as connection:
         if name in {person.name for person in identity.list_sql_users(connection)}:
             identity.drop_sql_user(connection, name)
         identity.create_sql_user(connection, name, tenant_id, password)
     url = make_url(config.database_owner_url).set(username=name, password=password)
     return name, url.render_as_string(hide_password=False)
+
+
+def dismiss_sql_person(config: Config, name: str) -> None:
+    """Take the role away."""
+    with _as_owner(config) as connection:
+        identity.drop_sql_user(connection, name)
+
+
+@contextmanager
+def _as_owner(config: Config) -> Iterator[Connection]:
+    engine = create_engine(sqlalchemy_url(config.database_owner_url), poolclass=NullPool)
+    with engine.begin() as connection:
+        yield connection
 
 
 def find_untouched_account(db: Database, world: World) -> UUID | None:
@@ -248,10 +269,9 @@ def find_untouched_account(db: Database, world: World) -> UUID | None:
                 "SELECT a.id FROM accounts a WHERE a.tenant_id = :tenant AND a.territory_id = :territory"
                 " AND a.deleted_at IS NULL AND a.location IS NOT NULL AND a.phone IS NOT NULL"
                 " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.tenant_id = a.tenant_id"
-                " AND c.account_id = a.id AND c.actor_kind IN ('user', 'sql')) ORDER BY a.code LIMIT 1"
+                " AND c.account_id = a.id AND c.actor_kind IN ('user', 'sql'))"
+                " ORDER BY a.notes IS NOT NULL, a.code LIMIT 1"
             ),
             {"tenant": world.tenant_id, "territory": world.territory_id},
         ).one_or_none()
     return None if row is None else UUID(str(row[0]))
-
-

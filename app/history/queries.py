@@ -1,6 +1,18 @@
 """Reads over the ledger of changes. The ledger belongs to the engine; this room only reads it."""
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, Integer, MetaData, Select, String, Table, Uuid, select
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Integer,
+    MetaData,
+    Select,
+    String,
+    Table,
+    Uuid,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 _metadata = MetaData()
@@ -47,8 +59,18 @@ mutations = Table(
     Column("judged_at", DateTime(timezone=True)),
 )
 
-people = Table("users", _metadata, Column("tenant_id", Uuid), Column("id", Uuid), Column("name", String), Column("manager_id", Uuid), Column("org_unit_id", Uuid))
-visits = Table("visits", _metadata, Column("tenant_id", Uuid), Column("id", Uuid), Column("assignee_id", Uuid))
+people = Table(
+    "users",
+    _metadata,
+    Column("tenant_id", Uuid),
+    Column("id", Uuid),
+    Column("name", String),
+    Column("manager_id", Uuid),
+    Column("org_unit_id", Uuid),
+)
+visits = Table(
+    "visits", _metadata, Column("tenant_id", Uuid), Column("id", Uuid), Column("assignee_id", Uuid)
+)
 tasks = Table("tasks", _metadata, Column("tenant_id", Uuid), Column("id", Uuid), Column("assignee_id", Uuid))
 phones = Table("devices", _metadata, Column("tenant_id", Uuid), Column("id", Uuid), Column("name", String))
 

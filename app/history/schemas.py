@@ -10,7 +10,11 @@ class FieldChangeSchema(WireSchema):
     field = Text(max=2000, dump_only=True, metadata={"example": "phone"})
     old = Json(dump_only=True, allow_none=True, metadata={"example": "+82255500100"})
     new = Json(dump_only=True, allow_none=True, metadata={"example": "+82255500199"})
-    outcome = Text(max=2000, dump_only=True, metadata={"example": "applied", "description": "`superseded`: the new value lost"})
+    outcome = Text(
+        max=2000,
+        dump_only=True,
+        metadata={"example": "applied", "description": "`superseded`: the new value lost"},
+    )
     winner = Json(dump_only=True, allow_none=True, metadata={"example": None})
 
 

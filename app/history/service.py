@@ -88,8 +88,12 @@ def account_history(
 
 
 def _may_see(actor: Actor) -> ColumnElement[bool]:
-    is_private = func.coalesce(changes.c.new["private"].astext, changes.c.old["private"].astext, "false") == "true"
-    others_private = and_(changes.c.entity == "activity", is_private, changes.c.actor_id.is_distinct_from(actor.user_id))
+    is_private = (
+        func.coalesce(changes.c.new["private"].astext, changes.c.old["private"].astext, "false") == "true"
+    )
+    others_private = and_(
+        changes.c.entity == "activity", is_private, changes.c.actor_id.is_distinct_from(actor.user_id)
+    )
     if actor.role is not Role.TECHNICIAN:
         return not_(others_private)
     own = union(
@@ -99,7 +103,8 @@ def _may_see(actor: Actor) -> ColumnElement[bool]:
         )
     )
     return and_(
-        not_(others_private), or_(changes.c.entity.not_in(("visit", "task")), changes.c.record_id.in_(select(own.subquery().c.id)))
+        not_(others_private),
+        or_(changes.c.entity.not_in(("visit", "task")), changes.c.record_id.in_(select(own.subquery().c.id))),
     )
 
 

@@ -28,6 +28,9 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest ships no ty
     def _register_error_handlers(self) -> None:
         """Leave errors to app.http.errors."""
 
+    def _register_pagination_header(self) -> None:
+        """Leave out flask-smorest's own paging; lists page by keyset."""
+
     def _register_responses(self) -> None:
         prepare_spec(self)
         register_problem_responses(self)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -110,24 +111,7 @@ def read_access_token(config: Config, token: str, now: datetime) -> AccessClaims
     if len(token) > MAX_TOKEN_CHARS:
         raise TokenInvalid
     try:
-        decoded = jwt.decode_complete(
-            token,
-            token_key(config),
-            algorithms=[ALGORITHM],
-            audience=AUDIENCE,
-            issuer=ISSUER,
-            options={
-                "require": list(CLAIMS),
-                "strict_aud": True,
-                "verify_exp": False,
-                "verify_iat": False,
-                "verify_nbf": False,
-            },
-        )
-        # Only what we write ourselves: kid, jku, jwk, x5u and crit would ask us to look for keys elsewhere.
-        if decoded["header"] != {"alg": ALGORITHM, "typ": TYPE}:
-            raise TokenInvalid
-        claims, expires, issued = _claims(decoded["payload"])
+        claims, expires, issued = _proved(token_key(config), token)
     except (jwt.InvalidTokenError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise TokenInvalid from error
     if now.timestamp() >= expires:
@@ -135,6 +119,29 @@ def read_access_token(config: Config, token: str, now: datetime) -> AccessClaims
     if issued > now.timestamp() + CLOCK_SKEW_S:
         raise TokenInvalid
     return claims
+
+
+@lru_cache(maxsize=8192)
+def _proved(key: bytes, token: str) -> tuple[AccessClaims, int, int]:
+    """The claims with the times of expiry and issue; kept, because a phone sends one token many times."""
+    decoded = jwt.decode_complete(
+        token,
+        key,
+        algorithms=[ALGORITHM],
+        audience=AUDIENCE,
+        issuer=ISSUER,
+        options={
+            "require": list(CLAIMS),
+            "strict_aud": True,
+            "verify_exp": False,
+            "verify_iat": False,
+            "verify_nbf": False,
+        },
+    )
+    # Only what we write ourselves: kid, jku, jwk, x5u and crit would ask us to look for keys elsewhere.
+    if decoded["header"] != {"alg": ALGORITHM, "typ": TYPE}:
+        raise jwt.InvalidTokenError
+    return _claims(decoded["payload"])
 
 
 def _claims(payload: dict[str, Any]) -> tuple[AccessClaims, int, int]:

@@ -181,7 +181,11 @@ def _on_refused(error: Refused) -> Response:
 
 
 def _on_domain_error(error: DomainError) -> Response:
-    return problem(status_of(error), error.code, details=error.details)
+    fields = error.details.get("fields", ())
+    by_field = fields if isinstance(fields, Mapping) else dict.fromkeys(fields, error.code)
+    errors = field_errors({name: [code] for name, code in by_field.items()})
+    details = {name: value for name, value in error.details.items() if name != "fields"}
+    return problem(status_of(error), error.code, errors=errors, details=details)
 
 
 def _on_validation_error(error: ma.ValidationError) -> Response:

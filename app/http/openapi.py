@@ -90,7 +90,8 @@ def wire_field_properties(self: Any, field: ma.fields.Field[Any], ret: dict[str,
     if isinstance(field, Rows):
         found = {"type": "array", "items": self.resolve_nested_schema(field.schema)}
         found |= {"maxItems": field.max_items}
-    if field.allow_none and "type" in found:
+    shown_as_null = field.dump_only and field.metadata.get("example", ...) is None
+    if (field.allow_none or shown_as_null) and "type" in found:
         found["type"] = [found["type"], "null"]
         if "enum" in found:
             found["enum"] = [*found["enum"], None]
@@ -124,11 +125,11 @@ class CommonErrors(BasePlugin):
     def operation_helper(
         self, path: str | None = None, operations: dict[str, Any] | None = None, **_: Any
     ) -> None:
-        """Add 400, 401, 403, 404, 413, 415, 422 and 503 where they can occur."""
-        for operation in (operations or {}).values():
+        """Add 400, 401, 403, 404, 409, 413, 415, 422 and 503 where they can occur."""
+        for method, operation in (operations or {}).items():
             expected = {503}
             if operation.get("security") != []:
-                expected |= {401, 403}
+                expected |= {401, 403} | ({409} if method != "get" else set())
             if path and "{" in path:
                 expected.add(404)
             if operation.get("requestBody"):

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from dataclasses import dataclass
+from functools import cache
 
 from flask import Flask, current_app
 
@@ -20,6 +21,7 @@ class Services:
     db: Database
 
 
+@cache
 def derive_key(secret: str, purpose: str) -> bytes:
     """A key of 32 bytes for one *purpose*, so that no token of one kind passes as another's."""
     return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).digest()

@@ -146,6 +146,8 @@ def decompress(raw: bytes, encoding: str) -> bytes:
     Raises:
         Refused: 415 for an unknown or nested encoding, 413 for a bomb, 400 for a broken stream.
     """
+    if len(raw) > MAX_BODY_BYTES:
+        raise Refused("body_too_large", 413)
     name = encoding.strip().lower()
     if name in ("", "identity"):
         return raw

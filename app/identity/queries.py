@@ -56,6 +56,8 @@ SELECT g.user_id, p.role, g.bucket FROM given g JOIN people p ON p.id = g.user_i
 TODAY_SQL = """
 SELECT (CAST(:now AS timestamptz) AT TIME ZONE t.time_zone)::date FROM tenants t WHERE t.id = :tenant
 """
+# The same at the moment :now, for the sequencer.
+SUBSCRIPTIONS_NOW_SQL = SUBSCRIPTIONS_SQL.replace(":today", f"({TODAY_SQL})")
 _SUBSCRIPTIONS_TODAY = SUBSCRIPTIONS_SQL.replace(":today", "(SELECT today FROM clock)")
 
 # Everything that a request needs to know of its user, in one round trip.

@@ -1,6 +1,6 @@
 """What phones hold of identity: colleagues and territories, to read only; and who is given which buckets."""
 
-from app.identity.queries import SUBSCRIPTIONS_SQL
+from app.identity.queries import SUBSCRIPTIONS_NOW_SQL, SUBSCRIPTIONS_SQL
 from sync.policy import Kind, Priority, SyncEntity, read_only
 
 USER = SyncEntity(
@@ -52,4 +52,4 @@ TERRITORY = SyncEntity(
 
 ENTITIES = (USER, TERRITORY)
 
-__all__ = ["ENTITIES", "SUBSCRIPTIONS_SQL", "TERRITORY", "USER"]
+__all__ = ["ENTITIES", "SUBSCRIPTIONS_NOW_SQL", "SUBSCRIPTIONS_SQL", "TERRITORY", "USER"]

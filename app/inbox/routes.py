@@ -17,7 +17,9 @@ from app.inbox import service
 from app.inbox.models import Conflict
 from app.inbox.schemas import ConflictQuery, ConflictSchema
 
-blp = Blueprint("inbox", __name__, url_prefix="/api/v1", description="What the merge left for a person to decide")
+blp = Blueprint(
+    "inbox", __name__, url_prefix="/api/v1", description="What the merge left for a person to decide"
+)
 
 READERS = (Role.REP, Role.TECHNICIAN, Role.MANAGER, Role.ADMIN, Role.PARTNER)
 

@@ -13,7 +13,8 @@ from app.core.errors import Forbidden, NotFound, RuleViolation
 from app.core.ids import new_id
 from app.core.scope import Actor, Role, Scope, sees_child_of_account
 from app.inbox.models import Conflict, ConflictState
-from sync.push import InboxItem, Intent
+from sync.inbox import InboxItem
+from sync.wire import Intent
 
 
 class ConflictChanged(ConflictError):
@@ -40,7 +41,16 @@ class Verbs(Protocol):
     def update(self, entity: str, record_id: UUID, changes: Mapping[str, Any]) -> int:
         """Write fields in wire form; gives the new version."""
 
-    def command(self, entity: str, record_id: UUID, name: str, fields: Mapping[str, Any], *, at: datetime, status: str | None) -> int:
+    def command(
+        self,
+        entity: str,
+        record_id: UUID,
+        name: str,
+        fields: Mapping[str, Any],
+        *,
+        at: datetime,
+        status: str | None,
+    ) -> int:
         """Do a command as if its record stood in *status*; gives the new version."""
 
     def delete(self, entity: str, record_id: UUID) -> None:
@@ -83,7 +93,9 @@ def holds_record(session: Session, actor: Actor, item: Conflict) -> bool:
     if item.account_id is None:
         return item.author_id == actor.user_id
     seen = sees_child_of_account(actor.scope, Conflict)
-    return bool(session.scalar(select(seen).where(Conflict.tenant_id == actor.tenant_id, Conflict.id == item.id)))
+    return bool(
+        session.scalar(select(seen).where(Conflict.tenant_id == actor.tenant_id, Conflict.id == item.id))
+    )
 
 
 def open_item(session: Session, actor: Actor, item: InboxItem, intent: Intent, at: datetime) -> UUID:
@@ -275,13 +287,22 @@ def _apply_whole(item: Conflict, choice: str, verbs: Verbs, at: datetime) -> Any
         raise ChoiceNotPossible
     mine: dict[str, Any] = item.mine or {}
     if item.kind == "command":
-        verbs.command(item.entity, item.record_id, mine["command"], mine["fields"], at=item.happened_at, status=mine["status"])
+        verbs.command(
+            item.entity,
+            item.record_id,
+            mine["command"],
+            mine["fields"],
+            at=item.happened_at,
+            status=mine["status"],
+        )
     elif item.kind == "delete":
         verbs.delete(item.entity, item.record_id)
     elif item.kind == "deleted":
         verbs.restore(item.entity, item.record_id)
         if "command" in mine:
-            verbs.command(item.entity, item.record_id, mine["command"], mine["fields"], at=item.happened_at, status=None)
+            verbs.command(
+                item.entity, item.record_id, mine["command"], mine["fields"], at=item.happened_at, status=None
+            )
         else:
             verbs.update(item.entity, item.record_id, mine)
     else:

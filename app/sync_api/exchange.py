@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import orjson
 from sqlalchemy import Connection, text
@@ -25,13 +24,15 @@ from app.sync_api.synced import Synced
 from app.sync_api.wire import SyncRequest
 from sync.cursor import Cursor, CursorInvalid, decode, encode
 from sync.errors import RequestInvalid
+from sync.judge import Sender
 from sync.pull import Ask, Page, pull
-from sync.push import CHUNK, Pushed, Pusher, Sender, Verdict
+from sync.push import CHUNK, Pushed, Pusher
 from sync.registry import Registry
 from sync.render import body_sql
 from sync.sequencer import REQUEST_MARKS, Drainer
 from sync.stores.feed import FeedReader, keep_set, set_id_of
 from sync.stores.push import PushStore
+from sync.verdicts import Verdict
 from sync.wire import Mutation
 
 TRIES = 5
@@ -109,13 +110,17 @@ class Exchange:
         if cursor is None and request.mutations:
             raise RequestInvalid("mutations_without_cursor", "/mutations")
         pushed = self._push(who, actor_of, request) if request.mutations else Pushed([], 0, False)
-        self._drain_if_due(who, actor_of)
-        with self.snapshot(who) as (connection, session):
-            actor = actor_of(session)
-            reader = self.reader(connection, who.tenant_id)
-            device = _device_row(connection, who)
-            page = pull(reader, self.registry, cursor, self._ask(who, actor, request, device), set_id_of)
-            records = self._records(connection, session, actor, pushed.verdicts)
+        for may_drain in (True, False):
+            with self.snapshot(who) as (connection, session):
+                actor = actor_of(session)
+                reader = FeedReader(connection, who.tenant_id, actor.scope.buckets)
+                due = self._due(who, reader) if may_drain else None
+                if due is None:
+                    device = _device_row(connection, who)
+                    page = pull(reader, self.registry, cursor, self._ask(who, actor, request, device), set_id_of)
+                    records = self._records(connection, session, actor, pushed.verdicts)
+                    break
+            self._drain(who, *due)
         self._keep(who, request, device, page)
         directives = (["rebase"] if page.rebase else []) + (["reauth"] if pushed.cloned else [])
         return _json(pushed.verdicts, records, page, encode(page.cursor, self.key), self.clock(), directives)
@@ -179,24 +184,18 @@ class Exchange:
                 set_writer(session, who.tenant_id, user_id=who.user_id, device_id=who.device_id)
                 yield connection, session
 
-    def reader(self, connection: Connection, tenant_id: UUID) -> FeedReader:
-        """A reader of the feed in *connection*'s snapshot."""
-        today = self.clock().astimezone(ZoneInfo(self.registry.zone)).date()
-        return FeedReader(connection, tenant_id, self.registry.subscriptions_sql, today)
+    def _due(self, who: Identity, reader: FeedReader) -> tuple[int, bool] | None:
+        """Marks that wait, and whether the user's live scope is no longer what was drained; None for neither."""
+        marks = reader.waiting_marks(REQUEST_MARKS + 1)
+        drained, live = reader.buckets(who.user_id)
+        return (marks, drained != live) if marks or drained != live else None
 
-    def _drain_if_due(self, who: Identity, actor_of: ActorOf) -> None:
-        """Sequence waiting marks, and a scope that is no longer what was drained; holds no connection meanwhile."""
-        with self.snapshot(who) as (connection, session):
-            actor_of(session)
-            reader = self.reader(connection, who.tenant_id)
-            marks = reader.waiting_marks(REQUEST_MARKS + 1)
-            drained, live = reader.buckets(who.user_id)
-        if drained != live:
+    def _drain(self, who: Identity, marks: int, scope_differs: bool) -> None:
+        """Sequence what waits; called while no connection is held."""
+        if scope_differs:
             with self.db.session(who.tenant_id) as session:
                 session.execute(text("SELECT sync_mark_user(:user)"), {"user": who.user_id})
-            marks += 1
-        if marks:
-            self.drainer.drain_if_due(who.tenant_id, marks)
+        self.drainer.drain_if_due(who.tenant_id, marks + scope_differs)
 
     def _ask(self, who: Identity, actor: Actor, request: SyncRequest, device: _DeviceRow) -> Ask:
         return Ask(

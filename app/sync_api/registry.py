@@ -78,6 +78,7 @@ SYNCED = (
         },
         masked=visits.masked_fields,
         creation=visit_schemas.VisitCreateSchema,
+        takes_at=True,
     ),
     Synced(
         activity_sync.ACTIVITY,
@@ -85,6 +86,7 @@ SYNCED = (
         activity.list_activities,
         activity.create_activity,
         masked=activity.masked_fields,
+        moment="happened_at",
     ),
     Synced(
         activity_sync.TASK,
@@ -94,7 +96,8 @@ SYNCED = (
         activity.update_task,
         activity.delete_task,
         commands={
-            name: (getattr(activity, name), schema) for name, schema in activity_schemas.COMMAND_SCHEMAS.items()
+            name: (getattr(activity, name), schema)
+            for name, schema in activity_schemas.COMMAND_SCHEMAS.items()
         },
         masked=activity.masked_fields,
     ),
@@ -110,6 +113,6 @@ BY_NAME = {one.policy.name: one for one in SYNCED}
 
 REGISTRY = Registry.of(
     (one.policy for one in SYNCED),
-    identity_sync.SUBSCRIPTIONS_SQL,
+    identity_sync.SUBSCRIPTIONS_NOW_SQL,
     {role.value: shape.value for role, shape in SHAPE_OF_ROLE.items()},
 )

@@ -1,35 +1,43 @@
 """The rooms' service functions as the sync engine calls them: validated, refused by code, in one session."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import marshmallow as ma
-from sqlalchemy.exc import DBAPIError, OperationalError
+import structlog
+from sqlalchemy.exc import DBAPIError, OperationalError, PendingRollbackError
 from sqlalchemy.orm import Session
 
-from app.core.errors import DomainError
+from app.core.errors import Conflict, DomainError, IdTaken
 from app.core.scope import Actor
+from app.core.text import mask_national_ids
 from app.http.errors import field_errors
 from app.http.fields import WireSchema
 from app.http.shapes import schema_for
 from app.inbox import service as inbox
 from app.sync_api.synced import Synced
-from sync.errors import Refused
-from sync.policy import SyncEntity
-from sync.push import Checked, InboxItem, Intent
+from sync.errors import Overtaken, Refused
+from sync.inbox import InboxItem
+from sync.policy import Field, Kind, SyncEntity
+from sync.rooms import Checked
 from sync.stores.push import PushStore
 from sync.stores.sequencer import sqlstate_of
 from sync.values import canonical
+from sync.wire import Intent, is_id
 
-TRANSIENT_STATES = ("08", "40", "53", "55P03", "57P")
+# Connection trouble, deadlocks, serialization failures, exhausted resources, locks, timeouts, shutdown.
+TRANSIENT_STATES = ("08", "25P03", "40", "53", "55P03", "57")
 INTEGRITY_CODES = {"23503": "reference_not_found", "23505": "duplicate"}
+FRAMES = 12
+
+log = structlog.get_logger(__name__)
 
 
 class RoomVerbs:
-    """Implements ``sync.push.Rooms`` and ``app.inbox.service.Verbs`` for one actor and session."""
+    """Implements ``sync.rooms.Rooms`` and ``app.inbox.service.Verbs`` for one actor and session."""
 
     def __init__(
         self,
@@ -54,71 +62,84 @@ class RoomVerbs:
         self.store = store
         self.now = now
 
-    # -- what the engine asks (sync.push.Rooms)
+    # -- what the engine asks (sync.rooms.Rooms)
 
-    def check(self, entity: SyncEntity, op: str, fields: Mapping[str, Any], *, known: Any = None) -> Checked:
-        """Validate *fields* for *op* in the actor's shape."""
+    def offers(self, entity: SyncEntity, op: str) -> bool:
+        """Whether phones may do *op* to such records at all."""
+        return self.synced[entity.name].offers(op)
+
+    def check(self, entity: SyncEntity, op: str, fields: Mapping[str, Any]) -> Checked:
+        """Validate *fields* for *op* in the actor's shape; national id numbers are masked in what it gives.
+
+        Raises:
+            Refused: With a pointer and a code for each field at fault.
+        """
         one = self.synced[entity.name]
-        if op == "base":
-            return Checked(self._base(one, fields, known or {}))
         schema = self._schema(one, op)
-        partial = op == "update"
-        loaded = _loaded(schema, fields, partial=partial)
-        found = {name: value for name, value in schema.dump(loaded).items() if name in fields}
+        loaded = _loaded(schema, fields, partial=op == "update")
         masked = one.masked(loaded) if op in ("create", "update") else frozenset()
-        return Checked({n: _canonical(entity, n, v) for n, v in found.items()}, masked)
+        sent = {name: value for name, value in schema.dump(loaded).items() if name in fields}
+        _check_rows(entity, sent)
+        return Checked({n: self.keepable(_canonical(entity, n, v)) for n, v in sent.items()}, masked)
+
+    def check_base(
+        self, entity: SyncEntity, base: Mapping[str, Any], fields: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Old values of *fields* as the user saw them; null stands for an empty value of any kind.
+
+        They are what the server once sent, so that they need not be what a phone may send: hand-written SQL
+        writes what no schema lets in. Only their type must be right.
+        """
+        one = self.synced[entity.name]
+        schema = self._schema(one, "update")
+        wanted = {n: v for n, v in base.items() if n in fields}
+        return {
+            n: _canonical(entity, n, _read_base(schema, entity.fields[n], n, v)) for n, v in wanted.items()
+        }
 
     def _schema(self, one: Synced, op: str) -> WireSchema:
         if op == "create" and one.creation is not None:
-            shape = one.policy.shape_for(self.actor.scope.shape)
-            hidden = set(one.policy.fields) - set(one.policy.fields_of(shape)) if shape else set()
-            return one.creation(exclude=[n for n in hidden if n in one.creation._declared_fields])
+            return _creation_schema(one, one.creation, self.actor.scope.shape)
         if op in ("create", "update"):
             return schema_for(one.policy, one.schema, self.actor.scope.shape)
         return one.commands[op][1]()
 
-    def _base(self, one: Synced, base: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-        """Old values as the user saw them; null stands for an empty value of any kind."""
-        schema = self._schema(one, "update")
-        wanted = {n: v for n, v in base.items() if n in known}
-        present = {n: v for n, v in wanted.items() if v is not None}
-        try:
-            found = schema.dump(_loaded(schema, present, partial=True))
-        except Refused as refused:
-            errors = [e | {"pointer": "/base" + e["pointer"]} for e in (refused.detail or {}).get("errors", [])]
-            raise Refused(refused.code, {"errors": errors}) from refused
-        return {n: _canonical(one.policy, n, found.get(n)) for n in wanted}
+    def keepable(self, value: Any) -> Any:
+        """JSON without national id numbers: the law lets nobody store one."""
+        if isinstance(value, str):
+            return mask_national_ids(value)[0]
+        if isinstance(value, Mapping):
+            return {name: self.keepable(member) for name, member in value.items()}
+        if isinstance(value, list):
+            return [self.keepable(member) for member in value]
+        return value
 
     def sees(self, entity: SyncEntity, record_id: UUID) -> bool:
         """Whether the live record is in the actor's scope."""
         return bool(self.synced[entity.name].visible(self.session, self.actor, [record_id]))
 
-    def create(self, entity: SyncEntity, record_id: UUID, fields: Mapping[str, Any]) -> None:
-        """Make a record under the id that the phone minted."""
+    def create(self, entity: SyncEntity, record_id: UUID, fields: Mapping[str, Any], *, at: datetime) -> None:
+        """Make a record under the id that the phone minted; *at* is when it did."""
         one = self.synced[entity.name]
-        if one.create is None:
-            raise Refused("unknown_op")
-        values = _loaded(self._schema(one, "create"), fields)
+        values = _loaded(self._schema(one, "create"), fields) | {"id": record_id}
+        if one.moment is not None:
+            values.setdefault(one.moment, at)
+        told = {"at": at} if one.takes_at else {}
         with refusals():
-            one.create(self.session, self.actor, {**values, "id": record_id}, now=self.now)
+            self._verb(one.create)(self.session, self.actor, values, now=self.now, **told)
 
     def update(self, entity: SyncEntity | str, record_id: UUID, changes: Mapping[str, Any]) -> int:
         """Write fields; gives the version."""
         one = self._of(entity)
-        if one.update is None:
-            raise Refused("unknown_op")
         values = _loaded(self._schema(one, "update"), changes, partial=True)
         with refusals():
-            one.update(self.session, self.actor, record_id, values, now=self.now)
+            self._verb(one.update)(self.session, self.actor, record_id, values, now=self.now)
         return self.store.version_of(one.policy, record_id) or 0
 
     def delete(self, entity: SyncEntity | str, record_id: UUID) -> None:
         """Delete softly."""
-        one = self._of(entity)
-        if one.delete is None:
-            raise Refused("unknown_op")
         with refusals():
-            one.delete(self.session, self.actor, record_id, now=self.now)
+            self._verb(self._of(entity).delete)(self.session, self.actor, record_id, now=self.now)
 
     def command(
         self,
@@ -145,7 +166,13 @@ class RoomVerbs:
         _, schema = self.synced["conflict"].commands["resolve"]
         with refusals():
             inbox.resolve_conflict(
-                self.session, self.actor, conflict_id, _loaded(schema(), arguments), at=at, now=self.now, verbs=self
+                self.session,
+                self.actor,
+                conflict_id,
+                _loaded(schema(), arguments),
+                at=at,
+                now=self.now,
+                verbs=self,
             )
 
     def open_item(self, item: InboxItem, intent: Intent, at: datetime) -> UUID:
@@ -167,6 +194,10 @@ class RoomVerbs:
         """Whether the chunk is to be tried again."""
         return is_transient(error)
 
+    def report(self, error: Exception) -> None:
+        """Log the kind and the place of a fault; its text may hold people's data."""
+        log.error("mutation_failed", error=type(error).__name__, where=_where(error))
+
     # -- what a resolution asks besides (app.inbox.service.Verbs)
 
     def restore(self, entity: str, record_id: UUID) -> None:
@@ -184,12 +215,20 @@ class RoomVerbs:
             return None
         return state.version, {n: state.fields.get(n) for n in one.policy.fields_of(shape)}
 
+    @staticmethod
+    def _verb(verb: Callable[..., Any] | None) -> Callable[..., Any]:
+        if verb is None:
+            raise Refused("unknown_op")
+        return verb
+
     def _of(self, entity: SyncEntity | str) -> Synced:
         return self.synced[entity if isinstance(entity, str) else entity.name]
 
 
 def is_transient(error: BaseException) -> bool:
     """Deadlock, serialization failure, lock or connection trouble: the same work may pass later."""
+    if isinstance(error, PendingRollbackError):  # the connection went while its savepoint was open
+        return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     state = sqlstate_of(error)
@@ -202,22 +241,95 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except DomainError as error:
-        raise Refused(error.code, _json(dict(error.details)) or None) from error
+        # A conflict is true of the request and false of the state; that an id is in use is no matter of state.
+        is_of_state = isinstance(error, Conflict) and not isinstance(error, IdTaken)
+        kind = Overtaken if is_of_state else Refused
+        raise kind(error.code, _json(dict(error.details)) or None) from error
 
 
 def _json(details: dict[str, Any]) -> dict[str, Any]:
-    return {n: v if isinstance(v, str | int | float | bool | list | dict | type(None)) else str(v) for n, v in details.items()}
+    plain = (str, int, float, bool, list, dict, type(None))
+    return {name: value if isinstance(value, plain) else str(value) for name, value in details.items()}
 
 
 def _loaded(schema: WireSchema, fields: Mapping[str, Any], *, partial: bool = False) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema.load(dict(fields), partial=partial)
     except ma.ValidationError as error:
-        errors = field_errors(error.messages)
+        errors = [e | {"pointer": "/fields" + e["pointer"]} for e in field_errors(error.messages)]
         raise Refused(errors[0]["code"] if errors else "validation_failed", {"errors": errors}) from error
     return loaded
+
+
+def _creation_schema(one: Synced, schema: type[WireSchema], shape_class: str) -> WireSchema:
+    """Cut to the shape; the id is the mutation's ``record_id`` and no field."""
+    policy = one.policy
+    shape = policy.shape_for(shape_class)
+    hidden = policy.fields.keys() - policy.fields_of(shape).keys() if shape else set()
+    return schema(exclude=sorted(hidden), dump_only=("id",))
+
+
+def _check_rows(entity: SyncEntity, fields: Mapping[str, Any]) -> None:
+    """Refuse rows without an id, which could not be merged, and two rows with one."""
+    errors = []
+    for name, rows in fields.items():
+        declared = entity.fields.get(name)
+        if declared is None or declared.kind is not Kind.ROWS:
+            continue
+        ids = [row.get("id") for row in rows]
+        for index, row_id in enumerate(ids):
+            code = "required" if row_id is None else "duplicate_item" if row_id in ids[:index] else None
+            if code:
+                errors.append({"pointer": f"/fields/{name}/{index}/id", "code": code})
+    if errors:
+        raise Refused(errors[0]["code"], {"errors": errors})
+
+
+def _read_base(schema: WireSchema, declared: Field, name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    try:
+        return schema.dump(schema.load({name: value}, partial=True)).get(name)
+    except ma.ValidationError as error:
+        if _is_of_kind(declared, value):
+            return value
+        errors = [e | {"pointer": "/base" + e["pointer"]} for e in field_errors(error.messages)]
+        raise Refused(errors[0]["code"], {"errors": errors}) from error
+
+
+def _is_of_kind(declared: Field, value: Any) -> bool:
+    """Whether *value* has the JSON type of the field."""
+    match declared.kind:
+        case Kind.INTEGER:
+            return type(value) is int
+        case Kind.BOOLEAN:
+            return type(value) is bool
+        case Kind.TEXTS:
+            return isinstance(value, list) and all(isinstance(item, str) for item in value)
+        case Kind.ROWS:
+            return isinstance(value, list) and all(
+                isinstance(row, dict) and is_id(row.get("id")) for row in value
+            )
+        case Kind.POINT:
+            return isinstance(value, dict) and all(
+                type(value.get(part)) in (int, float) for part in ("lat", "lon")
+            )
+        case Kind.JSON:
+            return True
+        case _:
+            return isinstance(value, str)
 
 
 def _canonical(entity: SyncEntity, name: str, value: Any) -> Any:
     declared = entity.fields.get(name)
     return value if declared is None else canonical(declared, value)
+
+
+def _where(error: BaseException) -> list[str]:
+    """The innermost frames of the traceback, without any value."""
+    frames, step = [], error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        frames.append(f"{code.co_filename}:{step.tb_lineno} {code.co_name}")
+        step = step.tb_next
+    return frames[-FRAMES:]

@@ -26,7 +26,9 @@ class Synced:
         create, update, delete: Service verbs; None where phones may not.
         commands: For each command its service verb and the schema of its arguments.
         masked: Which of the values hold something that is blanked when they are stored.
-        creation: Schema of a create where it takes more than the record's own fields.
+        creation: Schema of a create where it asks for more than the record's own.
+        takes_at: Whether the create verb is told, as ``at``, when it happened on the phone.
+        moment: Field of a create that says when it happened: the phone's corrected time, when left out.
     """
 
     policy: SyncEntity
@@ -38,6 +40,13 @@ class Synced:
     commands: Mapping[str, tuple[Verb, type[WireSchema]]] = field(default_factory=dict)
     masked: Callable[[Mapping[str, Any]], frozenset[str]] = lambda values: frozenset()
     creation: type[WireSchema] | None = None
+    takes_at: bool = False
+    moment: str | None = None
+
+    def offers(self, op: str) -> bool:
+        """Whether phones may do *op* at all."""
+        verbs = {"create": self.create, "update": self.update, "delete": self.delete}
+        return verbs[op] is not None if op in verbs else op in self.commands
 
     def visible(self, session: Session, actor: Actor, ids: list[UUID]) -> set[UUID]:
         """Which of *ids* the actor may see."""

@@ -91,6 +91,17 @@ class Visit(SyncedRow, Base):
         Index(None, "tenant_id", "account_id", "planned_start"),
         Index(None, "tenant_id", "assignee_id", "planned_start"),
         Index(None, "tenant_id", "planned_start"),
+        # Ranks the last five: the whole order of the rank, so that no plan can look better than it.
+        Index(
+            "ix_visits_made",
+            "tenant_id",
+            "account_id",
+            "planned_start",
+            "id",
+            postgresql_where=text(
+                "status IN ('checked_out', 'completed', 'verified', 'flagged') AND deleted_at IS NULL"
+            ),
+        ),
         Index(
             "ix_visits_overdue",
             "tenant_id",

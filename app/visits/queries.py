@@ -42,7 +42,8 @@ def visits_of(actor: Actor) -> Select[Visit]:
 
 def wants_reason() -> ColumnElement[bool]:
     """Visits checked in far away, or in a doubtful way, without a word about why."""
-    return and_(Visit.geo_verdict.in_(ASK_FOR_REASON), func.coalesce(Visit.geo_reason, "") == "")
+    asked = func.coalesce(Visit.geo_verdict.in_(ASK_FOR_REASON), false())
+    return and_(asked, func.coalesce(Visit.geo_reason, "") == "")
 
 
 def was_assigned_to(session: Session, visit: Visit, user_id: UUID) -> bool:

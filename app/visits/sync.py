@@ -15,61 +15,61 @@ from sync.policy import (
     text_set,
 )
 
-SHAPE_OF_ASSIGNEE = """CASE u.role WHEN 'rep' THEN 'sales' WHEN 'technician' THEN 'service'
+_SHAPE_OF_ASSIGNEE = """CASE role WHEN 'rep' THEN 'sales' WHEN 'technician' THEN 'service'
                             WHEN 'partner' THEN 'partner' ELSE 'manager' END"""
 
-# A technician's own visits are what brings the account; all others must hold the account without them.
-ASSIGNEE_HOLDS_ACCOUNT = """(u.role = 'technician' OR a.owner_id = u.id
-     OR EXISTS (SELECT 1 FROM sync_subscriptions s WHERE s.tenant_id = u.tenant_id AND s.user_id = u.id
-                AND s.bucket = 'territory:' || a.territory_id))"""
+# The visits asked for, once; hours and not days, as a day in a zone with summer time is not always 24.
+_THESE = """these AS MATERIALIZED (
+    SELECT v.id, v.account_id, v.assignee_id, v.planned_start, a.territory_id, a.owner_id, u.role,
+           v.planned_start >= :now - interval '72 hours' AND v.planned_start < :now + interval '336 hours'
+               AS in_window,
+           -- A technician's own visits are what brings the account; others must hold it without them.
+           u.role = 'technician' OR a.owner_id = u.id OR EXISTS (
+               SELECT 1 FROM sync_subscriptions s WHERE s.tenant_id = :tenant AND s.user_id = u.id
+                 AND s.bucket = 'territory:' || a.territory_id) AS assignee_holds_account
+    FROM unnest(CAST(:ids AS uuid[])) AS i (id)
+    JOIN visits v ON v.tenant_id = :tenant AND v.id = i.id AND v.deleted_at IS NULL
+    JOIN accounts a ON a.tenant_id = :tenant AND a.id = v.account_id AND a.deleted_at IS NULL
+    JOIN users u ON u.tenant_id = :tenant AND u.id = v.assignee_id
+)"""
 
-_VISITS_OF_LIVE_ACCOUNTS = """FROM visits v
-    JOIN accounts a ON a.tenant_id = v.tenant_id AND a.id = v.account_id AND a.deleted_at IS NULL
-    JOIN users u ON u.tenant_id = v.tenant_id AND u.id = v.assignee_id
-    WHERE v.tenant_id = :tenant AND v.id = ANY(CAST(:ids AS uuid[])) AND v.deleted_at IS NULL"""
-
-_LAST_FIVE = """FROM (SELECT DISTINCT account_id FROM visits
-          WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))) k
-    JOIN accounts a ON a.tenant_id = :tenant AND a.id = k.account_id AND a.deleted_at IS NULL,
-    LATERAL (SELECT id FROM visits
-             WHERE tenant_id = :tenant AND account_id = k.account_id AND deleted_at IS NULL
-               AND status IN ('checked_out', 'completed', 'verified', 'flagged')
-             ORDER BY planned_start DESC, id DESC LIMIT 5) v
-    WHERE v.id = ANY(CAST(:ids AS uuid[]))"""
-
-# Hours and not days: a day in a zone with summer time is not always 24 of them.
 # The window of the assignee; the last five of each account for its reps; the team's day for managers.
 VISIT_BUCKETS = f"""
-SELECT v.id AS record_id, 'user:' || v.assignee_id AS bucket, {SHAPE_OF_ASSIGNEE} AS shape
-    {_VISITS_OF_LIVE_ACCOUNTS}
-    AND v.planned_start >= :now - interval '72 hours' AND v.planned_start < :now + interval '336 hours'
-    AND {ASSIGNEE_HOLDS_ACCOUNT}
+WITH {_THESE}, ranked AS MATERIALIZED (
+    SELECT v.id
+    FROM (SELECT DISTINCT account_id FROM these) k
+    CROSS JOIN LATERAL (
+        SELECT id FROM visits
+        WHERE tenant_id = :tenant AND account_id = k.account_id AND deleted_at IS NULL
+          AND status IN ('checked_out', 'completed', 'verified', 'flagged')
+        ORDER BY planned_start DESC, id DESC LIMIT 5
+    ) v
+), last_five AS MATERIALIZED (
+    SELECT id, territory_id, owner_id FROM these WHERE id IN (SELECT id FROM ranked)
+)
+SELECT id AS record_id, 'user:' || assignee_id AS bucket, {_SHAPE_OF_ASSIGNEE} AS shape
+FROM these WHERE in_window AND assignee_holds_account
 UNION
-SELECT v.id, 'territory:' || a.territory_id, 'sales' {_LAST_FIVE} AND a.territory_id IS NOT NULL
+SELECT id, 'territory:' || territory_id, 'sales' FROM last_five WHERE territory_id IS NOT NULL
 UNION
-SELECT v.id, 'user:' || a.owner_id, 'sales' {_LAST_FIVE} AND a.owner_id IS NOT NULL
+SELECT id, 'user:' || owner_id, 'sales' FROM last_five WHERE owner_id IS NOT NULL
 UNION
-SELECT v.id, 'territory:' || a.territory_id, 'manager'
-    {_VISITS_OF_LIVE_ACCOUNTS}
-    AND a.territory_id IS NOT NULL
-    AND v.planned_start >= :now - interval '24 hours' AND v.planned_start < :now + interval '24 hours'
-"""
+SELECT id, 'territory:' || territory_id, 'manager' FROM these
+WHERE territory_id IS NOT NULL
+  AND planned_start >= :now - interval '24 hours' AND planned_start < :now + interval '24 hours'
+"""  # noqa: S608  (built of constants of this file)
 
 # The same without windows and ranks. A technician's accounts take the window as their scope.
 VISITS_IN_SCOPE = f"""
-SELECT v.id AS record_id, 'user:' || v.assignee_id AS bucket, {SHAPE_OF_ASSIGNEE} AS shape
-    {_VISITS_OF_LIVE_ACCOUNTS}
-    AND CASE u.role WHEN 'technician'
-        THEN v.planned_start >= :now - interval '72 hours' AND v.planned_start < :now + interval '336 hours'
-        ELSE {ASSIGNEE_HOLDS_ACCOUNT} END
+WITH {_THESE}
+SELECT id AS record_id, 'user:' || assignee_id AS bucket, {_SHAPE_OF_ASSIGNEE} AS shape
+FROM these WHERE assignee_holds_account AND (in_window OR role <> 'technician')
 UNION
-SELECT v.id, 'territory:' || a.territory_id, 'sales' {_VISITS_OF_LIVE_ACCOUNTS} AND a.territory_id IS NOT NULL
+SELECT id, 'territory:' || territory_id, shape FROM these CROSS JOIN (VALUES ('sales'), ('manager')) AS s (shape)
+WHERE territory_id IS NOT NULL
 UNION
-SELECT v.id, 'user:' || a.owner_id, 'sales' {_VISITS_OF_LIVE_ACCOUNTS} AND a.owner_id IS NOT NULL
-UNION
-SELECT v.id, 'territory:' || a.territory_id, 'manager'
-    {_VISITS_OF_LIVE_ACCOUNTS} AND a.territory_id IS NOT NULL
-"""
+SELECT id, 'user:' || owner_id, 'sales' FROM these WHERE owner_id IS NOT NULL
+"""  # noqa: S608  (built of constants of this file)
 
 # Whose own visits may come or go when their territories do.
 VISITS_OF_USERS = """

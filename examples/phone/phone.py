@@ -152,8 +152,10 @@ class Phone:
             store.mark_all_stale()
         for verdict in answer["verdicts"]:
             mutation = store.judge(verdict, time_text(now))
-            if mutation is not None and verdict.get("record") is not None:
-                store.put(mutation["entity"], mutation["record_id"], verdict["version"], verdict["record"])
+            record = verdict.get("record")
+            if mutation is not None and record is not None:
+                # The record is of this moment; the verdict's version may be older, when it is a replay.
+                store.put(mutation["entity"], mutation["record_id"], record["version"], record)
         for change in answer["changes"]:
             store.put(change["entity"], change["id"], change["version"], change["record"])
         for gone in answer["removed"]:

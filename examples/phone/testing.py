@@ -1,6 +1,6 @@
 """What tests put around a transport: one loses answers, one keeps what came."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from examples.phone.transport import Reply, Transport, plain
 
@@ -8,16 +8,17 @@ from examples.phone.transport import Reply, Transport, plain
 class LossyTransport:
     """Loses answers on the way back: the server did the work, and the phone does not know."""
 
-    def __init__(self, inner: Transport, lose: Callable[[str], bool] = lambda path: False) -> None:
-        """Ask *lose* for each answer, by the path of its request."""
+    def __init__(self, inner: Transport) -> None:
+        """Lose nothing yet: set ``lose_next`` to the number of answers that shall not arrive."""
         self.inner = inner
-        self.lose = lose
+        self.lose_next = 0
         self.lost = 0
 
     def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         """Send, and perhaps lose the answer."""
         reply = self.inner.send(method, path, headers, body)
-        if self.lose(path):
+        if self.lose_next > 0:
+            self.lose_next -= 1
             self.lost += 1
             raise ConnectionResetError("the answer was lost")
         return reply

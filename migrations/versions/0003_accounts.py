@@ -110,7 +110,7 @@ def create_accounts() -> None:
     op.create_table(
         "accounts",
         *synced_columns(),
-        sa.Column("code", sa.Text()),
+        sa.Column("code", sa.Text(collation="C")),  # C: the beginning of a code is a range of the index
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("legal_name", sa.Text()),
         sa.Column("business_number", sa.Text()),

@@ -16,36 +16,54 @@ branch_labels = None
 depends_on = None
 
 # A phone holds the last five visits of an account: a visit that comes into or leaves that row, or
-# moves in it, pushes others out or lets them in. They are marked weakly, to be ranked again.
+# moves in it, pushes others out or lets them in. They are marked weakly, to be ranked again: for each
+# account of the statement the visits behind those that moved, with room for what other transactions
+# that are not visible yet may do at the same moment.
 MARK_NEIGHBOURS = r"""
 CREATE FUNCTION visits_mark_neighbours() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     made constant text[] := ARRAY['checked_out', 'completed', 'verified', 'flagged'];
-    was_made boolean := TG_OP <> 'INSERT' AND OLD.status = ANY (made) AND OLD.deleted_at IS NULL;
-    is_made boolean := TG_OP <> 'DELETE' AND NEW.status = ANY (made) AND NEW.deleted_at IS NULL;
+    tenants uuid[]; accounts uuid[];
 BEGIN
-    IF was_made OR is_made THEN
-        IF was_made AND is_made AND OLD.planned_start = NEW.planned_start
-           AND OLD.account_id = NEW.account_id THEN
-            RETURN NULL;
-        END IF;
+    IF TG_OP = 'INSERT' THEN
+        SELECT array_agg(tenant_id), array_agg(account_id) INTO tenants, accounts
+        FROM new_rows WHERE status = ANY (made) AND deleted_at IS NULL;
+    ELSIF TG_OP = 'DELETE' THEN
+        SELECT array_agg(tenant_id), array_agg(account_id) INTO tenants, accounts
+        FROM old_rows WHERE status = ANY (made) AND deleted_at IS NULL;
+    ELSE
+        SELECT array_agg(ends.tenant_id), array_agg(ends.account_id) INTO tenants, accounts
+        FROM (SELECT o.tenant_id, o.account_id AS old_account, n.account_id AS new_account,
+                     o.planned_start AS old_start, n.planned_start AS new_start,
+                     o.status = ANY (made) AND o.deleted_at IS NULL AS was_made,
+                     n.status = ANY (made) AND n.deleted_at IS NULL AS is_made
+              FROM old_rows o JOIN new_rows n ON n.tenant_id = o.tenant_id AND n.id = o.id) moved,
+             LATERAL (VALUES (moved.tenant_id, moved.old_account), (moved.tenant_id, moved.new_account))
+                 AS ends (tenant_id, account_id)
+        WHERE was_made <> is_made
+           OR (is_made AND (old_start <> new_start OR old_account <> new_account));
+    END IF;
+    IF accounts IS NOT NULL THEN
         INSERT INTO sync_pending (tenant_id, entity, record_id, weak)
         SELECT k.tenant_id, 'visit', v.id, true
-        FROM (SELECT DISTINCT tenant_id, account_id
-              FROM (VALUES (CASE WHEN was_made THEN OLD.tenant_id END,
-                            CASE WHEN was_made THEN OLD.account_id END),
-                           (CASE WHEN is_made THEN NEW.tenant_id END,
-                            CASE WHEN is_made THEN NEW.account_id END)) AS ends (tenant_id, account_id)
-              WHERE account_id IS NOT NULL) k,
+        FROM (SELECT tenant_id, account_id, count(*) AS moved
+              FROM unnest(tenants, accounts) AS a (tenant_id, account_id)
+              GROUP BY tenant_id, account_id) k,
              LATERAL (SELECT id FROM visits
                       WHERE tenant_id = k.tenant_id AND account_id = k.account_id
-                        AND status = ANY (made) AND deleted_at IS NULL
-                      ORDER BY planned_start DESC, id DESC LIMIT 10) v;
+                        AND status IN ('checked_out', 'completed', 'verified', 'flagged')
+                        AND deleted_at IS NULL
+                      ORDER BY planned_start DESC, id DESC LIMIT k.moved + 10) v;
     END IF;
     RETURN NULL;
 END $$
 """
+TRIGGERS = {
+    "insert": "REFERENCING NEW TABLE AS new_rows",
+    "update": "REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows",
+    "delete": "REFERENCING OLD TABLE AS old_rows",
+}
 
 
 def upgrade() -> None:
@@ -121,6 +139,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_visits_tenant_id_planned_start", "visits", ["tenant_id", "planned_start"])
     op.create_index(
+        "ix_visits_made",
+        "visits",
+        ["tenant_id", "account_id", "planned_start", "id"],
+        postgresql_where=sa.text(
+            "status IN ('checked_out', 'completed', 'verified', 'flagged') AND deleted_at IS NULL"
+        ),
+    )
+    op.create_index(
         "ix_visits_overdue",
         "visits",
         ["tenant_id", "planned_start"],
@@ -173,11 +199,13 @@ def upgrade() -> None:
     op.execute(f'GRANT CREATE ON SCHEMA public TO "{engine}"')
     op.execute(f'ALTER FUNCTION visits_mark_neighbours() OWNER TO "{engine}"')
     op.execute(f'REVOKE CREATE ON SCHEMA public FROM "{engine}"')
-    op.execute(
-        "CREATE TRIGGER visits_mark_neighbours AFTER INSERT OR DELETE OR UPDATE OF status, planned_start,"
-        " deleted_at, account_id ON visits FOR EACH ROW EXECUTE FUNCTION visits_mark_neighbours()"
-    )
-    op.execute("ALTER TABLE visits ENABLE ALWAYS TRIGGER visits_mark_neighbours")
+    for event, rows in TRIGGERS.items():
+        name = f"visits_mark_neighbours_{event}"
+        op.execute(
+            f"CREATE TRIGGER {name} AFTER {event} ON visits {rows}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION visits_mark_neighbours()"
+        )
+        op.execute(f"ALTER TABLE visits ENABLE ALWAYS TRIGGER {name}")
 
 
 def synced_columns() -> list[sa.Column]:

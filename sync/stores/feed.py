@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -22,19 +21,17 @@ def set_id_of(channels: Sequence[Channel]) -> str:
 class FeedReader:
     """Reads one tenant's feed inside the caller's repeatable-read transaction."""
 
-    def __init__(self, connection: Connection, tenant_id: UUID, subscriptions_sql: str, today: date) -> None:
+    def __init__(self, connection: Connection, tenant_id: UUID, live: frozenset[str]) -> None:
         """Wrap *connection*, whose transaction has the tenant set.
 
         Args:
             connection: In a repeatable-read, read-only transaction of the app role.
             tenant_id: Whose feed.
-            subscriptions_sql: The scope function's SQL (see Registry).
-            today: Calendar day that decides date-limited memberships.
+            live: Buckets that the scope function gives the user in this very snapshot.
         """
         self.connection = connection
         self.tenant_id = tenant_id
-        self.subscriptions_sql = subscriptions_sql
-        self.today = today
+        self.live = live
 
     def _run(self, sql: str, **values: Any) -> Any:
         return self.connection.execute(text(sql), {"tenant": self.tenant_id, **values})
@@ -59,13 +56,9 @@ class FeedReader:
     def buckets(self, user_id: UUID) -> tuple[frozenset[str], frozenset[str]]:
         """Drained and live subscriptions of a user."""
         rows = self._run(
-            "SELECT bucket, true FROM sync_subscriptions WHERE tenant_id = :tenant AND user_id = :user"
-            f" UNION ALL SELECT s.bucket, false FROM ({self.subscriptions_sql}) AS s",  # noqa: S608
-            user=user_id,
-            users=[user_id],
-            today=self.today,
-        ).all()
-        return frozenset(b for b, drained in rows if drained), frozenset(b for b, drained in rows if not drained)
+            "SELECT bucket FROM sync_subscriptions WHERE tenant_id = :tenant AND user_id = :user", user=user_id
+        )
+        return frozenset(row[0] for row in rows), self.live
 
     def channels(self, set_id: str) -> tuple[Channel, ...] | None:
         """The channels of a subscription set; None when it is no longer kept."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,76 +11,8 @@ from sqlalchemy import Connection, text
 
 from sync.policy import Kind, SyncEntity
 from sync.render import whole_sql
+from sync.states import DeviceState, LedgerRow, OwnMutation, RecordState, StoredVerdict
 from sync.values import loads
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceState:
-    """What the server knows of a device."""
-
-    highest_n: int
-    also_known_as: frozenset[UUID]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredVerdict:
-    """The first answer to a mutation."""
-
-    device_id: UUID
-    hash: bytes
-    status: str
-    code: str | None
-    detail: Any
-    fields: Any
-    version: int | None
-    conflict_id: UUID | None
-    entity: str
-    record_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class RecordState:
-    """A record as it stands: every field in wire form, and the stamps beside it.
-
-    ``row_stamps`` holds, for each field of parts, the stamps of each part by its id.
-    """
-
-    version: int
-    deleted: bool
-    fields: dict[str, Any]
-    stamps: dict[str, Any]
-    row_stamps: dict[str, dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """One change after a base version. ``old``/``new`` hold the changed columns as the ledger keeps them."""
-
-    id: int
-    version: int
-    op: str
-    part: str | None
-    part_id: UUID | None
-    old: dict[str, Any]
-    new: dict[str, Any]
-    actor_kind: str
-    actor_id: UUID | None
-    actor_name: str | None
-    device_id: UUID | None
-    mutation_id: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
-class OwnMutation:
-    """An earlier mutation of the same device on the same record, as it was sent."""
-
-    n: int
-    op: str
-    fields: dict[str, Any]
-    base_version: int | None
-    version: int | None
-    stamp_at: datetime | None
-    status: str
 
 
 class PushStore:
@@ -173,10 +104,15 @@ class PushStore:
         )
 
     def record(self, entity: SyncEntity, record_id: UUID) -> RecordState | None:
-        """The record as it stands, locked; of the whole tenant: the caller checks the scope."""
+        """The record as it stands, locked; of the whole tenant: the caller checks the scope.
+
+        What nobody edits is not locked: the app role has no right to, and nothing can change meanwhile.
+        Others may go on pointing to a locked record.
+        """
+        lock = "" if entity.append_only else " FOR NO KEY UPDATE"
         row = self._run(
-            f"SELECT t.version, t.deleted_at IS NOT NULL, {whole_sql(entity)}, t.stamps::text FROM {entity.table} t"  # noqa: S608
-            " WHERE t.tenant_id = :tenant AND t.id = :id FOR UPDATE",
+            f"SELECT t.version, t.deleted_at IS NOT NULL, {whole_sql(entity)}, t.stamps::text"  # noqa: S608
+            f" FROM {entity.table} t WHERE t.tenant_id = :tenant AND t.id = :id{lock}",
             id=record_id,
         ).one_or_none()
         if row is None:
@@ -196,18 +132,45 @@ class PushStore:
         )
         return {row[0]: orjson.loads(row[1]) for row in rows}
 
-    def ledger_after(self, entity: str, record_id: UUID, version: int) -> list[LedgerRow]:
-        """Changes of the record and its parts after *version*, oldest first."""
+    def ledger_after(
+        self, entity: str, record_id: UUID, version: int, devices: Sequence[UUID], before_n: int
+    ) -> list[LedgerRow]:
+        """Changes of the record and its parts after *version*, oldest first.
+
+        Args:
+            entity: Its name.
+            record_id: Its id.
+            version: The base version.
+            devices: This device, and those under which its replayed mutations were first judged.
+            before_n: Of the asking mutation: what this device did later is no basis of it (a clone did it).
+        """
         rows = self._run(
-            "SELECT id, version, op, part, part_id, old::text, new::text, actor_kind, actor_id, actor_name,"
-            " device_id, mutation_id FROM changes WHERE tenant_id = :tenant AND entity = :entity"
-            " AND record_id = :id AND version > :version AND op <> 'lost' ORDER BY version, id",
+            "SELECT c.id, c.version, c.op, c.part, c.part_id, c.old::text, c.new::text, c.actor_kind, c.actor_id,"
+            " c.actor_name, c.mutation_id IS NOT NULL AND c.device_id = ANY(:devices) AND NOT EXISTS ("
+            "SELECT 1 FROM sync_mutations m WHERE m.tenant_id = c.tenant_id AND m.user_id = :user"
+            " AND m.id = c.mutation_id AND m.device_id = :device AND m.n >= :n)"
+            " FROM changes c WHERE c.tenant_id = :tenant AND c.entity = :entity"
+            " AND c.record_id = :id AND c.version > :version AND c.op <> 'lost' ORDER BY c.version, c.id",
             entity=entity,
             id=record_id,
             version=version,
+            devices=list(devices),
+            n=before_n,
         )
         return [
-            LedgerRow(*row[:5], loads(row[5]) if row[5] else {}, loads(row[6]) if row[6] else {}, *row[7:])
+            LedgerRow(
+                id=row[0],
+                version=row[1],
+                op=row[2],
+                part=row[3],
+                part_id=row[4],
+                old=loads(row[5]) if row[5] else {},
+                new=loads(row[6]) if row[6] else {},
+                actor_kind=row[7],
+                actor_id=row[8],
+                actor_name=row[9],
+                own=bool(row[10]),
+            )
             for row in rows
         ]
 
@@ -222,27 +185,43 @@ class PushStore:
         ).scalar_one()
         return found
 
-    def own_mutations(self, record_id: UUID, devices: Sequence[UUID], before_n: int) -> list[OwnMutation]:
-        """This device's judged mutations of the record with a lower ``n``, in ``n`` order."""
+    def own_mutations(
+        self, entity: str, record_id: UUID, devices: Sequence[UUID], before_n: int
+    ) -> list[OwnMutation]:
+        """This device's judged earlier mutations of the record, oldest first.
+
+        Its own counter orders them; what was judged under its earlier names was all made before.
+        """
         rows = self._run(
-            "SELECT n, op, payload -> 'fields', base_version, version, stamp_at, status FROM sync_mutations"
-            " WHERE tenant_id = :tenant AND record_id = :id AND user_id = :user AND device_id = ANY(:devices)"
-            " AND n < :n AND status IS NOT NULL ORDER BY n",
+            "SELECT op, payload -> 'fields', base_version, version, stamp_at, status FROM sync_mutations"
+            " WHERE tenant_id = :tenant AND record_id = :id AND entity = :entity AND user_id = :user"
+            " AND device_id = ANY(:devices) AND (device_id <> :device OR n < :n) AND status IS NOT NULL"
+            " ORDER BY device_id = :device, CASE WHEN device_id <> :device THEN judged_at END, n",
+            entity=entity,
             id=record_id,
             devices=list(devices),
             n=before_n,
         )
-        return [OwnMutation(row[0], row[1], row[2] or {}, *row[3:]) for row in rows]
+        return [OwnMutation(row[0], _fields_of(row[1]), *row[2:]) for row in rows]
 
-    def create_was_rejected(self, record_id: UUID) -> bool:
+    def create_was_rejected(self, entity: str, record_id: UUID) -> bool:
         """Whether the user's own create of this record was rejected."""
         return bool(
             self._run(
                 "SELECT EXISTS (SELECT 1 FROM sync_mutations WHERE tenant_id = :tenant AND user_id = :user"
-                " AND record_id = :id AND op = 'create' AND status = 'rejected')",
+                " AND record_id = :id AND entity = :entity AND op = 'create' AND status = 'rejected')",
+                entity=entity,
                 id=record_id,
             ).scalar_one()
         )
+
+    def as_if_live(self, entity: SyncEntity, record_id: UUID, look: Callable[[], bool]) -> bool:
+        """What *look* sees while a deleted record is restored; all of it is undone."""
+        with self._nested() as undone:
+            self.restore(entity, record_id)
+            seen = look()
+            undone.rollback()
+        return seen
 
     def was_given(self, entity: str, record_id: UUID) -> bool:
         """Whether the record is or was in a bucket that the user subscribes to."""
@@ -256,18 +235,25 @@ class PushStore:
             ).scalar_one()
         )
 
+    def nested(self) -> AbstractContextManager[Any]:
+        """A plain savepoint inside the mutation's own."""
+        return self._nested()
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo what the block did when it fails; deferred constraints are checked before its end."""
         with self._nested():
             yield
             # A deferred foreign key that failed at COMMIT would take the whole batch with it.
-            self.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
-        # Left on IMMEDIATE, the next legal swap of rows would fail.
-        self.connection.exec_driver_sql("SET CONSTRAINTS ALL DEFERRED")
+            # Left on IMMEDIATE, the next legal swap of rows would fail.
+            self.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
 
     def write_as(
-        self, mutation_id: UUID | None, occurred_at: datetime | None, stamp: Sequence[str] | None, stamps: Mapping[str, Any]
+        self,
+        mutation_id: UUID | None,
+        occurred_at: datetime | None,
+        stamp: Sequence[str] | None,
+        stamps: Mapping[str, Any],
     ) -> None:
         """Tell the capture triggers which mutation writes, when it happened, and its stamps by record id."""
         self._run(
@@ -339,3 +325,8 @@ class PushStore:
             f"UPDATE {entity.table} SET deleted_at = NULL WHERE tenant_id = :tenant AND id = :id",  # noqa: S608
             id=record_id,
         )
+
+
+def _fields_of(payload: Any) -> dict[str, Any]:
+    """What a phone sent as fields, if they were an object."""
+    return payload if isinstance(payload, dict) else {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -189,7 +189,7 @@ class FeedStore:
         )
         return int(result.rowcount)
 
-    def refresh_subscriptions(self, sql: str, users: Sequence[UUID] | None, today: date) -> list[UUID]:
+    def refresh_subscriptions(self, sql: str, users: Sequence[UUID] | None, now: datetime) -> list[UUID]:
         """Recompute the drained subscriptions of *users* (None: of everybody).
 
         Returns:
@@ -210,7 +210,7 @@ class FeedStore:
             SELECT user_id FROM dropped UNION SELECT user_id FROM added
             """,  # noqa: S608
             users=list(users),
-            today=today,
+            now=now,
         )
         return [row[0] for row in rows]
 

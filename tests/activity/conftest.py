@@ -1,5 +1,5 @@
 """A fresh company in a real database for each test."""
 
-from tests.visits.company import company, config, database, other_company
+from tests.visits.company import company, other_company
 
-__all__ = ["company", "config", "database", "other_company"]
+__all__ = ["company", "other_company"]

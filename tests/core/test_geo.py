@@ -36,7 +36,7 @@ class TestVerdict:
             (0, 0, GeoVerdict.INSIDE),
             (199, 0, GeoVerdict.INSIDE),
             (201, 0, GeoVerdict.NEAR),
-            (250, 50, GeoVerdict.INSIDE),
+            (249, 50, GeoVerdict.INSIDE),
             (399, 0, GeoVerdict.NEAR),
             (401, 0, GeoVerdict.OUTSIDE),
             (449, 50, GeoVerdict.NEAR),

@@ -18,6 +18,7 @@ def app() -> Flask:
     made = create_app(CONFIG)
     api: Api = made.extensions["flask-smorest"]["apis"][""]["ext_obj"]
     api.register_blueprint(make_blueprint())
+    made.test_client().get("/healthz")  # the first request builds the routing table
     return made
 
 

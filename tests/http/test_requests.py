@@ -3,14 +3,13 @@
 import gzip
 import io
 import json
-import time
 from typing import Any
 
 import pytest
 from backports import zstd
 from flask.testing import FlaskClient
 
-from tests.http.test_strict_json import REFUSED
+from tests.http.test_strict_json import REFUSED, quickest
 from tests.http.things import THING, Server
 
 MB = 1024 * 1024
@@ -40,12 +39,11 @@ class TestBodies:
     @pytest.mark.parametrize("what", REFUSED)
     def test_a_body_that_is_not_decent_json_is_refused(self, post: Any, server: Server, what: str) -> None:
         raw, code = REFUSED[what]
-        begin = time.process_time()
 
         answer = post(raw)
 
         assert is_problem(answer, 413 if code == "body_too_large" else 400, code)
-        assert time.process_time() - begin < 0.2
+        assert quickest(lambda: post(raw)) < 0.2
         assert server.db.committed == 0
 
     def test_a_decent_body_is_taken(self, post: Any, server: Server) -> None:
@@ -94,12 +92,11 @@ class TestBodies:
     @pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("zstd", zstd.compress)])
     def test_a_bomb_is_refused_before_it_goes_off(self, post: Any, encoding: str, compress: Any) -> None:
         bomb = compress(b'{"name": "' + b"a" * (100 * MB) + b'"}')
-        begin = time.process_time()
 
         answer = post(bomb, Content_Encoding=encoding)
 
         assert is_problem(answer, 413, "body_too_large")
-        assert time.process_time() - begin < 0.2
+        assert quickest(lambda: post(bomb, Content_Encoding=encoding)) < 0.2
 
     def test_a_body_over_8_mb_without_length_is_refused(
         self, client: FlaskClient, headers: dict[str, str]

@@ -2,6 +2,7 @@ import gzip
 import json
 import time
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -55,6 +56,16 @@ REFUSED = {
 }
 
 
+def quickest(act: Callable[[], object]) -> float:
+    """Seconds of the quicker of two runs: a full garbage collection may fall into one."""
+    seconds = []
+    for _ in range(2):
+        begin = time.process_time()
+        act()
+        seconds.append(time.process_time() - begin)
+    return min(seconds)
+
+
 class TestLoadJson:
     @pytest.mark.parametrize("what", REFUSED)
     def test_refuses(self, what: str) -> None:
@@ -67,12 +78,11 @@ class TestLoadJson:
 
     @pytest.mark.parametrize("what", REFUSED)
     def test_refuses_quickly(self, what: str) -> None:
-        begin = time.process_time()
+        def refuse() -> None:
+            with pytest.raises(Refused):
+                load_json(REFUSED[what][0])
 
-        with pytest.raises(Refused):
-            load_json(REFUSED[what][0])
-
-        assert time.process_time() - begin < 0.2
+        assert quickest(refuse) < 0.2
 
     def test_takes_32_levels(self) -> None:
         raw = b'{"a":' + b"[" * 31 + b"]" * 31 + b"}"
@@ -169,6 +179,7 @@ class TestDecompress:
             (gzip.compress(b"{}") + gzip.compress(b"{}"), "gzip"),
             (zstd.compress(b"{}") + b"more", "zstd"),
         ],
+        ids=lambda part: part if isinstance(part, str) else "",
     )
     def test_refuses_a_broken_stream(self, raw: bytes, encoding: str) -> None:
         with pytest.raises(Refused, match="encoding_invalid"):

@@ -5,13 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from alembic import command
-from alembic.config import Config as Alembic
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
@@ -30,13 +27,9 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="session")
-def config() -> Config:
+def config(migrated: Config) -> Config:
     """Settings of a database with all migrations applied."""
-    settings = Config.from_env()
-    alembic = Alembic(toml_file=str(Path(__file__).parents[2] / "pyproject.toml"))
-    alembic.attributes["settings"] = settings
-    command.upgrade(alembic, "head")
-    return settings
+    return migrated
 
 
 @pytest.fixture(scope="session")

@@ -163,6 +163,19 @@ class TestVerdicts:
 
         assert phone.get("account", ACCOUNT) == record
 
+    def test_a_replayed_verdicts_record_counts_with_its_own_version(
+        self, phone: Phone, server: ScriptedServer
+    ) -> None:
+        phone.edit("account", ACCOUNT, phone="02-2")
+        mutation = next(phone.store.unsent(1))[0]
+        newer, older = change(ACCOUNT, 9, phone="02-9"), change(ACCOUNT, 8, phone="02-8")
+        replayed = verdict(mutation, version=4, record=newer["record"], replayed=True)
+        server.script += [page(verdicts=[replayed], has_more=True), page(changes=[older])]
+
+        phone.sync()
+
+        assert phone.get("account", ACCOUNT) == newer["record"]
+
     def test_a_rejected_creation_disappears(self, phone: Phone, server: ScriptedServer) -> None:
         record_id = phone.create("account", name="")
         mutation = next(phone.store.unsent(1))[0]

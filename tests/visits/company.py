@@ -5,13 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from alembic import command
-from alembic.config import Config as Alembic
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -85,7 +82,9 @@ class Company:
     def contact(self, account_id: UUID) -> UUID:
         return self.insert("contacts", account_id=account_id, name="이보람")
 
-    def visit(self, account_id: UUID, assignee_id: UUID, planned_start: datetime = NOW, **values: Any) -> UUID:
+    def visit(
+        self, account_id: UUID, assignee_id: UUID, planned_start: datetime = NOW, **values: Any
+    ) -> UUID:
         return self.insert(
             "visits", account_id=account_id, assignee_id=assignee_id, planned_start=planned_start, **values
         )
@@ -121,20 +120,23 @@ class Company:
 
     def buckets(self, entity: SyncEntity, record_id: UUID, now: datetime = NOW) -> set[tuple[str, str]]:
         """The buckets of a record with their shapes, by the entity's own rule."""
-        return {(bucket, shape) for bucket, shape in self._buckets(entity.buckets, record_id, now)}
+        return self.rule(entity.buckets, record_id, now)
 
-    def _buckets(self, sql: str, record_id: UUID, now: datetime) -> list[tuple[str, str]]:
+    def rule(self, sql: str, record_id: UUID, now: datetime = NOW) -> set[tuple[str, str]]:
+        """What a bucket rule yields for one record."""
         with self.database.engine.connect() as connection:
             rows = connection.execute(text(sql), {"ids": [record_id], "tenant": self.id, "now": now}).all()
         assert {row.record_id for row in rows} <= {record_id}
-        return [(row.bucket, row.shape) for row in rows]
+        return {(row.bucket, row.shape) for row in rows}
 
     def marks(self, entity: str) -> list[UUID]:
         """The records that wait for the sequencer, oldest mark first."""
         with self.database.engine.connect() as connection:
             return list(
                 connection.scalars(
-                    text("SELECT record_id FROM sync_pending WHERE tenant_id = :t AND entity = :e ORDER BY id"),
+                    text(
+                        "SELECT record_id FROM sync_pending WHERE tenant_id = :t AND entity = :e ORDER BY id"
+                    ),
                     {"t": self.id, "e": entity},
                 )
             )
@@ -168,28 +170,11 @@ def open_company(database: Database, config: Config) -> Company:
     return company
 
 
-@pytest.fixture(scope="session")
-def config() -> Config:
-    """Settings of a database with all migrations applied."""
-    settings = Config.from_env()
-    alembic = Alembic(toml_file=str(Path(__file__).parents[2] / "pyproject.toml"))
-    alembic.attributes["settings"] = settings
-    command.upgrade(alembic, "head")
-    return settings
-
-
-@pytest.fixture(scope="session")
-def database(config: Config) -> Iterator[Database]:
-    found = Database(config)
-    yield found
-    found.dispose()
+@pytest.fixture
+def company(pools: Database, migrated: Config) -> Company:
+    return open_company(pools, migrated)
 
 
 @pytest.fixture
-def company(database: Database, config: Config) -> Company:
-    return open_company(database, config)
-
-
-@pytest.fixture
-def other_company(database: Database, config: Config) -> Company:
-    return open_company(database, config)
+def other_company(pools: Database, migrated: Config) -> Company:
+    return open_company(pools, migrated)

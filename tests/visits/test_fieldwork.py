@@ -171,6 +171,17 @@ class TestPosition:
         company.do(rep, "check_in", visit, location=HERE | {"mock": True}, geo_reason="시험 단말")
         with company.as_(rep) as (session, actor):
             assert session.scalars(service.list_visits(session, actor, wants_reason=True)).all() == []
+            others = session.scalars(service.list_visits(session, actor, wants_reason=False)).all()
+        assert [one.id for one in others] == [visit]
+
+    def test_not_taken_yet_wants_no_reason(self, company: Company, visit: UUID, rep: UUID) -> None:
+        with company.as_(rep) as (session, actor):
+            others = session.scalars(service.list_visits(session, actor, wants_reason=False)).all()
+        assert [one.id for one in others] == [visit]
+
+    def test_is_one_change_in_the_ledger(self, company: Company, visit: UUID, rep: UUID) -> None:
+        company.do(rep, "check_in", visit, location=HERE)
+        assert [row.version for row in company.ledger("visit", visit)] == [1, 2]
 
 
 class TestCheckOut:

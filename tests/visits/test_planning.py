@@ -129,17 +129,13 @@ class TestPlanForOthers:
         with pytest.raises(AssigneeOutOfScope):
             plan(company, manager, account, assignee_id=company.user(Role.REP, company.south))
 
-    def test_brings_the_account_to_a_technician(
-        self, company: Company, manager: UUID, account: UUID
-    ) -> None:
+    def test_brings_the_account_to_a_technician(self, company: Company, manager: UUID, account: UUID) -> None:
         technician = company.user(Role.TECHNICIAN)
         visit = plan(company, manager, account, assignee_id=technician)
         with company.as_(technician) as (session, actor):
             assert service.get_visit(session, actor, visit.id).account_id == account
 
-    def test_refuses_someone_of_another_team(
-        self, company: Company, manager: UUID, account: UUID
-    ) -> None:
+    def test_refuses_someone_of_another_team(self, company: Company, manager: UUID, account: UUID) -> None:
         elsewhere = company.insert("org_units", kind="branch", code="U2", name="부산지점")
         with pytest.raises(AssigneeOutOfScope):
             plan(company, manager, account, assignee_id=company.user(Role.TECHNICIAN, unit=elsewhere))
@@ -186,9 +182,7 @@ class TestUpdate:
         visit = plan(company, rep, account, outcome="견적")
         assert change(company, rep, visit.id, outcome="견적").version == visit.version
 
-    def test_never_moves_a_visit_to_another_account(
-        self, company: Company, rep: UUID, account: UUID
-    ) -> None:
+    def test_never_moves_a_visit_to_another_account(self, company: Company, rep: UUID, account: UUID) -> None:
         visit = plan(company, rep, account)
         with pytest.raises(FieldNotEditable):
             change(company, rep, visit.id, account_id=company.account())
@@ -231,13 +225,14 @@ class TestTasks:
         assert [(task.title, task.position) for task in visit.tasks] == [("설문", 0), ("샘플", 5)]
         assert visit.version == 1
 
-    def test_are_changed_added_and_deleted_by_id(
-        self, company: Company, rep: UUID, account: UUID
-    ) -> None:
+    def test_are_changed_added_and_deleted_by_id(self, company: Company, rep: UUID, account: UUID) -> None:
         visit = plan(company, rep, account, tasks=[{"title": "설문"}, {"title": "샘플"}])
         survey = visit.tasks[0]
         changed = change(
-            company, rep, visit.id, tasks=[{"id": survey.id, "result": "만족"}, {"title": "사진", "position": 1}]
+            company,
+            rep,
+            visit.id,
+            tasks=[{"id": survey.id, "result": "만족"}, {"title": "사진", "position": 1}],
         )
         assert [(task.title, task.result) for task in changed.tasks] == [("설문", "만족"), ("사진", None)]
         assert changed.tasks[0].id == survey.id
@@ -356,9 +351,7 @@ class TestDelete:
         with pytest.raises(VisitAlreadyMade):
             remove(company, rep, visit)
 
-    def test_refuses_while_an_activity_points_to_it(
-        self, company: Company, rep: UUID, account: UUID
-    ) -> None:
+    def test_refuses_while_an_activity_points_to_it(self, company: Company, rep: UUID, account: UUID) -> None:
         visit = company.visit(account, rep)
         company.insert(
             "activities", account_id=account, visit_id=visit, author_id=rep, kind="call", happened_at=NOW

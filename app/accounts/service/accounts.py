@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.accounts.models import Account, AccountContact, AccountRelation, Contact, Site
@@ -40,6 +40,7 @@ _visits = light("visits", "tenant_id", "id", "account_id", "deleted_at")
 _tasks = light("tasks", "tenant_id", "id", "account_id", "deleted_at")
 
 REASSIGNING = ("territory_id", "owner_id")
+_LAST_CHARACTER = "\U0010ffff"
 _COMPANIONS = ("credit_limit", "credit_currency", "estimated_wallet", "estimated_wallet_currency")
 
 
@@ -85,10 +86,9 @@ def list_accounts(
 def _begins_with(q: str) -> ColumnElement[bool]:
     # Comparisons and not LIKE: under row-level security only leakproof operators may use an index.
     key = func.lower(func.regexp_replace(q, r"(㈜|\(주\)|주식회사|[[:space:]]+)", "", "g"))
-    last = func.chr(0x10FFFF)
     return or_(
-        Account.search_key.between(key, key.concat(last)),
-        Account.code.collate("C").between(q, literal(q).concat(last)),
+        and_(Account.search_key >= key, Account.search_key <= key.concat(_LAST_CHARACTER)),
+        and_(Account.code >= q, Account.code <= q + _LAST_CHARACTER),
     )
 
 

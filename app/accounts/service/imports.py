@@ -80,16 +80,25 @@ class Written:
     waits_for_parent: bool = False
 
 
+# LATERAL … LIMIT 1: one look into an index for each key. A plain join is planned by statistics, and a new
+# database has none, so that it read the whole tenant.
 _KNOWN = text("""
-    SELECT x.external_id, x.record_id, x.last_values, a.deleted_at IS NULL AND a.id IS NOT NULL AS live
-    FROM external_refs x
-    LEFT JOIN accounts a ON a.tenant_id = x.tenant_id AND a.id = x.record_id
-    WHERE x.tenant_id = :tenant AND x.system = :system AND x.entity = 'account'
-      AND x.external_id = ANY(CAST(:external_ids AS text[]))
+    SELECT k.external_id, x.record_id, x.last_values, a.live
+    FROM unnest(CAST(:external_ids AS text[])) AS k (external_id)
+    JOIN LATERAL (
+        SELECT record_id, last_values FROM external_refs
+        WHERE tenant_id = :tenant AND system = :system AND entity = 'account' AND external_id = k.external_id
+        LIMIT 1
+    ) AS x ON true
+    LEFT JOIN LATERAL (
+        SELECT deleted_at IS NULL AS live FROM accounts WHERE tenant_id = :tenant AND id = x.record_id LIMIT 1
+    ) AS a ON true
 """)
 _TAKEN_CODES = text("""
-    SELECT code FROM accounts
-    WHERE tenant_id = :tenant AND deleted_at IS NULL AND code = ANY(CAST(:codes AS text[]))
+    SELECT k.code FROM unnest(CAST(:codes AS text[])) AS k (code)
+    JOIN LATERAL (
+        SELECT 1 FROM accounts WHERE tenant_id = :tenant AND deleted_at IS NULL AND code = k.code LIMIT 1
+    ) AS a ON true
 """)
 _VALUES = ", ".join(f"coalesce(r.{c}, '{{}}')" if t == "text[]" else f"r.{c}" for c, t in COLUMNS.items())
 _TYPES = ", ".join(f"{c} {t}" for c, t in COLUMNS.items())
@@ -117,12 +126,6 @@ _REMEMBER = text("""
 _ONE_AT_A_TIME = text(
     "SELECT pg_advisory_xact_lock(hashtextextended('import:' || :tenant || ':' || :system, 0))"
 )
-_IDS = text("""
-    SELECT x.external_id, x.record_id FROM external_refs x
-    JOIN accounts a ON a.tenant_id = x.tenant_id AND a.id = x.record_id AND a.deleted_at IS NULL
-    WHERE x.tenant_id = :tenant AND x.system = :system AND x.entity = 'account'
-      AND x.external_id = ANY(CAST(:external_ids AS text[]))
-""")
 _PARENTS_ABOVE = text("""
     WITH RECURSIVE above AS (
         SELECT id, parent_id FROM accounts WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))
@@ -298,10 +301,11 @@ def _parent_ids(
 
 
 def _ids(session: Session, keys: Mapping[str, Any], external_ids: set[str]) -> dict[str, UUID]:
+    """Live accounts by external id."""
     if not external_ids:
         return {}
-    found = session.execute(_IDS, {**keys, "external_ids": sorted(external_ids)})
-    return {row.external_id: row.record_id for row in found}
+    found = session.execute(_KNOWN, {**keys, "external_ids": sorted(external_ids)})
+    return {row.external_id: row.record_id for row in found if row.live}
 
 
 def _parents_above(session: Session, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, UUID | None]:

@@ -60,6 +60,7 @@ def actor_of(
             territory_ids=ids_of("territory", row.buckets),
             unit_ids=ids_of("unit", row.buckets),
             at=now,
+            buckets=frozenset(row.buckets),
         ),
         permissions=frozenset(row.permissions),
         locale=row.locale,

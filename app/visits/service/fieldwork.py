@@ -74,8 +74,9 @@ def check_in(
 
 def arrive(session: Session, actor: Actor, visit: Visit, fix: Fix | None, *, at: datetime) -> None:
     """Note when and where the assignee arrived, and how well it fits the place."""
-    place = queries.find_place(session, visit)
-    previous = queries.find_last_fix(session, visit, at)
+    with session.no_autoflush:  # one step is one change in the ledger
+        place = queries.find_place(session, visit)
+        previous = queries.find_last_fix(session, visit, at)
     verdict, away_m = verdict_of(place, fix, previous)
     visit.checked_in_at = at
     visit.geo_verdict = verdict

@@ -27,6 +27,7 @@ from app.visits.service.fieldwork import arrive
 from app.visits.service.records import (
     FREE_TEXT,
     check_place,
+    check_step,
     get_own_visit,
     get_visit,
     not_allowed,
@@ -217,8 +218,9 @@ def reschedule(
         VisitEndsBeforeStart: The plan ends before it starts.
     """
     visit = get_own_visit(session, actor, visit_id)
-    take_step(visit, "reschedule", status)
+    check_step(visit, "reschedule", status)
     _check_id_free(session, actor, args.get("new_id"))
+    take_step(visit, "reschedule", status)
     successor = Visit(
         tenant_id=visit.tenant_id,
         id=args.get("new_id") or new_id(),
@@ -230,7 +232,6 @@ def reschedule(
     _check_order(successor)
     successor.tasks = [_copy_of(task) for task in visit.tasks if not task.done]
     session.add(successor)
-    write(session, successor)
     visit.rescheduled_to_id = successor.id
     return write(session, visit)
 

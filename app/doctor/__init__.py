@@ -1,0 +1,1 @@
+"""Examines an installation and says in words what is wrong with it."""

@@ -1,0 +1,456 @@
+"""Judging one mutation: finds its record, asks the merge rules, calls the rooms."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sync.errors import Overtaken, Refused
+from sync.inbox import InboxItem
+from sync.judgement import Judgement, Merged, judge_update
+from sync.merge import Outcome
+from sync.policy import StateMachine, SyncEntity
+from sync.registry import Registry
+from sync.rooms import Checked, Rooms
+from sync.stamps import Stamp, corrected_time
+from sync.states import OwnMutation, RecordState
+from sync.stores.push import PushStore
+from sync.values import same, wire_time
+from sync.verdicts import Status, Verdict, outcomes_on_wire, verdict_of
+from sync.wire import Intent, refusal, storable
+
+OPERATIONS = ("create", "update", "delete")
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who pushes, and by which clocks."""
+
+    user_id: UUID
+    device_id: UUID
+    shape_class: str
+    now: datetime
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A verdict, and the corrected time of the mutation where it was reckoned."""
+
+    verdict: Verdict
+    stamp_at: datetime | None = None
+
+
+class Judge:
+    """Of one mutation, inside its savepoint."""
+
+    def __init__(
+        self,
+        intent: Intent,
+        store: PushStore,
+        registry: Registry,
+        rooms: Rooms,
+        sender: Sender,
+        devices: Sequence[UUID],
+    ) -> None:
+        """Join what is needed.
+
+        Args:
+            intent: What the phone wants.
+            store: Of the push transaction.
+            registry: The synced entities.
+            rooms: Service functions bound to the user.
+            sender: Who pushes.
+            devices: The sender's device, and those under which its replayed mutations were first judged.
+        """
+        self.intent = intent
+        self.store = store
+        self.registry = registry
+        self.rooms = rooms
+        self.sender = sender
+        self.devices = devices
+        self.at: datetime | None = None
+        self._entity: SyncEntity | None = None
+        self._found: RecordState | None = None
+        self._is_lost = False
+
+    def decide(self) -> Decided:
+        """The verdict; raises Refused."""
+        intent = self.intent
+        entity = self.registry.find(intent.entity)
+        # An entity that the user's shape knows nothing of is as unknown as one that nobody has.
+        if entity is None or entity.shape_for(self.sender.shape_class) is None:
+            raise refusal("unknown_entity", "/entity")
+        if intent.group is not None:
+            raise refusal("group_not_supported", "/group")
+        if entity.append_only and intent.op in ("update", "delete"):
+            self._target(entity)
+            raise Refused("append_only")
+        if not entity.pushable or not self.rooms.offers(entity, intent.op):
+            raise refusal("unknown_op", "/op")
+        if intent.op == "create":
+            return self._create(entity)
+        state = self._target(entity)
+        if self._is_lost:
+            return self._on_lost(entity, state)
+        if state.deleted:
+            return self._on_deleted(entity, state)
+        if intent.op == "update":
+            return self._update(entity, state)
+        if intent.op == "delete":
+            return self._delete(entity, state)
+        return self._command(entity, state)
+
+    def failed(self, error: Exception) -> Decided:
+        """A fault of the server, not of the mutation: kept in the inbox, and nobody waits for it."""
+        state, entity = self._found, self._entity
+        known = state is not None and entity is not None and not self._is_lost
+        item = InboxItem(
+            kind="failed",
+            entity=self.intent.entity,
+            record_id=self.intent.record_id,
+            account_id=self._account(entity, state) if known and entity and state else None,
+            record_version=state.version if known and state else 0,
+            mine=storable(self.rooms.keepable({"op": self.intent.op, "fields": self.intent.fields})),
+            code=type(error).__name__,
+        )
+        verdict = Verdict(
+            self.intent.mutation.id,
+            Status.CONFLICT,
+            "failed",
+            conflict_id=self._open(item),
+            entity=self.intent.entity,
+            record_id=self.intent.record_id,
+        )
+        return Decided(verdict, self.at)
+
+    # -- the record
+
+    def _target(self, entity: SyncEntity) -> RecordState:
+        """The record that the mutation names, if its user may know of it; unknown and foreign look the same."""
+        record_id = self.intent.record_id
+        state = self.store.record(entity, record_id)
+        if state is not None:
+            self._entity, self._found = entity, state
+            if self._knew(entity, state) if state.deleted else self.rooms.sees(entity, record_id):
+                return state
+            if not state.deleted and self.store.was_given(entity.name, record_id):
+                self._is_lost = True
+                return state
+            self._found = None
+        if self.store.create_was_rejected(entity.name, record_id):
+            raise Refused("depends_on", {"record_id": str(record_id)})
+        raise Refused("not_found")
+
+    def _knew(self, entity: SyncEntity, state: RecordState) -> bool:
+        """Whether the user may know of a deleted record: they held it, or would see it if it lived.
+
+        What lies outside a window is in the scope, though no phone ever held it.
+        """
+        record_id = self.intent.record_id
+        if self.store.was_given(entity.name, record_id):
+            return True
+        return not entity.append_only and self.store.as_if_live(
+            entity, record_id, lambda: self.rooms.sees(entity, record_id)
+        )
+
+    def _account(self, entity: SyncEntity, state: RecordState) -> UUID | None:
+        """The account that the record hangs on."""
+        if entity.account_field is None:
+            return None
+        value = (
+            self.intent.record_id if entity.account_field == "id" else state.fields.get(entity.account_field)
+        )
+        return UUID(str(value)) if value else None
+
+    # -- its place in time
+
+    def _timing(
+        self, entity: SyncEntity, base_version: int, own: Sequence[OwnMutation]
+    ) -> tuple[Stamp, Stamp | None]:
+        """The mutation's stamp, and the newest stamp that it must stand above."""
+        record_id = self.intent.record_id
+        base = self.store.newest_stamp_at(entity.name, record_id, base_version) if base_version else None
+        earlier = [m for m in (base, *(o.stamp_at for o in own)) if m is not None]
+        floor = Stamp(wire_time(max(earlier)), "") if earlier else None
+        self.at = corrected_time(
+            now=self.sender.now,
+            sent_at=self.sender.sent_at,
+            occurred_at=self.intent.occurred_at,
+            age_ms=self.intent.age_ms,
+            floor=floor,
+        )
+        return Stamp(wire_time(self.at), str(self.intent.mutation.id)), floor
+
+    def _happened(self, entity: SyncEntity) -> datetime:
+        """The corrected time, reckoned without a base where there was none to reckon it from."""
+        if self.at is None:
+            self._timing(entity, 0, [])
+        return self.at or self.sender.now
+
+    def _writing(self, stamp: Stamp, stamps: Mapping[str, Any] | None = None) -> None:
+        self.store.write_as(
+            self.intent.mutation.id, self.intent.occurred_at, [stamp.at, stamp.mutation], stamps or {}
+        )
+
+    def _base_version(self, state: RecordState) -> int:
+        version = self.intent.base_version or 0
+        if version > state.version:
+            raise refusal("base_version_unknown", "/base_version")
+        return version
+
+    def _history(
+        self, entity: SyncEntity, state: RecordState, base_version: int, *, is_creation: bool = False
+    ) -> Judgement:
+        record_id, n = self.intent.record_id, self.intent.mutation.n
+        own = self.store.own_mutations(entity.name, record_id, self.devices, n)
+        stamp, floor = self._timing(entity, base_version, own)
+        return Judgement.of(
+            entity,
+            state,
+            self.store.ledger_after(entity.name, record_id, base_version, self.devices, n),
+            own,
+            base_version=base_version,
+            stamp=stamp,
+            floor=floor,
+            is_creation=is_creation,
+        )
+
+    # -- operations
+
+    def _create(self, entity: SyncEntity) -> Decided:
+        record_id = self.intent.record_id
+        state = self.store.record(entity, record_id)
+        if state is not None:
+            self._entity, self._found = entity, state
+            if state.deleted and self._knew(entity, state):
+                return self._on_deleted(entity, state)
+            if state.deleted or not self.rooms.sees(entity, record_id):
+                self._found = None
+                raise Refused("id_taken")
+            return self._create_again(entity, state)
+        checked = self.rooms.check(entity, "create", self.intent.fields)
+        stamp, _ = self._timing(entity, 0, [])
+        self._writing(stamp)
+        self.rooms.create(entity, record_id, checked.fields, at=self._happened(entity))
+        outcomes = dict.fromkeys(self.intent.fields, Outcome.APPLIED)
+        return self._done(entity, _with_masked(outcomes, checked.masked))
+
+    def _create_again(self, entity: SyncEntity, state: RecordState) -> Decided:
+        """A create of an id that exists in scope: equal content is nothing new, other content is merged."""
+        checked = self.rooms.check(entity, "create", self.intent.fields)
+        fields = {n: v for n, v in checked.fields.items() if n in entity.fields}
+        if entity.append_only:
+            if any(not same(entity.fields[n], state.fields.get(n), v) for n, v in fields.items()):
+                raise Refused("append_only")
+            return self._done(entity, dict.fromkeys(fields, Outcome.EQUAL))
+        history = self._history(entity, state, 0, is_creation=True)
+        return self._merge(entity, state, history, Checked(fields, checked.masked), {})
+
+    def _update(self, entity: SyncEntity, state: RecordState) -> Decided:
+        checked = self.rooms.check(entity, "update", self.intent.fields)
+        base = self.rooms.check_base(entity, self.intent.base, checked.fields)
+        history = self._history(entity, state, self._base_version(state))
+        return self._merge(entity, state, history, checked, base)
+
+    def _merge(
+        self,
+        entity: SyncEntity,
+        state: RecordState,
+        history: Judgement,
+        checked: Checked,
+        base: Mapping[str, Any],
+    ) -> Decided:
+        result = judge_update(history, checked.fields, base)
+        machine = entity.machine
+        if machine is not None and _is_frozen(machine, state) and not result.is_nothing_new:
+            if history.base_status() in machine.frozen_states:
+                raise Refused("record_frozen", {"status": state.fields[machine.field]})
+            return self._whole_to_inbox(entity, state, "frozen", checked.fields, "record_frozen")
+        self._write(entity, state, history, result)
+        conflict_id = self._settle(entity, state, history, result)
+        outcomes = _with_masked(result.outcomes, checked.masked)
+        return self._done(entity, outcomes, self._others(history), conflict_id=conflict_id)
+
+    def _write(self, entity: SyncEntity, state: RecordState, history: Judgement, result: Merged) -> None:
+        record_id, version = self.intent.record_id, state.version
+        self._writing(history.stamp, result.stamps_by_record(str(record_id)))
+        if result.writes:
+            version = self.rooms.update(entity, record_id, result.writes)
+        if result.stamps and version == state.version:
+            # Nothing was written, so that no trigger saw the stamps: values were equal, or a service's rule
+            # made them so.
+            self.store.raise_stamps(entity, record_id)
+        if result.row_stamps:
+            for name in result.outcomes:
+                if entity.fields[name].table:
+                    self.store.raise_row_stamps(entity.fields[name].table, list(result.row_stamps))
+
+    def _settle(
+        self, entity: SyncEntity, state: RecordState, history: Judgement, result: Merged
+    ) -> UUID | None:
+        """Keep what lost in the ledger, and what is undecided in the inbox; gives the item's id."""
+        record_id, account_id = self.intent.record_id, self._account(entity, state)
+        if not result.lost and not result.conflicts:
+            return None
+        version = self.store.version_of(entity, record_id) or state.version
+        if result.lost:
+            self.store.note_loss(
+                entity,
+                record_id,
+                version=version,
+                account_id=account_id,
+                lost=result.lost,
+                present={name: state.fields.get(name) for name in result.lost},
+                mutation_id=self.intent.mutation.id,
+                occurred_at=self.intent.occurred_at,
+                stamp_at=history.stamp.at,
+                winner=result.winner,
+            )
+        conflict_id = None
+        for item in result.items(entity, record_id, version, account_id):
+            conflict_id = self._open(item)
+        return conflict_id
+
+    def _command(self, entity: SyncEntity, state: RecordState) -> Decided:
+        intent, machine = self.intent, entity.machine
+        arguments = self.rooms.check(entity, intent.op, intent.fields).fields
+        history = self._history(entity, state, self._base_version(state))
+        status = None
+        if machine is not None and intent.op in machine.steps:
+            present = state.fields.get(machine.field)
+            if not machine.is_legal(intent.op, present):
+                status = history.status_for(intent.op)
+                if status is None:
+                    allowed = list(machine.allowed(str(present)))
+                    raise Refused("transition_not_allowed", {"status": present, "allowed": allowed})
+                if present not in machine.clock_states:
+                    return self._command_to_inbox(entity, state, arguments, status, "transition_not_allowed")
+        self._writing(history.stamp)
+        try:
+            with self.store.nested():
+                self.rooms.command(
+                    entity, intent.record_id, intent.op, arguments, at=self._happened(entity), status=status
+                )
+        except Overtaken as refused:
+            # The machine does not know every rule of state: somebody else's visit now, or on the way.
+            if machine is None or not history.others:
+                raise
+            return self._command_to_inbox(entity, state, arguments, history.base_status(), refused.code)
+        return self._done(entity, {}, self._others(history))
+
+    def _delete(self, entity: SyncEntity, state: RecordState) -> Decided:
+        history = self._history(entity, state, self._base_version(state))
+        if history.others_fields():
+            return self._whole_to_inbox(entity, state, "delete", {"delete": True}, "edited_since")
+        self._writing(history.stamp)
+        self.rooms.delete(entity, self.intent.record_id)
+        return self._done(entity, {})
+
+    def _on_deleted(self, entity: SyncEntity, state: RecordState) -> Decided:
+        if self.intent.op == "delete":
+            return self._done(entity, {})
+        checked = self.rooms.check(entity, self.intent.op, self.intent.fields)
+        if self.intent.op in OPERATIONS:
+            mine: dict[str, Any] = checked.fields
+        else:
+            mine = {"command": self.intent.op, "fields": checked.fields}
+        return self._whole_to_inbox(entity, state, "deleted", mine, "deleted")
+
+    def _on_lost(self, entity: SyncEntity, state: RecordState) -> Decided:
+        """Work on a record that left the user's scope since their phone was given it: nothing of it is told."""
+        op = self.intent.op
+        if op == "delete":
+            return self._whole_to_inbox(entity, state, "out_of_scope", {"delete": True}, "out_of_scope")
+        checked = self.rooms.check(entity, op, self.intent.fields)
+        if op == "update":
+            return self._whole_to_inbox(entity, state, "out_of_scope", checked.fields, "out_of_scope")
+        machine = entity.machine
+        if machine is None:
+            raise Refused("not_found")
+        history = self._history(entity, state, min(self.intent.base_version or 0, state.version))
+        return self._command_to_inbox(entity, state, checked.fields, history.status_for(op), "out_of_scope")
+
+    # -- answers
+
+    def _command_to_inbox(
+        self, entity: SyncEntity, state: RecordState, arguments: Any, status: str | None, code: str
+    ) -> Decided:
+        mine = {"command": self.intent.op, "fields": arguments, "status": status}
+        return self._whole_to_inbox(entity, state, "command", mine, code)
+
+    def _whole_to_inbox(
+        self, entity: SyncEntity, state: RecordState, kind: str, mine: Any, code: str
+    ) -> Decided:
+        self._happened(entity)
+        item = InboxItem(
+            kind=kind,
+            entity=entity.name,
+            record_id=self.intent.record_id,
+            account_id=self._account(entity, state),
+            record_version=state.version,
+            mine=mine,
+            theirs=None if self._is_lost else _theirs(entity, state, kind, mine),
+            code=code,
+        )
+        outcomes = dict.fromkeys(self.intent.fields, Outcome.CONFLICT)
+        return self._done(entity, outcomes, status=Status.CONFLICT, code=code, conflict_id=self._open(item))
+
+    def _open(self, item: InboxItem) -> UUID:
+        """Put *item* into the inbox under this mutation's name, not under that of the one before it."""
+        self.store.write_as(self.intent.mutation.id, self.intent.occurred_at, None, {})
+        return self.rooms.open_item(item, self.intent, self.at or self.sender.now)
+
+    def _others(self, history: Judgement) -> set[str]:
+        """Fields that others changed, of those that the user may know."""
+        shape = history.entity.shape_for(self.sender.shape_class)
+        return history.others_fields() & history.entity.fields_of(shape).keys() if shape else set()
+
+    def _done(
+        self,
+        entity: SyncEntity,
+        outcomes: Mapping[str, Outcome],
+        others: frozenset[str] | set[str] = frozenset(),
+        *,
+        status: Status | None = None,
+        code: str | None = None,
+        conflict_id: UUID | None = None,
+    ) -> Decided:
+        found = status or verdict_of(
+            outcomes,
+            sent_fields=tuple(outcomes),
+            others_changed_other_fields=bool(others - outcomes.keys()),
+        )
+        verdict = Verdict(
+            self.intent.mutation.id,
+            found,
+            code,
+            None,
+            None if self._is_lost else self.store.version_of(entity, self.intent.record_id),
+            outcomes_on_wire(outcomes),
+            conflict_id,
+            entity=entity.name,
+            record_id=self.intent.record_id,
+        )
+        return Decided(verdict, self.at)
+
+
+def _is_frozen(machine: StateMachine, state: RecordState) -> bool:
+    return state.fields.get(machine.field) in machine.frozen_states
+
+
+def _theirs(entity: SyncEntity, state: RecordState, kind: str, mine: Mapping[str, Any]) -> Any:
+    """What stands against a whole mutation: the fields that it wanted, or the state that it met."""
+    if kind in ("frozen", "deleted"):
+        return {name: state.fields.get(name) for name in mine if name in state.fields}
+    if kind == "command" and entity.machine is not None:
+        return {"status": state.fields.get(entity.machine.field)}
+    return None
+
+
+def _with_masked(outcomes: Mapping[str, Outcome], masked: frozenset[str]) -> dict[str, Outcome]:
+    return {
+        name: Outcome.MASKED if name in masked and outcome in (Outcome.APPLIED, Outcome.EQUAL) else outcome
+        for name, outcome in outcomes.items()
+    }

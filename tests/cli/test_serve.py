@@ -1,0 +1,101 @@
+"""`flask serve` and `flask scheduler run`, as processes."""
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from app.config import Config
+from app.serve import find_port
+from tests.cli.conftest import Run, variables_of
+
+PROJECT = Path(__file__).parents[2]
+PATIENCE_S = 60
+
+
+@contextmanager
+def running(words: tuple[str, ...], config: Config, place: Path) -> "Iterator[subprocess.Popen[bytes]]":
+    """`flask *words*` in the background, with its output in ``out.log``; killed if it does not end."""
+    environment = {**os.environ, **variables_of(config), "FIELDMERGE_STATE": str(place)}
+    with open(place / "out.log", "wb") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "flask", *words], cwd=PROJECT, env=environment, stdout=log, stderr=log
+        )
+    with child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def wait_for(pattern: str, place: Path) -> str:
+    """Wait until something stands in the output; gives its first group, or all of it."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        said = (place / "out.log").read_text(encoding="utf-8")
+        if found := re.search(pattern, said):
+            return found[found.re.groups and 1]
+        assert time.monotonic() < deadline, said
+        time.sleep(0.05)
+
+
+def status_of(url: str) -> int:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=PATIENCE_S)
+    try:
+        connection.request("GET", parts.path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+class TestServe:
+    def test_answers_and_ends_with_a_signal(self, migrated: Config, tmp_path: Path) -> None:
+        words = ("serve", "--port", str(find_port(18_000)), "--workers", "1", "--threads", "2")
+        with running(words, migrated, tmp_path) as child:
+            url = wait_for(r"Serving on (\S+) ", tmp_path)
+
+            assert status_of(f"{url}/readyz") == 200
+            child.send_signal(signal.SIGINT)
+            assert child.wait(PATIENCE_S) == 0
+
+    def test_refuses_a_database_without_durability(self, flask: Run, migrated: Config) -> None:
+        lossy = f"{migrated.database_url}&options=-c%20synchronous_commit%3Doff"
+
+        done = flask("serve", DATABASE_URL=lossy, FIELDMERGE_UNSAFE_DURABILITY="")
+
+        assert done.exit_code == 1
+        assert "power cut" in done.stderr
+
+    def test_refuses_half_a_configuration(self, flask: Run) -> None:
+        done = flask("serve", DATABASE_OWNER_URL="")
+
+        assert (done.exit_code, done.stderr.startswith("Error: Set DATABASE_OWNER_URL")) == (1, True)
+
+    def test_refuses_a_port_that_there_is_not(self, flask: Run) -> None:
+        assert flask("serve", "--port", "70000").exit_code == 2
+
+
+class TestScheduler:
+    def test_leads_and_ends_with_a_signal(self, migrated: Config, tmp_path: Path) -> None:
+        with running(("scheduler", "run"), migrated, tmp_path) as child:
+            wait_for("scheduler.leads", tmp_path)
+
+            child.send_signal(signal.SIGTERM)
+            assert child.wait(PATIENCE_S) == 0
+        assert "job.failed" not in (tmp_path / "out.log").read_text()
+
+    def test_refuses_a_database_without_durability(self, flask: Run, migrated: Config) -> None:
+        lossy = f"{migrated.database_url}&options=-c%20synchronous_commit%3Doff"
+
+        done = flask("scheduler", "run", DATABASE_URL=lossy, FIELDMERGE_UNSAFE_DURABILITY="")
+
+        assert done.exit_code == 1
+        assert "power cut" in done.stderr
