@@ -29,6 +29,7 @@ class Config:
     pooled: bool = False
     log_level: str = "INFO"
     public_url: str = ""
+    trusted_proxies: int = 0
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Config":
@@ -57,6 +58,7 @@ class Config:
             pooled=environ.get("FIELDMERGE_PGBOUNCER") == "1",
             log_level=environ.get("FIELDMERGE_LOG_LEVEL", "INFO").upper(),
             public_url=environ.get("FIELDMERGE_PUBLIC_URL", ""),
+            trusted_proxies=_whole(environ, "FIELDMERGE_TRUSTED_PROXIES", 0, least=0),
         )
 
 
@@ -69,8 +71,8 @@ def _strong(secret: str) -> str:
     return secret
 
 
-def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
+def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:
     raw = environ.get(name, str(default))
-    if not raw.isdigit() or int(raw) < 1:
-        raise ConfigInvalid(f"{name} must be a whole number above 0, not {raw!r}.")
+    if not raw.isdigit() or int(raw) < least:
+        raise ConfigInvalid(f"{name} must be a whole number, {least} or more, not {raw!r}.")
     return int(raw)

@@ -9,6 +9,7 @@ from flask_compress import Compress
 from flask_cors import CORS
 from flask_swagger_ui import get_swaggerui_blueprint
 from werkzeug import Response as AnyResponse
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.accounts import routes as accounts
 from app.activity import routes as activity
@@ -84,6 +85,10 @@ def create_app(config: Config | None = None) -> Flask:
     app.config.update(_flask_settings())
     app.extensions[EXTENSION] = Services(config, Database(config))
     configure_logs(config.log_level)
+    if config.trusted_proxies:
+        # Only so many of the forwarded addresses were written by proxies of our own; a caller can forge the rest.
+        hops = config.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     _init_requests(app, config)
     init_errors(app)
     _add_rooms(app)
@@ -104,6 +109,8 @@ def _flask_settings() -> dict[str, Any]:
         # One more than we take: werkzeug cuts a body without length off there and says nothing.
         "MAX_CONTENT_LENGTH": MAX_BODY_BYTES + 1,
         "COMPRESS_ALGORITHM": ["zstd", "gzip"],
+        # Phones wait for the network, the server for its processor: the cheapest level is nearly as small.
+        "COMPRESS_LEVEL": 1,
         "COMPRESS_ALGORITHM_STREAMING": ["zstd"],
         "COMPRESS_EVALUATE_CONDITIONAL_REQUEST": False,
         "JSON_SORT_KEYS": False,

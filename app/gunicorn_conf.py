@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from gunicorn.http import wsgi  # type: ignore[import-untyped] # ships no types
+from prometheus_client import multiprocess
 
 worker_class = "gthread"
 workers = 2
@@ -31,6 +32,11 @@ loglevel = "warning"
 
 # No second way to control the server; app/serve.py is the one.
 control_socket_disable = True
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Let go of a dead worker's live gauges; its counters stay in the sum."""
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # prometheus types it partly
 
 
 def _headers_without_server(response: Any) -> list[str]:

@@ -8,10 +8,12 @@ import errno
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -159,6 +161,7 @@ class Supervisor:
             tell: Told in a sentence when a child ends or is started again; by default on standard error.
         """
         self._environment = {**os.environ, "PYTHONUTF8": "1", **config_env}
+        self._metrics = ""
         self._host, self._port = host, port
         self._workers, self._threads = workers, threads
         self._scheduler_command = list(scheduler_command) if scheduler else None
@@ -196,6 +199,9 @@ class Supervisor:
             PortTaken: The port is busy.
         """
         _clear_leftovers(self._pid_file, self._tell)
+        # The workers add up their counters in files of this folder; each start begins anew.
+        self._metrics = tempfile.mkdtemp(prefix="fieldmerge-metrics-")
+        self._environment["PROMETHEUS_MULTIPROC_DIR"] = self._metrics
         try:
             with _listen(
                 self._host, self._port or DEFAULT_PORT, 1 if self._port else _PORTS_TRIED
@@ -242,6 +248,7 @@ class Supervisor:
         if self._scheduler is not None or self._web is not None:
             self._pid_file.unlink(missing_ok=True)
         self._scheduler = self._web = None
+        shutil.rmtree(self._metrics, ignore_errors=True)
 
     def _web_command(self, listener: socket.socket) -> list[str]:
         # The socket is handed over open: nobody can take the port between finding and using it.

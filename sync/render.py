@@ -45,13 +45,15 @@ def _column(column: str, kind: Kind) -> str:
         case Kind.INTEGER | Kind.BOOLEAN | Kind.JSON:
             return f"coalesce({column}::text, 'null')"
         case Kind.MONEY:
-            return f"""coalesce('"' || {column}::numeric(18,4)::text || '"', 'null')"""
+            return f"wire_number({column}::numeric(18,4))"
         case Kind.QUANTITY:
-            return f"""coalesce('"' || {column}::numeric(18,6)::text || '"', 'null')"""
+            return f"wire_number({column}::numeric(18,6))"
         case Kind.TIME:
             return f"wire_time({column})"
+        case Kind.DATE:
+            return f"wire_date({column})"
         case Kind.TEXTS:
-            return f"coalesce(array_to_json({column})::text, '[]')"
+            return f"wire_texts({column})"
         case Kind.POINT:
             return (
                 f"""coalesce('{{"lat":' || to_json({column}[1])::text || ',"lon":' || """

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -10,10 +10,7 @@ from uuid import UUID
 
 from sync.policy import SyncEntity
 from sync.registry import Registry
-from sync.stores.sequencer import Engine, FeedStore, sqlstate_of
-
-POISON_CLASSES = ("22", "23", "54")
-"""SQLSTATE classes that are the data's fault: data exception, integrity violation, limit exceeded."""
+from sync.stores.sequencer import Engine, FeedStore, Reason, is_poison, sqlstate_of
 
 REQUEST_MARKS = 5_000
 """Larger backlogs belong to the scheduler, not to a request."""
@@ -72,20 +69,15 @@ def drain(
     Returns:
         What was done; None when another drain held the lock all the time.
     """
-    excluded: dict[Mark, tuple[str, str]] = {}
-    while True:
+    for careful in (False, True):
         try:
-            return _drain_once(engine, registry, tenant_id, now, lock_timeout_ms, statement_timeout_ms, excluded)
+            return _drain_once(engine, registry, tenant_id, now, lock_timeout_ms, statement_timeout_ms, careful)
         except Exception as error:
-            state = sqlstate_of(error)
-            if state == "55P03":  # lock_not_available
+            if sqlstate_of(error) == "55P03":  # lock_not_available
                 return None
-            if state is None or state[:2] not in POISON_CLASSES:
+            if careful or not is_poison(error):
                 raise
-            found = _find_poison(engine, registry, tenant_id, now, lock_timeout_ms, set(excluded))
-            if not found:
-                raise
-            excluded |= found
+    raise AssertionError("unreachable")
 
 
 def _drain_once(
@@ -95,40 +87,65 @@ def _drain_once(
     now: datetime,
     lock_timeout_ms: int,
     statement_timeout_ms: int,
-    excluded: Mapping[Mark, tuple[str, str]],
+    careful: bool,
 ) -> Drained:
+    """One drain; a *careful* one first looks for poison.
+
+    It looks in the same snapshot and under the same lock: between two transactions another drain
+    could take the marks, or somebody mend the record, whose mark would then be deleted unserved.
+    """
     with FeedStore.locked(engine, tenant_id, lock_timeout_ms, statement_timeout_ms) as store:
         ids, marks = store.marks()
         if not ids:
             return Drained(store.position(), 0, 0)
-        work = _Work()
-        for entity, record_id, weak in marks:
-            if (entity, record_id) not in excluded:
-                (work.weak if weak else work.touched)[entity].add(record_id)
+        store.expect_many(len(marks))
+        quarantined = store.quarantined()
+        poison = _find_poison(store, registry, now, marks, quarantined) if careful else {}
         start = store.position()
-        run = _Run(store, registry, now, start, quarantined=store.quarantined() | set(excluded))
-        run.subscriptions(work)
-        for entity in registry.entities:
-            run.sequence(entity, work)
-        for (name, record_id), (state, message) in excluded.items():
-            run.set_aside(registry.get(name), record_id, state, message)
-        store.forget_quarantine({(e, r) for e, r in run.quarantined if r in work.touched[e]} - set(excluded))
+        run = _Run(store, registry, now, start, quarantined, poison)
+        touched = run.everything(_work_of(marks))
+        run.set_aside()
+        store.forget_quarantine({(e, r) for e, r in quarantined if r in touched[e]} - set(poison))
         store.finish(ids, start, run.position)
-        return Drained(run.position, len(ids), run.position - start, tuple(excluded), tuple(run.alarms))
+        return Drained(run.position, len(ids), run.position - start, tuple(poison), tuple(run.alarms))
+
+
+def _work_of(marks: Iterable[tuple[str, UUID, bool]]) -> _Work:
+    work = _Work()
+    for entity, record_id, weak in marks:
+        (work.weak if weak else work.touched)[entity].add(record_id)
+    return work
 
 
 class _Run:
-    """One drain in progress, with the position reached so far."""
+    """One drain in progress, with the position reached so far.
+
+    ``poison`` are records that this drain found to fail, ``quarantined`` those that an earlier one did.
+    """
 
     def __init__(
-        self, store: FeedStore, registry: Registry, now: datetime, position: int, *, quarantined: set[Mark]
+        self,
+        store: FeedStore,
+        registry: Registry,
+        now: datetime,
+        position: int,
+        quarantined: set[Mark],
+        poison: dict[Mark, Reason],
     ) -> None:
         self.store = store
         self.registry = registry
         self.now = now
         self.position = position
         self.quarantined = quarantined
+        self.poison = poison
         self.alarms: list[Mark] = []
+
+    def everything(self, work: _Work) -> Mapping[str, set[UUID]]:
+        """Sequence all of *work*; gives what was touched in the end."""
+        self.subscriptions(work)
+        for entity in self.registry.entities:
+            self.sequence(entity, work)
+        return work.touched
 
     def subscriptions(self, work: _Work) -> None:
         """Recompute what marked users subscribe to, and mark what is theirs where it changed."""
@@ -147,68 +164,90 @@ class _Run:
 
     def sequence(self, entity: SyncEntity, work: _Work) -> None:
         """Render the entity's touched records and re-bucket its weak ones."""
-        touched = work.touched[entity.name]
-        known_bad = {r for e, r in self.quarantined if e == entity.name}
-        weak = work.weak[entity.name] - touched - known_bad
-        everything = sorted(touched | weak)
-        if not everything:
-            return
-        moved = self.store.rebucketed(entity, everything, self.now)
-        lost = self.store.rows_without_ledger_delete(entity, sorted(touched))
-        for record_id in lost:
-            self.alarms.append((entity.name, record_id))
-            self.store.alarm("mark_without_row", entity.name, record_id, "a mark has no row and the ledger no delete")
-        rendered = sorted((touched | (weak & moved)) - lost)
-        if rendered:
-            self.position += self.store.write(entity, rendered, self.now, self.position)
+        touched, weak, broken = self.sorted_out(entity, work)
+        moved = self.write(entity, touched, weak)
+        for record_id in sorted(broken):
+            # Its last body may stay where it is, but not where the record is no more.
+            withdrawn = self.store.withdraw(entity, record_id, self.now, self.position)
+            self.position += withdrawn
+            if withdrawn:
+                moved.add(record_id)
         for child, sql in entity.children.items():
             if moved:
                 work.weak[child] |= self.store.ids(sql, ids=sorted(moved), now=self.now)
+        rendered = sorted(touched | (weak & moved))
         for other in self.registry.entities:
             if other.followers and rendered:
-                work.touched[other.name] |= self.store.ids(
-                    other.followers, ids=rendered, entity=entity.name, now=self.now
-                )
+                found = self.store.ids(other.followers, ids=rendered, entity=entity.name, now=self.now)
+                work.touched[other.name] |= found - self._known_bad(other)
 
-    def set_aside(self, entity: SyncEntity, record_id: UUID, state: str, message: str) -> None:
-        """Quarantine a record: its last body stays; where its bucket rule fails it is gone."""
-        if not self.store.succeeds(lambda: self.store.rebucketed(entity, [record_id], self.now)):
-            self.position += self.store.withdraw(entity, record_id, self.position)
-        self.store.quarantine(entity.name, record_id, state, message)
-        self.store.alarm("quarantined", entity.name, record_id, f"{state}: {message}")
+    def sorted_out(self, entity: SyncEntity, work: _Work) -> tuple[set[UUID], set[UUID], set[UUID]]:
+        """Touched records, weak ones, and those of either that cannot be rendered now."""
+        poison = {r for e, r in self.poison if e == entity.name}
+        touched, weak = work.touched[entity.name], work.weak[entity.name]
+        broken = poison | (weak - touched) & self._known_bad(entity)
+        return touched - broken, weak - touched - broken, broken
+
+    def _known_bad(self, entity: SyncEntity) -> set[UUID]:
+        return {r for e, r in self.quarantined if e == entity.name}
+
+    def write(self, entity: SyncEntity, touched: set[UUID], weak: set[UUID]) -> set[UUID]:
+        """Write what is to be written of these; gives those whose buckets changed."""
+        everything = sorted(touched | weak)
+        if not everything:
+            return set()
+        moved = self.store.rebucketed(entity, everything, self.now)
+        rendered = touched | (weak & moved)
+        lost = self.store.rows_without_ledger_delete(entity, sorted(rendered))
+        for record_id in sorted(lost):
+            self.alarms.append((entity.name, record_id))
+            self.store.alarm("mark_without_row", entity.name, record_id, "a mark has no row and the ledger no delete")
+        if rendered - lost:
+            self.position += self.store.write(entity, sorted(rendered - lost), self.now, self.position)
+        return moved - lost
+
+    def set_aside(self) -> None:
+        """Quarantine the poison of this drain."""
+        for (entity, record_id), (state, message) in self.poison.items():
+            self.store.quarantine(entity, record_id, state, message)
+            self.store.alarm("quarantined", entity, record_id, f"{state}: {message}")
 
 
 def _find_poison(
-    engine: Engine, registry: Registry, tenant_id: UUID, now: datetime, lock_timeout_ms: int, known: set[Mark]
-) -> dict[Mark, tuple[str, str]]:
-    """The marked records that cannot be bucketed or rendered, found by halving in rolled-back tries."""
-    found: dict[Mark, tuple[str, str]] = {}
-    with FeedStore.locked(engine, tenant_id, lock_timeout_ms, 0, commit=False) as store:
-        _, marks = store.marks()
-        by_entity: dict[str, set[UUID]] = defaultdict(set)
-        for name, record_id, _ in marks:
-            if (name, record_id) not in known:
-                by_entity[name].add(record_id)
+    store: FeedStore,
+    registry: Registry,
+    now: datetime,
+    marks: Iterable[tuple[str, UUID, bool]],
+    quarantined: set[Mark],
+) -> dict[Mark, Reason]:
+    """The records that cannot be bucketed or rendered, found by halving in tries that are rolled back.
+
+    The whole drain is tried, because what is not marked itself may fail too: children of an account
+    that moved, inbox items that follow their record.
+    """
+    found: dict[Mark, Reason] = {}
+    with store.undone():
+        work = _work_of(marks)
+        run = _Run(store, registry, now, UNUSED_POSITION, quarantined, found)
+        run.subscriptions(work)
         for entity in registry.entities:
-            for record_id, reason in _halve(store, entity, sorted(by_entity[entity.name]), now):
+            touched, weak, _ = run.sorted_out(entity, work)
+            for record_id, reason in _halve(run, entity, touched, weak):
                 found[entity.name, record_id] = reason
+            run.sequence(entity, work)
     return found
 
 
-def _halve(
-    store: FeedStore, entity: SyncEntity, ids: Sequence[UUID], now: datetime
-) -> Iterable[tuple[UUID, tuple[str, str]]]:
-    if not ids:
-        return
-    reason = store.failure(lambda: (store.rebucketed(entity, ids, now), store.write(entity, ids, now, UNUSED_POSITION)))
+def _halve(run: _Run, entity: SyncEntity, touched: set[UUID], weak: set[UUID]) -> Iterator[tuple[UUID, Reason]]:
+    ids = sorted(touched | weak)
+    reason = run.store.failure(lambda: run.write(entity, touched, weak)) if ids else None
     if reason is None:
         return
     if len(ids) == 1:
         yield ids[0], reason
         return
-    middle = len(ids) // 2
-    yield from _halve(store, entity, ids[:middle], now)
-    yield from _halve(store, entity, ids[middle:], now)
+    for half in (set(ids[: len(ids) // 2]), set(ids[len(ids) // 2 :])):
+        yield from _halve(run, entity, touched & half, weak & half)
 
 
 class Drainer:
@@ -252,18 +291,27 @@ class Drainer:
 
 
 def drain_all(engine: Engine, registry: Registry, *, now: datetime) -> dict[UUID, Drained]:
-    """Drain every tenant that has marks; for the scheduler and the command line."""
+    """Drain every tenant that has marks; for the scheduler and the command line.
+
+    Raises:
+        ExceptionGroup: Drains that failed, after all the others were done.
+    """
     done: dict[UUID, Drained] = {}
+    failures: list[Exception] = []
     for tenant_id in tenants_with_marks(engine):
-        result = drain(engine, registry, tenant_id, now=now, lock_timeout_ms=2_000)
+        try:
+            result = drain(engine, registry, tenant_id, now=now, lock_timeout_ms=2_000)
+        except Exception as error:
+            error.add_note(f"while draining tenant {tenant_id}")
+            failures.append(error)
+            continue
         if result is not None:
             done[tenant_id] = result
+    if failures:
+        raise ExceptionGroup("some tenants could not be drained", failures)
     return done
 
 
 def tenants_with_marks(engine: Engine) -> list[UUID]:
     """Tenants whose marks wait, asked tenant by tenant along the index."""
     return FeedStore.tenants_with_marks(engine)
-
-
-

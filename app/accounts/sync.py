@@ -30,8 +30,13 @@ def buckets_of_accounts(accounts: str) -> str:
         accounts: SQL of a subselect of account ids; may use ``:ids`` and ``:tenant``.
     """
     return f"""
-        SELECT a.id AS account_id, 'territory:' || a.territory_id AS bucket, s.shape
-        FROM accounts a CROSS JOIN (VALUES ('{SALES_SHAPE}'), ('{SERVICE_SHAPE}')) AS s (shape)
+        SELECT a.id AS account_id, 'territory:' || a.territory_id AS bucket, '{SALES_SHAPE}' AS shape
+        FROM accounts a
+        WHERE a.tenant_id = :tenant AND a.id IN ({accounts})
+          AND a.deleted_at IS NULL AND a.territory_id IS NOT NULL
+        UNION ALL
+        SELECT a.id, 'territory:' || a.territory_id, '{SERVICE_SHAPE}'
+        FROM accounts a
         WHERE a.tenant_id = :tenant AND a.id IN ({accounts})
           AND a.deleted_at IS NULL AND a.territory_id IS NOT NULL
         UNION ALL
@@ -43,8 +48,8 @@ def buckets_of_accounts(accounts: str) -> str:
         SELECT DISTINCT a.id, 'user:' || u.id, '{SERVICE_SHAPE}'
         FROM accounts a
         JOIN visits v ON v.tenant_id = a.tenant_id AND v.account_id = a.id AND v.deleted_at IS NULL
-         AND v.planned_start >= CAST(:now AS timestamptz) - interval '3 days'
-         AND v.planned_start < CAST(:now AS timestamptz) + interval '14 days'
+         AND v.planned_start >= CAST(:now AS timestamptz) - interval '72 hours'
+         AND v.planned_start < CAST(:now AS timestamptz) + interval '336 hours'
         JOIN users u ON u.tenant_id = v.tenant_id AND u.id = v.assignee_id AND u.role = 'technician'
         WHERE a.tenant_id = :tenant AND a.id IN ({accounts}) AND a.deleted_at IS NULL
     """  # noqa: S608  (built of constants of this file)

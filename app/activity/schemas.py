@@ -63,7 +63,7 @@ class TaskSchema(WireSchema):
     priority = Choice(TaskPriority)
     due_on = Day(allow_none=True)
     status = Choice(TaskStatus, dump_only=True)
-    closed_at = Time(dump_only=True)
+    closed_at = Time(dump_only=True, allow_none=True)
 
 
 class TaskCreateSchema(TaskSchema):
@@ -118,16 +118,16 @@ class TimelineEntrySchema(WireSchema):
             "example": "sales",
         },
     )
-    status = Text(max=40, dump_only=True, metadata={"example": "completed"})
-    title = Text(max=LINE_MAX, dump_only=True, metadata={"example": "견적 요청"})
-    text = Text(max=TEXT_MAX, dump_only=True, metadata={"example": "신규 설비 도입"})
+    status = Text(max=40, dump_only=True, allow_none=True, metadata={"example": "completed"})
+    title = Text(max=LINE_MAX, dump_only=True, allow_none=True, metadata={"example": "견적 요청"})
+    text = Text(max=TEXT_MAX, dump_only=True, allow_none=True, metadata={"example": "신규 설비 도입"})
     fields_changed = Texts(
         dump_only=True,
         attribute="fields",
         metadata={"description": "Of a change: the fields of your shape", "example": None},
     )
-    by_id = Id(dump_only=True)
-    by_name = Text(max=LINE_MAX, dump_only=True, metadata={"example": "김한빛"})
+    by_id = Id(dump_only=True, allow_none=True)
+    by_name = Text(max=LINE_MAX, dump_only=True, allow_none=True, metadata={"example": "김한빛"})
 
 
 class TimelineQuery(PageQuery):

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.console import Console
@@ -21,8 +22,11 @@ from app.demo.story import NothingToTell, Story, played
 from app.demo.world import World, seed
 from app.doctor.examination import refuse_impossible_upgrade, refuse_unsafe_start
 from app.serve import Supervisor
+from examples.phone import NeedsLogin, NoAnswer, Refused
 from examples.phone.conflicts import described
 from localpg import state_root
+
+LOG: Final = state_root() / "server.log"
 
 
 @click.command("demo")
@@ -42,6 +46,8 @@ def demo(once: bool, port: int | None) -> None:
             all_kept = _run(installation, psql, once=once, port=port)
     except NothingToTell as error:
         raise click.ClickException(str(error)) from error
+    except (NoAnswer, NeedsLogin, Refused) as error:
+        raise click.ClickException(f"The server did not do its part ({error}); see {LOG}.") from error
     sys.exit(0 if all_kept else 1)
 
 
@@ -58,14 +64,13 @@ def _run(installation: Installation, psql: Path | None, *, once: bool, port: int
     try:
         world = _seeded(config, db)
         _say("Starting the server …")
-        log = state_root() / "server.log"
-        with Supervisor(installation.variables, port=port, log=log, tell=_say) as server:
+        with Supervisor(installation.variables, port=port, log=LOG, tell=_say) as server:
             server.wait_ready("/readyz")
             all_kept = _play(out, server.url, world, db, SqlPerson(world.sql_name, world.sql_url, psql))
             if once:
                 return all_kept
             timeline.show_logins(out, world, server.url)
-            out.print(f"  Log             {log}\n\nServing on {server.url}. Ctrl-C stops everything.")
+            out.print(f"  Log             {LOG}\n\nServing on {server.url}. Ctrl-C stops everything.")
             return server.wait() == 0 and all_kept
     finally:
         db.dispose()

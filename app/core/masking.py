@@ -25,3 +25,14 @@ def mask_fields(values: Mapping[str, Any], fields: Collection[str]) -> tuple[dic
             masked.add(field)
             clean[field] = [text for text, _ in found] if isinstance(value, list) else found[0][0]
     return clean, frozenset(masked)
+
+
+def mask_json(value: Any) -> Any:
+    """JSON with the national id numbers of all its texts masked; keys are left alone."""
+    if isinstance(value, str):
+        return mask_national_ids(value)[0]
+    if isinstance(value, Mapping):
+        return {name: mask_json(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [mask_json(member) for member in value]
+    return value

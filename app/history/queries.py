@@ -3,6 +3,7 @@
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Integer,
@@ -67,6 +68,14 @@ people = Table(
     Column("name", String),
     Column("manager_id", Uuid),
     Column("org_unit_id", Uuid),
+)
+activities = Table(
+    "activities",
+    _metadata,
+    Column("tenant_id", Uuid),
+    Column("id", Uuid),
+    Column("author_id", Uuid),
+    Column("private", Boolean),
 )
 visits = Table(
     "visits", _metadata, Column("tenant_id", Uuid), Column("id", Uuid), Column("assignee_id", Uuid)

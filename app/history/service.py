@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, func, not_, or_, select, union
 from sqlalchemy.orm import Session
 
 from app.core.scope import Actor, Role
-from app.history.queries import changes, changes_with_names, mutations, people, tasks, visits
+from app.history.queries import activities, changes, changes_with_names, mutations, people, tasks, visits
 from sync.policy import SyncEntity
 from sync.values import from_ledger
 
@@ -28,7 +28,12 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the history. ``occurred_at`` is when the phone says it happened, ``recorded_at`` when the server took it."""
+    """One entry of the history.
+
+    Attributes:
+        occurred_at: When the phone says that it happened; None for a write without a phone.
+        recorded_at: When the server took it.
+    """
 
     id: int
     entity: str
@@ -45,6 +50,14 @@ class Entry:
     fields: Sequence[FieldChange]
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some entries, newest first, and the id below which the next page begins; None at the end."""
+
+    entries: Sequence[Entry]
+    before: int | None
+
+
 def account_history(
     session: Session,
     actor: Actor,
@@ -53,7 +66,7 @@ def account_history(
     *,
     before: int | None = None,
     limit: int = 50,
-) -> list[Entry]:
+) -> Page:
     """The history of an account and of what hangs on it, newest first; the caller has checked the scope.
 
     Args:
@@ -62,11 +75,12 @@ def account_history(
         account_id: In the actor's scope.
         entities: Policies by name; changes of other tables are left out.
         before: Only entries with a lower id.
-        limit: How many at most.
+        limit: How many changes to look at.
 
     Returns:
         Entries without what the actor may not see: fields outside their shape, other people's private
-        activities, and for technicians visits and tasks of others.
+        activities, and for technicians visits and tasks of others. A page may hold fewer than *limit*, even
+        none, and not be the last: changes of nothing but hidden fields are left out.
     """
     shapes = {n: e.shape_for(actor.scope.shape) for n, e in entities.items() if n != "conflict"}
     shown = [n for n, shape in shapes.items() if shape is not None]
@@ -83,16 +97,29 @@ def account_history(
     )
     if before is not None:
         statement = statement.where(changes.c.id < before)
-    found = [_entry(row, entities[row.entity], str(shapes[row.entity])) for row in session.execute(statement)]
-    return [entry for entry in found if entry.fields or entry.op in ("delete", "restore")]
+    rows = session.execute(statement).all()
+    found = [_entry(row, entities[row.entity], str(shapes[row.entity])) for row in rows]
+    shown_entries = [entry for entry in found if entry.fields or entry.op in ("delete", "restore")]
+    return Page(shown_entries, rows[-1].id if len(rows) == limit else None)
 
 
 def _may_see(actor: Actor) -> ColumnElement[bool]:
-    is_private = (
+    # By the record as it is, and where it is no more by what the change itself says.
+    private = select(activities.c.id).where(
+        activities.c.tenant_id == actor.tenant_id,
+        activities.c.private.is_(True),
+        activities.c.author_id != actor.user_id,
+    )
+    said_private = (
         func.coalesce(changes.c.new["private"].astext, changes.c.old["private"].astext, "false") == "true"
     )
+    author = func.coalesce(changes.c.new["author_id"].astext, changes.c.old["author_id"].astext)
     others_private = and_(
-        changes.c.entity == "activity", is_private, changes.c.actor_id.is_distinct_from(actor.user_id)
+        changes.c.entity == "activity",
+        or_(
+            changes.c.record_id.in_(private),
+            and_(said_private, author.is_distinct_from(str(actor.user_id))),
+        ),
     )
     if actor.role is not Role.TECHNICIAN:
         return not_(others_private)

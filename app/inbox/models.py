@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import JSON, ForeignKeyConstraint, Index, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, query_expression
 
 from app.core.db import Base, SyncedRow
 
@@ -24,7 +24,8 @@ class Conflict(SyncedRow, Base):
 
     ``base``, ``mine`` and ``theirs`` are the values of the field (for other kinds: objects of
     fields). They are columns of type json, so that the bytes of the wire are kept. Later losers
-    of the same field join the open item in ``losers``.
+    of the same field join the open item in ``losers``. ``is_held`` is told by the statements of
+    the service: whether the viewer's scope holds the record.
     """
 
     __tablename__ = "conflicts"
@@ -56,9 +57,9 @@ class Conflict(SyncedRow, Base):
     account_id: Mapped[UUID | None]
     record_version: Mapped[int]
     code: Mapped[str | None]
-    base: Mapped[Any] = mapped_column(JSON)
-    mine: Mapped[Any] = mapped_column(JSON)
-    theirs: Mapped[Any] = mapped_column(JSON)
+    base: Mapped[Any] = mapped_column(JSON, nullable=True)
+    mine: Mapped[Any] = mapped_column(JSON, nullable=True)
+    theirs: Mapped[Any] = mapped_column(JSON, nullable=True)
     author_id: Mapped[UUID]
     device_id: Mapped[UUID | None]
     mutation_id: Mapped[UUID | None]
@@ -67,7 +68,8 @@ class Conflict(SyncedRow, Base):
     losers: Mapped[Any] = mapped_column(JSON, server_default=text("'[]'"))
     state: Mapped[ConflictState] = mapped_column(server_default=text("'open'"), default=ConflictState.OPEN)
     choice: Mapped[str | None]
-    resolution: Mapped[Any] = mapped_column(JSON)
+    resolution: Mapped[Any] = mapped_column(JSON, nullable=True)
     reason: Mapped[str | None]
     resolved_by: Mapped[UUID | None]
     resolved_at: Mapped[datetime | None]
+    is_held: Mapped[bool] = query_expression()

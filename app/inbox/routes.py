@@ -1,13 +1,11 @@
 """The conflict inbox over REST: read it here; it is decided by app.sync_api, which knows every room's verbs."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from flask.views import MethodView
-from sqlalchemy.orm import Session
 
-from app.core.scope import Actor, Role
+from app.core.scope import Role
 from app.http.api import Blueprint
 from app.http.etag import set_version
 from app.http.fields import Rendered
@@ -24,18 +22,21 @@ blp = Blueprint(
 READERS = (Role.REP, Role.TECHNICIAN, Role.MANAGER, Role.ADMIN, Role.PARTNER)
 
 
-def viewed_by(session: Session, actor: Actor) -> Callable[[Conflict], Rendered]:
-    """Renders items for a viewer: what others wrote only while their scope holds the record."""
-    schema = ConflictSchema()
-    held: dict[UUID | None, bool] = {}
+_schema = ConflictSchema()
+# What others wrote, and how far their work has come.
+OF_OTHERS: dict[str, Any] = {
+    "base": None,
+    "theirs": None,
+    "losers": [],
+    "resolution": None,
+    "record_version": None,
+}
 
-    def render(item: Conflict) -> Rendered:
-        if item.account_id not in held:
-            held[item.account_id] = service.holds_record(session, actor, item)
-        body = schema.dump(item)
-        return Rendered(body if held[item.account_id] else body | {"base": None, "theirs": None})
 
-    return render
+def viewed(item: Conflict) -> Rendered:
+    """An item for its viewer: what others wrote only while their scope holds the record."""
+    body = _schema.dump(item)
+    return Rendered(body if item.is_held else body | OF_OTHERS)
 
 
 SORTABLE = {"happened_at": Conflict.happened_at, "updated_at": Conflict.updated_at}
@@ -58,7 +59,7 @@ class Conflicts(MethodView):
                 sortable=SORTABLE,
                 default_sort="-happened_at",
                 args=args,
-                render=viewed_by(session, actor),
+                render=viewed,
             )
             note_access(session, actor, "conflict", None, "list", count=len(found["items"]))
             return found
@@ -77,4 +78,4 @@ class OneConflict(MethodView):
             item = service.get_conflict(session, actor, conflict_id)
             note_access(session, actor, "conflict", conflict_id, "read")
             set_version(item.version)
-            return viewed_by(session, actor)(item)
+            return viewed(item)

@@ -1,6 +1,9 @@
 """Inbox items on the wire."""
 
 import enum
+from typing import Any
+
+from marshmallow import ValidationError, validates_schema
 
 from app.http.fields import Choice, Id, Integer, Json, Text, Time, WireSchema
 from app.http.paging import PageQuery
@@ -19,7 +22,7 @@ class ConflictChoice(enum.StrEnum):
 
 
 class ConflictSchema(WireSchema):
-    """An item of the inbox; base and theirs are null where the viewer's scope no longer holds the record."""
+    """An item of the inbox; what others wrote is left out where the viewer's scope no longer holds the record."""
 
     id = Id(dump_only=True)
     version = Integer(dump_only=True)
@@ -29,7 +32,7 @@ class ConflictSchema(WireSchema):
     field = Text(max=2000, dump_only=True, allow_none=True, metadata={"example": "legal_name"})
     row_id = Id(dump_only=True, allow_none=True, metadata={"example": None})
     account_id = Id(dump_only=True, allow_none=True)
-    record_version = Integer(dump_only=True)
+    record_version = Integer(dump_only=True, allow_none=True)
     code = Text(max=2000, dump_only=True, allow_none=True, metadata={"example": None})
     base = Json(dump_only=True, allow_none=True, metadata={"example": "한빛에너지"})
     mine = Json(dump_only=True, allow_none=True, metadata={"example": "한빛에너지 주식회사"})
@@ -61,5 +64,17 @@ class ResolutionSchema(WireSchema):
     value = Json(allow_none=True, metadata={"description": "The new value, with choice `value`"})
     reason = Text(max=500, allow_none=True, metadata={"example": "등기부 확인"})
     record_version = Integer(
-        min=0, metadata={"description": "The record's version that was shown when it was decided"}
+        min=0,
+        allow_none=True,
+        metadata={
+            "example": 9,
+            "description": "The record's version that it was decided on; needed unless one gives way",
+        },
     )
+
+    @validates_schema
+    def check_version(self, data: dict[str, Any], **_: Any) -> None:
+        """Nobody decides on a state that they do not name."""
+        gives_way = data.get("choice") in (ConflictChoice.THEIRS, ConflictChoice.DISCARD)
+        if "choice" in data and not gives_way and data.get("record_version") is None:
+            raise ValidationError("required", "record_version")

@@ -5,19 +5,45 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    column,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    table,
+    text,
+    true,
+)
+from sqlalchemy.orm import Session, with_expression
 
 from app.core.errors import Conflict as ConflictError
-from app.core.errors import Forbidden, NotFound, RuleViolation
+from app.core.errors import Forbidden, NotFound, RuleViolation, Stale
 from app.core.ids import new_id
-from app.core.scope import Actor, Role, Scope, sees_child_of_account
+from app.core.masking import mask_json
+from app.core.scope import Actor, Role, Scope, sees_account, sees_child_of_account
 from app.inbox.models import Conflict, ConflictState
 from sync.inbox import InboxItem
 from sync.wire import Intent
 
+# Light tables of other rooms: only the columns that decide who sees an item.
+_accounts = table("accounts", *(column(c) for c in ("tenant_id", "id", "territory_id", "owner_id")))
+_assigned = {
+    name: table(name, *(column(c) for c in ("tenant_id", "id", "assignee_id")))
+    for name in ("visits", "tasks")
+}
 
-class ConflictChanged(ConflictError):
+OFFICE = (Role.MANAGER, Role.ADMIN, Role.INTEGRATION)
+DECIDERS = (Role.MANAGER, Role.ADMIN)
+GIVES_WAY = ("theirs", "discard")
+"""Choices that leave the record as it is."""
+
+
+class ConflictChanged(Stale):
     """The record was changed since the item was shown; decide again on the new state."""
 
     code = "conflict_changed"
@@ -64,17 +90,72 @@ class Verbs(Protocol):
 
 
 def sees_conflict(scope: Scope) -> ColumnElement[bool]:
-    """Own items; managers also those of accounts in their scope."""
-    own = Conflict.author_id == scope.user_id
-    if scope.role in (Role.MANAGER, Role.ADMIN, Role.INTEGRATION):
-        return or_(own, sees_child_of_account(scope, Conflict))
-    return own
+    """Items that one's own value waits in; for managers also those of accounts in their scope."""
+    mine = or_(Conflict.author_id == scope.user_id, _joined(scope))
+    return or_(mine, _sees_account(scope)) if scope.role in OFFICE else mine
 
 
-def list_conflicts(session: Session, actor: Actor, *, state: str | None = None) -> Select[tuple[Conflict]]:
+def holds_record(scope: Scope) -> ColumnElement[bool]:
+    """Whether the scope still holds the record of an item, so that others' values may be shown."""
+    if scope.role in OFFICE:
+        return or_(
+            _sees_account(scope), and_(Conflict.account_id.is_(None), Conflict.author_id == scope.user_id)
+        )
+    held = or_(
+        and_(Conflict.account_id.is_(None), Conflict.author_id == scope.user_id),
+        sees_child_of_account(scope, Conflict),
+    )
+    if scope.role is not Role.TECHNICIAN:
+        return held
+    return and_(held, or_(Conflict.entity.not_in(("visit", "task")), _is_assigned(scope)))
+
+
+def _joined(scope: Scope) -> ColumnElement[bool]:
+    loser = func.json_array_elements(Conflict.losers).column_valued("loser")
+    return exists(
+        select(literal(1))
+        .select_from(loser)
+        .where(loser.op("->>")("author_id") == str(scope.user_id))
+        .correlate(Conflict)
+    )
+
+
+def _sees_account(scope: Scope) -> ColumnElement[bool]:
+    """Whether the item's account is in the scope, also once it is deleted: its items want a decision, too."""
+    if scope.everything:
+        return true()
+    return exists(
+        select(literal(1)).where(
+            _accounts.c.tenant_id == Conflict.tenant_id,
+            _accounts.c.id == Conflict.account_id,
+            sees_account(scope, _accounts),
+        )
+    )
+
+
+def _is_assigned(scope: Scope) -> ColumnElement[bool]:
+    return or_(
+        *(
+            exists(
+                select(literal(1)).where(
+                    records.c.tenant_id == Conflict.tenant_id,
+                    records.c.id == Conflict.record_id,
+                    records.c.assignee_id == scope.user_id,
+                )
+            )
+            for records in _assigned.values()
+        )
+    )
+
+
+def list_conflicts(session: Session, actor: Actor, *, state: str | None = None) -> Select[Conflict]:
     """Items in the actor's scope, as a statement to page."""
-    found = select(Conflict).where(
-        Conflict.tenant_id == actor.tenant_id, Conflict.deleted_at.is_(None), sees_conflict(actor.scope)
+    found = (
+        select(Conflict)
+        .where(
+            Conflict.tenant_id == actor.tenant_id, Conflict.deleted_at.is_(None), sees_conflict(actor.scope)
+        )
+        .options(with_expression(Conflict.is_held, holds_record(actor.scope)))
     )
     return found.where(Conflict.state == ConflictState(state)) if state else found
 
@@ -82,20 +163,12 @@ def list_conflicts(session: Session, actor: Actor, *, state: str | None = None) 
 def get_conflict(session: Session, actor: Actor, conflict_id: UUID, *, lock: bool = False) -> Conflict:
     """One item; raises NotFound."""
     statement = list_conflicts(session, actor).where(Conflict.id == conflict_id)
-    found = session.scalars(statement.with_for_update(of=Conflict) if lock else statement).one_or_none()
+    if lock:
+        statement = statement.with_for_update(of=Conflict).execution_options(populate_existing=True)
+    found = session.scalars(statement).one_or_none()
     if found is None:
         raise NotFound
     return found
-
-
-def holds_record(session: Session, actor: Actor, item: Conflict) -> bool:
-    """Whether the actor's scope still holds the account of the item's record (items without one are their author's)."""
-    if item.account_id is None:
-        return item.author_id == actor.user_id
-    seen = sees_child_of_account(actor.scope, Conflict)
-    return bool(
-        session.scalar(select(seen).where(Conflict.tenant_id == actor.tenant_id, Conflict.id == item.id))
-    )
 
 
 def open_item(session: Session, actor: Actor, item: InboxItem, intent: Intent, at: datetime) -> UUID:
@@ -211,33 +284,39 @@ def resolve_conflict(
     if item.state is not ConflictState.OPEN:
         raise ConflictClosed(state=item.state.value)
     choice = args["choice"]
-    if choice not in GIVES_WAY and actor.role not in (Role.MANAGER, Role.ADMIN):
-        raise Forbidden
-    _refuse_stale(session, actor, item, args.get("record_version"), verbs)
+    _refuse_others(actor, item, choice)
+    _refuse_stale(session, actor, item, choice, args.get("record_version"), verbs)
     if choice in GIVES_WAY:
         value: Any = None
     elif item.kind in ("field", "text", "row"):
         value = _apply_value(item, choice, args, verbs)
     else:
-        value = _apply_whole(item, choice, verbs, at)
+        value = _apply_whole(item, choice, verbs)
     item.state = ConflictState.DISCARDED if choice in GIVES_WAY else ConflictState.RESOLVED
     item.choice = choice
-    item.resolution = value
-    item.reason = args.get("reason")
+    item.resolution = mask_json(value)
+    item.reason = mask_json(args.get("reason"))
     item.resolved_by = actor.user_id
     item.resolved_at = now
     session.flush()
     return item
 
 
-GIVES_WAY = ("theirs", "discard")
-"""Choices that leave the record as it is."""
+def _refuse_others(actor: Actor, item: Conflict, choice: str) -> None:
+    """Managers decide; an author may only give way, and only while nobody else's value waits in the item."""
+    if actor.role in DECIDERS:
+        return
+    values_of_others = any(loser["author_id"] != str(item.author_id) for loser in item.losers)
+    if choice not in GIVES_WAY or item.author_id != actor.user_id or values_of_others:
+        raise Forbidden
 
 
-def _refuse_stale(session: Session, actor: Actor, item: Conflict, shown: int | None, verbs: Verbs) -> None:
-    """Refuse a decision on a state that is no longer there, and show the new one in the item."""
-    version = item.record_version if shown is None else shown
-    field = item.field
+def _refuse_stale(
+    session: Session, actor: Actor, item: Conflict, choice: str, shown: int | None, verbs: Verbs
+) -> None:
+    """Refuse a decision on a state that is no longer there, and show the new one."""
+    if choice in GIVES_WAY and (shown is None or item.field is None):
+        return
     changed = session.execute(
         text(
             "SELECT 1 FROM changes WHERE tenant_id = :tenant AND entity = :entity AND record_id = :record"
@@ -248,8 +327,8 @@ def _refuse_stale(session: Session, actor: Actor, item: Conflict, shown: int | N
             "tenant": actor.tenant_id,
             "entity": item.entity,
             "record": item.record_id,
-            "version": version,
-            "field": field,
+            "version": item.record_version if shown is None else shown,
+            "field": item.field,
         },
     ).first()
     if changed is None:
@@ -257,15 +336,14 @@ def _refuse_stale(session: Session, actor: Actor, item: Conflict, shown: int | N
     present = verbs.present(item.entity, item.record_id)
     state: dict[str, Any] = {"record_version": None, "theirs": None}
     if present is not None:
-        state = {"record_version": present[0], "theirs": present[1].get(field) if field else present[1]}
+        theirs = present[1].get(item.field) if item.field else present[1]
+        state = {"record_version": present[0], "theirs": theirs}
     raise ConflictChanged(conflict_id=str(item.id), **state)
 
 
 def _apply_value(item: Conflict, choice: str, args: Mapping[str, Any], verbs: Verbs) -> Any:
     field = item.field or ""
     values = {"mine": item.mine, "base": item.base, "value": args.get("value"), "apply": item.mine}
-    if choice not in values:
-        raise ChoiceNotPossible
     value = values[choice]
     if item.kind == "row":
         present = verbs.present(item.entity, item.record_id)
@@ -282,29 +360,34 @@ def _with_row(rows: Sequence[Mapping[str, Any]], row_id: str, row: Any) -> list[
     return kept if row is None else [*kept, row]
 
 
-def _apply_whole(item: Conflict, choice: str, verbs: Verbs, at: datetime) -> Any:
+def _apply_whole(item: Conflict, choice: str, verbs: Verbs) -> Any:
     if choice not in ("apply", "mine"):
         raise ChoiceNotPossible
     mine: dict[str, Any] = item.mine or {}
     if item.kind == "command":
-        verbs.command(
-            item.entity,
-            item.record_id,
-            mine["command"],
-            mine["fields"],
-            at=item.happened_at,
-            status=mine["status"],
-        )
-    elif item.kind == "delete":
+        _command(item, mine, verbs)
+    elif item.kind == "delete" or (item.kind == "out_of_scope" and mine.get("delete") is True):
         verbs.delete(item.entity, item.record_id)
+    elif item.kind == "out_of_scope":
+        verbs.update(item.entity, item.record_id, mine)
     elif item.kind == "deleted":
         verbs.restore(item.entity, item.record_id)
         if "command" in mine:
-            verbs.command(
-                item.entity, item.record_id, mine["command"], mine["fields"], at=item.happened_at, status=None
-            )
+            _command(item, mine, verbs)
         else:
             verbs.update(item.entity, item.record_id, mine)
     else:
         raise ChoiceNotPossible
     return mine
+
+
+def _command(item: Conflict, mine: Mapping[str, Any], verbs: Verbs) -> None:
+    """Do what the phone's user did, at the time when they did it, from the state that they saw."""
+    verbs.command(
+        item.entity,
+        item.record_id,
+        mine["command"],
+        mine["fields"],
+        at=item.happened_at,
+        status=mine.get("status"),
+    )

@@ -2,33 +2,49 @@
 
 from sync.policy import Kind, Priority, SyncEntity, read_only
 
-# What others wrote is shown only while the viewer's own scope holds the record: the manager's copy
-# lies in the bucket of the account's present territory; the author's is asked of the feed.
-_HELD = """
-    '{shape}' = 'manager' OR t.entity = 'conflict' OR EXISTS (
-        SELECT 1 FROM sync_feed f
-        JOIN sync_subscriptions s ON s.tenant_id = f.tenant_id AND s.bucket = f.bucket AND s.user_id = t.author_id
-        WHERE f.tenant_id = t.tenant_id AND f.entity = t.entity AND f.record_id = t.record_id AND f.gone IS NULL)
-"""
+SHAPE_OF_ROLE = """CASE u.role WHEN 'technician' THEN 'service' WHEN 'rep' THEN 'sales'
+                        WHEN 'partner' THEN 'partner' ELSE 'manager' END"""
+
+# Those whose values wait in an item: its author, and the later losers of the same field.
+_PEOPLE = """u.id = {item}.author_id OR u.id IN (
+    SELECT (loser ->> 'author_id')::uuid FROM json_array_elements({item}.losers) AS loser)"""
+
+# What others wrote is shown only while the viewer's own scope holds the record. The manager's copy lies
+# in the bucket of the account's present territory; for the people of the item the feed is asked. All of
+# one shape have one body, so that it is shown when all of them hold the record.
+_HELD = f"""
+    '{{shape}}' = 'manager' OR t.entity = 'conflict' OR NOT EXISTS (
+        SELECT 1 FROM users u
+        WHERE u.tenant_id = t.tenant_id AND ({_PEOPLE.format(item="t")}) AND {SHAPE_OF_ROLE} = '{{shape}}'
+          AND NOT EXISTS (
+            SELECT 1 FROM sync_feed f
+            JOIN sync_subscriptions s ON s.tenant_id = f.tenant_id AND s.bucket = f.bucket AND s.user_id = u.id
+            WHERE f.tenant_id = t.tenant_id AND f.entity = t.entity AND f.record_id = t.record_id
+              AND f.gone IS NULL))
+"""  # noqa: S608  (built of constants of this file)
 
 
-def _if_held(column: str) -> str:
-    return f"SELECT CASE WHEN {_HELD} THEN t.{column} END"
+def _if_held(column: str, otherwise: str = "NULL") -> str:
+    return f"SELECT CASE WHEN {_HELD} THEN t.{column} ELSE {otherwise} END"
 
 
-BUCKETS = """
-    SELECT c.id AS record_id, 'user:' || c.author_id AS bucket,
-           CASE u.role WHEN 'technician' THEN 'service' WHEN 'rep' THEN 'sales' WHEN 'partner' THEN 'partner'
-                       ELSE 'manager' END AS shape
-    FROM conflicts c JOIN users u ON u.tenant_id = c.tenant_id AND u.id = c.author_id
+# Managers who are the authors themselves get theirs by the territory, too: it goes when their scope does.
+BUCKETS = f"""
+    SELECT c.id AS record_id, 'user:' || u.id AS bucket, {SHAPE_OF_ROLE} AS shape
+    FROM conflicts c JOIN users u ON u.tenant_id = c.tenant_id AND ({_PEOPLE.format(item="c")})
     WHERE c.tenant_id = :tenant AND c.id = ANY(:ids)
       AND (c.state = 'open' OR c.resolved_at > CAST(:now AS timestamptz) - interval '14 days')
+      AND (u.role NOT IN ('manager', 'admin') OR c.account_id IS NULL)
     UNION
     SELECT c.id, 'territory:' || a.territory_id, 'manager'
     FROM conflicts c JOIN accounts a ON a.tenant_id = c.tenant_id AND a.id = c.account_id
-    WHERE c.tenant_id = :tenant AND c.id = ANY(:ids) AND a.territory_id IS NOT NULL AND a.deleted_at IS NULL
-      AND c.state = 'open'
-"""
+    WHERE c.tenant_id = :tenant AND c.id = ANY(:ids) AND a.territory_id IS NOT NULL AND c.state = 'open'
+    UNION
+    SELECT c.id, 'user:' || u.id, 'manager'
+    FROM conflicts c JOIN accounts a ON a.tenant_id = c.tenant_id AND a.id = c.account_id
+    JOIN users u ON u.tenant_id = a.tenant_id AND u.id = a.owner_id AND u.role IN ('manager', 'admin')
+    WHERE c.tenant_id = :tenant AND c.id = ANY(:ids) AND c.state = 'open'
+"""  # noqa: S608  (built of constants of this file)
 
 CONFLICT = SyncEntity(
     "conflict",
@@ -40,7 +56,7 @@ CONFLICT = SyncEntity(
         "field": read_only(),
         "row_id": read_only(Kind.ID),
         "account_id": read_only(Kind.ID),
-        "record_version": read_only(Kind.INTEGER),
+        "record_version": read_only(Kind.INTEGER, sql=_if_held("record_version")),
         "code": read_only(),
         "base": read_only(Kind.JSON, sql=_if_held("base")),
         "mine": read_only(Kind.JSON),
@@ -50,10 +66,10 @@ CONFLICT = SyncEntity(
         "mutation_id": read_only(Kind.ID),
         "occurred_at": read_only(Kind.TIME),
         "happened_at": read_only(Kind.TIME),
-        "losers": read_only(Kind.JSON),
+        "losers": read_only(Kind.JSON, sql=_if_held("losers", "'[]'")),
         "state": read_only(),
         "choice": read_only(),
-        "resolution": read_only(Kind.JSON),
+        "resolution": read_only(Kind.JSON, sql=_if_held("resolution")),
         "reason": read_only(),
         "resolved_by": read_only(Kind.ID),
         "resolved_at": read_only(Kind.TIME),
@@ -66,5 +82,10 @@ CONFLICT = SyncEntity(
         SELECT id FROM conflicts WHERE tenant_id = :tenant AND entity = :entity AND record_id = ANY(:ids)
         AND state = 'open' AND :entity <> 'conflict'
     """,
-    of_users="SELECT id FROM conflicts WHERE tenant_id = :tenant AND author_id = ANY(:users) AND state = 'open'",
+    of_users="""
+        SELECT c.id FROM conflicts c WHERE c.tenant_id = :tenant AND c.state = 'open'
+        AND (c.author_id = ANY(CAST(:users AS uuid[])) OR EXISTS (
+            SELECT 1 FROM json_array_elements(c.losers) AS loser
+            WHERE (loser ->> 'author_id')::uuid = ANY(CAST(:users AS uuid[]))))
+    """,
 )

@@ -117,7 +117,9 @@ class Exchange:
                 due = self._due(who, reader) if may_drain else None
                 if due is None:
                     device = _device_row(connection, who)
-                    page = pull(reader, self.registry, cursor, self._ask(who, actor, request, device), set_id_of)
+                    page = pull(
+                        reader, self.registry, cursor, self._ask(who, actor, request, device), set_id_of
+                    )
                     records = self._records(connection, session, actor, pushed.verdicts)
                     break
             self._drain(who, *due)

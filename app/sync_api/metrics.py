@@ -5,4 +5,6 @@ from prometheus_client import Counter
 from app.http.metrics import REGISTRY
 
 MUTATIONS = Counter("fieldmerge_mutations_received", "Mutations that phones sent", registry=REGISTRY)
-VERDICTS = Counter("fieldmerge_verdicts", "Verdicts given, replays counted as such", ["status"], registry=REGISTRY)
+VERDICTS = Counter(
+    "fieldmerge_verdicts", "Verdicts given, replays counted as such", ["status"], registry=REGISTRY
+)

@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError, PendingRollbackError
 from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, DomainError, IdTaken
+from app.core.masking import mask_json
 from app.core.scope import Actor
-from app.core.text import mask_national_ids
 from app.http.errors import field_errors
 from app.http.fields import WireSchema
 from app.http.shapes import schema_for
@@ -106,13 +106,7 @@ class RoomVerbs:
 
     def keepable(self, value: Any) -> Any:
         """JSON without national id numbers: the law lets nobody store one."""
-        if isinstance(value, str):
-            return mask_national_ids(value)[0]
-        if isinstance(value, Mapping):
-            return {name: self.keepable(member) for name, member in value.items()}
-        if isinstance(value, list):
-            return [self.keepable(member) for member in value]
-        return value
+        return mask_json(value)
 
     def sees(self, entity: SyncEntity, record_id: UUID) -> bool:
         """Whether the live record is in the actor's scope."""

@@ -1,5 +1,6 @@
 """The wire of the sync engine over HTTP, and what needs every room's verbs: decisions, history, rejections."""
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from typing import Any
@@ -23,7 +24,7 @@ from app.http.services import derive_key, services
 from app.http.strict_json import load_body
 from app.http.transaction import note_access, transaction
 from app.inbox import service as inbox
-from app.inbox.routes import viewed_by
+from app.inbox.routes import viewed
 from app.inbox.schemas import ConflictSchema, ResolutionSchema
 from app.sync_api.exchange import Exchange, Identity
 from app.sync_api.registry import BY_NAME, REGISTRY
@@ -35,9 +36,12 @@ from sync.errors import Refused, RequestInvalid
 from sync.sequencer import Drainer
 from sync.stores.push import PushStore
 
-blp = Blueprint("sync", __name__, url_prefix="/api/v1", description="Delta sync: one round trip pushes and pulls")
+blp = Blueprint(
+    "sync", __name__, url_prefix="/api/v1", description="Delta sync: one round trip pushes and pulls"
+)
 
 EXTENSION = "fieldmerge-sync"
+CHANGE_ID = re.compile("[0-9]{1,18}")
 PHONE_USERS = (Role.REP, Role.TECHNICIAN, Role.MANAGER, Role.ADMIN, Role.PARTNER)
 CUSTOMER_READERS = (Role.REP, Role.TECHNICIAN, Role.MANAGER, Role.ADMIN)
 
@@ -111,19 +115,23 @@ class Resolution(MethodView):
         with transaction() as (session, actor):
             require_version(inbox.get_conflict(session, actor, conflict_id, lock=True).version)
             try:
-                item = inbox.resolve_conflict(
+                inbox.resolve_conflict(
                     session, actor, conflict_id, args, at=now, now=now, verbs=_verbs(session, actor, now)
                 )
             except Refused as refused:
                 raise HttpRefused(refused.code, 422, details=refused.detail) from refused
-            session.refresh(item)
+            item = inbox.get_conflict(session, actor, conflict_id, lock=True)
             set_version(item.version)
-            return viewed_by(session, actor)(item)
+            return viewed(item)
 
 
 def _verbs(session: Session, actor: Actor, now: datetime) -> RoomVerbs:
     store = PushStore(
-        session.connection(), actor.tenant_id, actor.user_id, actor.device_id or actor.user_id, session.begin_nested
+        session.connection(),
+        actor.tenant_id,
+        actor.user_id,
+        actor.device_id or actor.user_id,
+        session.begin_nested,
     )
     return RoomVerbs(BY_NAME, session, actor, store, now)
 
@@ -138,11 +146,11 @@ class AccountHistory(MethodView):
     def get(self, args: dict[str, Any], account_id: UUID) -> Any:
         """Show who changed what of a customer, when, and on which device"""
         before = args.get("cursor")
-        if before is not None and not before.isdigit():
+        if before is not None and not CHANGE_ID.fullmatch(before):
             raise HttpRefused("cursor_invalid")
         with transaction() as (session, actor):
             accounts.get_account(session, actor, account_id)
-            entries = history.account_history(
+            page = history.account_history(
                 session,
                 actor,
                 account_id,
@@ -151,8 +159,7 @@ class AccountHistory(MethodView):
                 limit=args["limit"],
             )
             note_access(session, actor, "account", account_id, "history")
-            more = entries[-1].id if len(entries) == args["limit"] else None
-            return {"items": entries, "next_cursor": str(more) if more else None}
+            return {"items": page.entries, "next_cursor": str(page.before) if page.before else None}
 
 
 @blp.route("/rejections")
@@ -165,7 +172,9 @@ class Rejections(MethodView):
     def get(self, args: dict[str, Any]) -> Any:
         """List refused mutations of oneself, or of one's people"""
         with transaction() as (session, actor):
-            rows = history.list_rejections(session, actor, after=_after(args.get("cursor")), limit=args["limit"])
+            rows = history.list_rejections(
+                session, actor, after=_after(args.get("cursor")), limit=args["limit"]
+            )
             last = rows[-1] if len(rows) == args["limit"] else None
             return {"items": rows, "next_cursor": _place(last["judged_at"], last["id"]) if last else None}
 

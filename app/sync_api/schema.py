@@ -46,7 +46,9 @@ def schema_document(registry: Registry, synced: Mapping[str, Synced], shape_clas
         "schema_version": registry.schema_version,
         "oldest_schema_version": max(1, registry.schema_version - 2),
         "entities": {
-            e.name: _entity(e, synced[e.name], shape) for e in registry.entities if (shape := e.shape_for(shape_class))
+            e.name: _entity(e, synced[e.name], shape)
+            for e in registry.entities
+            if (shape := e.shape_for(shape_class))
         },
         "limits": {
             "mutations": MAX_MUTATIONS,
@@ -68,7 +70,9 @@ def _entity(entity: SyncEntity, one: Synced, shape: str) -> dict[str, Any]:
         "priority": int(entity.priority),
         "append_only": entity.append_only,
         "operations": [
-            name for name, verb in (("create", one.create), ("update", one.update), ("delete", one.delete)) if verb
+            name
+            for name, verb in (("create", one.create), ("update", one.update), ("delete", one.delete))
+            if verb
         ],
         "commands": sorted(one.commands),
         "states": {

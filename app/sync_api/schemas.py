@@ -13,7 +13,11 @@ class MutationSchema(WireSchema):
     epoch = Id(allow_none=True, metadata={"description": "The one under which the base was read"})
     entity = Text(max=200, required=True, metadata={"example": "account"})
     record_id = Id(required=True)
-    op = Text(max=200, required=True, metadata={"example": "update", "description": "create, update, delete or a command"})
+    op = Text(
+        max=200,
+        required=True,
+        metadata={"example": "update", "description": "create, update, delete or a command"},
+    )
     base_version = Integer(allow_none=True, metadata={"example": 7})
     fields_ = Json(data_key="fields", metadata={"example": {"phone": "+82255500100"}})
     base = Json(metadata={"example": {"phone": "+82255500199"}})
@@ -34,7 +38,9 @@ class SyncBodySchema(WireSchema):
     """A sync request."""
 
     schema_version = Integer(required=True, metadata={"example": 1})
-    cursor = Text(max=2000, allow_none=True, metadata={"example": None, "description": "Null for a first sync"})
+    cursor = Text(
+        max=2000, allow_none=True, metadata={"example": None, "description": "Null for a first sync"}
+    )
     sent_at = Time(allow_none=True)
     mutations = Rows(MutationSchema, metadata={"example": []})
     limit = Integer(metadata={"example": 2000})
@@ -70,7 +76,9 @@ class RemovedSchema(WireSchema):
 
     entity = Text(max=2000, metadata={"example": "visit"})
     id = Id()
-    reason = Text(max=2000, metadata={"example": "out_of_scope", "description": "deleted, out_of_scope or window"})
+    reason = Text(
+        max=2000, metadata={"example": "out_of_scope", "description": "deleted, out_of_scope or window"}
+    )
 
 
 class SyncAnswerSchema(WireSchema):

@@ -76,7 +76,9 @@ def _known(body: Mapping[str, Any], keys: frozenset[str], at: str) -> None:
             raise RequestInvalid("unknown_field", f"{at}/{name}")
 
 
-def _whole(body: Mapping[str, Any], key: str, default: int | None, least: int, most: int, at: str = "") -> int:
+def _whole(
+    body: Mapping[str, Any], key: str, default: int | None, least: int, most: int, at: str = ""
+) -> int:
     value = body.get(key, default)
     if value is None:
         raise RequestInvalid("required", f"{at}/{key}")

@@ -71,28 +71,28 @@ class VisitSchema(WireSchema):
     tags = Texts(max=TAG_MAX, max_items=TAGS_MAX)
     tasks = Rows(VisitTaskSchema, max_items=TASKS_MAX)
     status = Choice(VisitStatus, dump_only=True)
-    cancel_reason = Text(max=LINE_MAX, dump_only=True, metadata={"example": None})
-    checked_in_at = Time(dump_only=True)
+    cancel_reason = Text(max=LINE_MAX, dump_only=True, allow_none=True, metadata={"example": None})
+    checked_in_at = Time(dump_only=True, allow_none=True)
     checked_in_location = Point(
         allow_none=True, metadata={"description": "Written only with an unplanned visit; else by check-in"}
     )
     checked_in_accuracy_m = Integer(min=0, max=ACCURACY_M, allow_none=True, metadata={"example": 12})
     checked_in_mock = Boolean(metadata={"example": False})
-    checked_out_at = Time(dump_only=True)
-    checked_out_location = Point(dump_only=True)
-    distance_m = Integer(dump_only=True, metadata={"example": 35})
+    checked_out_at = Time(dump_only=True, allow_none=True)
+    checked_out_location = Point(dump_only=True, allow_none=True)
+    distance_m = Integer(dump_only=True, allow_none=True, metadata={"example": 35})
     geo_verdict = Choice(
-        GeoVerdict, dump_only=True, metadata={"description": "outside and suspect ask for a geo_reason"}
+        GeoVerdict, dump_only=True, allow_none=True, metadata={"description": "outside and suspect ask for a geo_reason"}
     )
     geo_reason = _text(LINE_MAX, "정문이 아닌 후문 주차장")
-    duration_min = Integer(dump_only=True, metadata={"example": 42})
+    duration_min = Integer(dump_only=True, allow_none=True, metadata={"example": 42})
     late = Boolean(
         dump_only=True,
         metadata={"description": "Made after the clock had called it missed", "example": False},
     )
-    rescheduled_to_id = Id(dump_only=True)
-    verified_by = Id(dump_only=True)
-    review_note = Text(max=LINE_MAX, dump_only=True, metadata={"example": None})
+    rescheduled_to_id = Id(dump_only=True, allow_none=True)
+    verified_by = Id(dump_only=True, allow_none=True)
+    review_note = Text(max=LINE_MAX, dump_only=True, allow_none=True, metadata={"example": None})
 
 
 class VisitCreateSchema(VisitSchema):

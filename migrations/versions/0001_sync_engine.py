@@ -279,8 +279,12 @@ END $$;
 -- Arguments of both trigger functions (TG_ARGV):
 --   0 entity  1 ignored columns (csv)  2 set fields (csv)  3 account column
 --   4 records to re-bucket, "entity:column" (csv)  5 root of a part, "table:column", or empty  6 part name
+--
+-- enable_seqscan is off inside: before the ledger was first analysed, the planner takes it for empty and
+-- would read all of it for each row of an import.
 CREATE FUNCTION sync_before_write() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC'
+SET enable_seqscan = off AS $$
 DECLARE
     is_part boolean := TG_ARGV[5] <> '';
     sets text[] := string_to_array(TG_ARGV[2], ',');
@@ -291,8 +295,10 @@ BEGIN
     IF TG_OP = 'INSERT' THEN
         NEW.stamps := jsonb_build_object('_', sync_default_stamp()) || coalesce(explicit, '{{}}');
         IF NOT is_part THEN
-            SELECT coalesce(max(c.version), 0) + 1 INTO NEW.version FROM changes c
-            WHERE c.tenant_id = NEW.tenant_id AND c.entity = TG_ARGV[0] AND c.record_id = NEW.id;
+            SELECT c.version + 1 INTO NEW.version FROM changes c
+            WHERE c.tenant_id = NEW.tenant_id AND c.entity = TG_ARGV[0] AND c.record_id = NEW.id
+            ORDER BY c.version DESC LIMIT 1;
+            NEW.version := coalesce(NEW.version, 1);
             NEW.created_at := clock_timestamp();
             NEW.updated_at := NEW.created_at;
             NEW.created_by := writer;
@@ -339,7 +345,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET timezone
 DECLARE
     is_app boolean := sync_is_app();
     o jsonb; n jsonb; before jsonb; after jsonb; whole jsonb;
-    kind text; root_of_old uuid; root_of_new uuid;
+    kind text; next_version integer; root_of_old uuid; root_of_new uuid;
 BEGIN
     IF TG_OP <> 'INSERT' THEN o := sync_fields(to_jsonb(OLD), TG_ARGV[1]); END IF;
     IF TG_OP <> 'DELETE' THEN n := sync_fields(to_jsonb(NEW), TG_ARGV[1]); END IF;
@@ -359,9 +365,16 @@ BEGIN
     END IF;
     whole := coalesce(n, o);
     IF TG_ARGV[5] = '' THEN
+        next_version := NEW.version;
+        IF TG_OP = 'DELETE' THEN -- once per transaction: its parts, or an update, may have raised it already
+            next_version := OLD.version + CASE WHEN EXISTS (
+                SELECT 1 FROM changes c
+                WHERE c.tenant_id = OLD.tenant_id AND c.entity = TG_ARGV[0] AND c.record_id = OLD.id
+                  AND c.version = OLD.version AND c.op <> 'lost'
+                  AND c.xid = pg_current_xact_id() AND c.recorded_at >= transaction_timestamp()) THEN 0 ELSE 1 END;
+        END IF;
         PERFORM sync_record_change(
-            coalesce(NEW.tenant_id, OLD.tenant_id), TG_ARGV[0], coalesce(NEW.id, OLD.id),
-            CASE TG_OP WHEN 'DELETE' THEN OLD.version + 1 ELSE NEW.version END,
+            coalesce(NEW.tenant_id, OLD.tenant_id), TG_ARGV[0], coalesce(NEW.id, OLD.id), next_version,
             kind, NULL, NULL, (whole ->> TG_ARGV[3])::uuid, before, after, is_app);
         IF TG_ARGV[4] <> '' THEN
             INSERT INTO sync_pending (tenant_id, entity, record_id, weak)
@@ -410,7 +423,8 @@ END $$;
 
 CREATE FUNCTION sync_record_part(tenant uuid, root_entity text, root uuid, root_table text, op text, part_name text,
                                  the_part uuid, old jsonb, new jsonb, is_app boolean)
-RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+SET enable_seqscan = off AS $$
 DECLARE
     current_version integer; whole jsonb;
 BEGIN
@@ -439,14 +453,44 @@ BEGIN
         USING ERRCODE = 'integrity_constraint_violation', HINT = 'use DELETE';
 END $$;
 
--- Wire forms, used by the renderer of the feed.
+-- Wire forms, used by the renderer of the feed. What the columns hold but the wire cannot say
+-- (hand-written SQL may put it there) raises: the sequencer sets such a record aside.
 CREATE FUNCTION wire_time(t timestamptz) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF t IS NULL THEN RETURN 'null'; END IF;
-    IF NOT isfinite(t) THEN
-        RAISE EXCEPTION 'a time on the wire must be finite' USING ERRCODE = 'datetime_field_overflow';
+    IF NOT (t >= '0001-01-01 00:00:00+00' AND t < '10000-01-01 00:00:00+00') THEN
+        RAISE EXCEPTION 'a time on the wire must lie in the years 1 to 9999'
+            USING ERRCODE = 'datetime_field_overflow';
     END IF;
     RETURN '"' || to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"';
+END $$;
+
+CREATE FUNCTION wire_date(d date) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF d IS NULL THEN RETURN 'null'; END IF;
+    IF NOT (d >= '0001-01-01' AND d < '10000-01-01') THEN
+        RAISE EXCEPTION 'a day on the wire must lie in the years 1 to 9999'
+            USING ERRCODE = 'datetime_field_overflow';
+    END IF;
+    RETURN '"' || to_char(d, 'YYYY-MM-DD') || '"';
+END $$;
+
+CREATE FUNCTION wire_number(n numeric) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF n IS NULL THEN RETURN 'null'; END IF;
+    IF n = 'NaN' THEN
+        RAISE EXCEPTION 'an amount on the wire must be a number' USING ERRCODE = 'numeric_value_out_of_range';
+    END IF;
+    RETURN '"' || n || '"';
+END $$;
+
+CREATE FUNCTION wire_texts(t text[]) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF array_ndims(t) > 1 OR array_position(t, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'a list on the wire must be plain and without nulls'
+            USING ERRCODE = 'array_subscript_error';
+    END IF;
+    RETURN coalesce(array_to_json(t)::text, '[]');
 END $$;
 """
 
@@ -519,6 +563,8 @@ DEFINERS = (
     "sync_record_part(uuid, text, uuid, text, text, text, uuid, jsonb, jsonb, boolean)",
 )
 
+TRIGGER_FUNCTIONS = ("sync_open_new_tenant()", "sync_before_write()", "sync_after_write()")
+
 
 def upgrade() -> None:
     roles = context.config.attributes["roles"]
@@ -539,6 +585,11 @@ def upgrade() -> None:
     op.execute(INSTALLERS.replace("{engine}", quoted["engine"]).replace("{app}", quoted["app"]).replace("{sql}", quoted["sql"]))
     for function in DEFINERS:
         op.execute(f"ALTER FUNCTION {function} OWNER TO {quoted['engine']}")
+    # They run as the engine and take what to write from the arguments of the trigger: whoever could put
+    # them on a table of their own, even a temporary one, would write into any company's ledger.
+    for function in TRIGGER_FUNCTIONS:
+        op.execute(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
+        op.execute(f"GRANT EXECUTE ON FUNCTION {function} TO CURRENT_USER")
     op.execute("REVOKE ALL ON FUNCTION sync_open_tenant(uuid) FROM PUBLIC")
     op.execute(
         "REVOKE ALL ON FUNCTION sync_record_change(uuid, text, uuid, integer, text, text, uuid, uuid, jsonb, jsonb, boolean) FROM PUBLIC"

@@ -6,7 +6,7 @@ Revision ID: 0006
 Revises: 0005
 """
 
-from alembic import op
+from alembic import context, op
 
 revision = "0006"
 down_revision = "0005"
@@ -64,8 +64,11 @@ def upgrade() -> None:
     op.execute("CREATE INDEX ix_conflicts_author ON conflicts (tenant_id, author_id)")
     op.execute("CREATE INDEX ix_conflicts_account ON conflicts (tenant_id, account_id)")
     op.execute("SELECT tenant_protect('conflicts', 'SELECT, INSERT, UPDATE', 'SELECT')")
+    # For /readyz: the web role may see at which migration the database stands.
+    op.execute(f'GRANT SELECT ON alembic_version TO "{context.config.attributes["roles"]["app"]}"')
     op.execute("SELECT sync_capture('conflicts', 'conflict', account_column => 'account_id')")
 
 
 def downgrade() -> None:
+    op.execute(f'REVOKE SELECT ON alembic_version FROM "{context.config.attributes["roles"]["app"]}"')
     op.execute("DROP TABLE conflicts")

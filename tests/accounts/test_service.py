@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from app.accounts import service
@@ -393,6 +394,29 @@ class TestListAccounts:
 
         for filters in ({"tier": "A"}, {"kind": "partner"}, {"owner_id": rep.id}):
             assert listed(rep, **filters) == {wanted}
+
+    def test_uses_indexes_under_row_level_security(self, world: World) -> None:
+        territory_id = new_id()
+        world.sql(
+            "INSERT INTO accounts (tenant_id, id, name, code)"
+            " SELECT :tenant, gen_random_uuid(), 'N' || i, 'C' || i FROM generate_series(1, 3000) AS i"
+        )
+        with world.psql() as owner:
+            owner.execute("ANALYZE accounts")
+
+        for filters, index in (
+            ({"q": "n123"}, "search_key"),
+            ({"q": "C123"}, "code"),
+            ({"territory_id": territory_id}, "territory_id"),
+            ({"updated_since": utc_now() + timedelta(days=1)}, "updated_at_id"),
+        ):
+            assert f"accounts_tenant_id_{index}" in self.plan(world, filters)
+
+    def plan(self, world: World, filters: Mapping[str, Any]) -> str:
+        with world.acting(world.person(Role.ADMIN)) as (session, actor):
+            statement = service.list_accounts(session, actor, **filters)
+            compiled = statement.compile(session.get_bind(), compile_kwargs={"literal_binds": True})
+            return "\n".join(session.scalars(text(f"EXPLAIN {compiled}".replace(":", "\\:"))))
 
 
 class TestNoteVisit:

@@ -16,18 +16,18 @@ class Deleted:
 
     account: str
     rep: InHand
-    office: InHand
+    manager: InHand
 
 
 @pytest.fixture
 def deleted(world: World, hand: Callable[..., InHand]) -> Deleted:
     account = str(world.account(notes="옛 메모"))
     rep = hand(world.person(Role.REP, world.north))
-    office = hand(world.person(Role.ADMIN), "본사 PC")
+    manager = hand(world.person(Role.MANAGER, world.region), "본사 PC")
     rep.phone.edit("account", account, notes="폐업 아님, 재계약 협의 중")
-    office.phone.client.call("DELETE", f"/accounts/{account}", if_match='"1"')
+    manager.phone.client.call("DELETE", f"/accounts/{account}", if_match='"1"')
     rep.phone.sync()
-    return Deleted(account, rep, office)
+    return Deleted(account, rep, manager)
 
 
 class TestEditOfADeletedCustomer:
@@ -40,12 +40,12 @@ class TestEditOfADeletedCustomer:
     def test_does_not_bring_the_customer_back_by_itself(self, deleted: Deleted) -> None:
         assert deleted.rep.phone.get("account", deleted.account) is None
 
-    def test_brings_it_back_when_the_office_says_so(self, deleted: Deleted) -> None:
-        (conflict,) = deleted.office.desk.all("/conflicts?state=open")
-        deleted.office.phone.client.call(
+    def test_brings_it_back_when_the_manager_says_so(self, deleted: Deleted) -> None:
+        (conflict,) = deleted.manager.desk.all("/conflicts?state=open")
+        deleted.manager.phone.client.call(
             "POST",
             f"/conflicts/{conflict['id']}/resolution",
-            lambda: {"choice": "apply", "reason": "거래 계속"},
+            lambda: {"choice": "apply", "reason": "거래 계속", "record_version": conflict["record_version"]},
             if_match=f'"{conflict["version"]}"',
         )
 

@@ -34,6 +34,24 @@ class TestLostAnswers:
         assert len(ledger(world, account)) == 1
         assert (rep.phone.get("account", account) or {})["version"] == 1
 
+    def test_a_long_queue_goes_out_in_parts_over_a_bad_line(
+        self, world: World, hand: Callable[..., InHand]
+    ) -> None:
+        left = world.account()
+        rep = hand(world.person(Role.REP, world.north))
+        rep.phone._push_limit = 30
+        made = [
+            rep.phone.create("account", name=f"거래처 {i}", territory_id=str(world.north)) for i in range(100)
+        ]
+        world.sql("UPDATE accounts SET territory_id = :s WHERE id = :id", s=world.south, id=left)
+        rep.network.lose_next = 3
+
+        result = rep.phone.sync()
+
+        assert len(result.verdicts) == 100
+        assert {record["id"] for record in rep.phone.list("account")} == set(made)
+        assert all(len(ledger(world, record)) == 1 for record in made[::20])
+
 
 def ledger(world: World, record: str) -> list[object]:
     return list(world.sql("SELECT id FROM changes WHERE tenant_id = :tenant AND record_id = :id", id=record))

@@ -1,6 +1,7 @@
 """One person, two devices, no network on either."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from app.core.scope import Role
 from tests.journeys.conftest import InHand
@@ -30,6 +31,7 @@ class TestTwoDevices:
         person = world.person(Role.REP, world.north)
         phone, tablet = hand(person).phone, hand(world.second_phone(person), "iPad").phone
         phone.edit("account", account, phone="+8220000002")
+        phone.clock.let_pass(timedelta(minutes=1))
         tablet.edit("account", account, phone="+8220000003")
 
         tablet.sync()

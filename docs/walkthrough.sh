@@ -1,0 +1,66 @@
+#!/bin/sh
+# A walk through the API with curl, on the server that `make demo` left running; the README quotes it.
+# Usage, in the project's directory: sh docs/walkthrough.sh [http://127.0.0.1:8000]
+set -eu
+API="${1:-http://127.0.0.1:8000}/api/v1"
+flask() { .venv/bin/python -m flask "$@"; }
+export FIELDMERGE_TENANT=demo
+
+# --- Two people of the demo company: a rep with a phone, and her manager at a desk.
+PASSWORD='green tea at seven'
+hire() { flask user list | grep -q "^$1	" || echo "$PASSWORD" | flask user create "$@" --password-stdin; }
+hire mina --name 한미나 --role rep --territory SEOUL-GANGNAM
+hire jun --name 박준 --role manager --territory CAPITAL
+
+cd "$(mktemp -d)" # for the answers
+
+# --- Log in. A device is registered with it; tokens belong to the device.
+it() { python3 -c 'import json, sys; it = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
+log_in() {
+  curl -sS --fail-with-body "$API/auth/login" -H 'Content-Type: application/json' -d '{
+    "tenant": "demo", "login": "'"$1"'", "password": "'"$PASSWORD"'",
+    "device": {"name": "'"$2"'", "platform": "web", "app_version": "1.0.0"}}' | it 'it["access_token"]'
+}
+PHONE=$(log_in mina "Mina's phone")
+DESK=$(log_in jun "Jun's desk")
+ask() { # ask TOKEN PATH [curl's options]: one request, with JSON both ways
+  token=$1 path=$2; shift 2
+  curl -sS --fail-with-body -H "Authorization: Bearer $token" -H 'Content-Type: application/json' "$API$path" "$@"
+}
+
+# --- First sync: no cursor. Everything that Mina's phone may hold comes in pages until has_more is false.
+ask "$PHONE" /sync -d '{"schema_version": 1, "cursor": null, "limit": 10000}' > first.json
+it '"{} records, more: {}".format(len(it["changes"]), it["has_more"])' < first.json
+CURSOR=$(it 'it["cursor"]' < first.json)
+CUSTOMER='next(c for c in it["changes"] if c["entity"] == "account" and c["record"]["legal_name"])'
+ID=$(it "$CUSTOMER"'["id"]' < first.json)
+VERSION=$(it "$CUSTOMER"'["version"]' < first.json)
+LEGAL_NAME=$(it "$CUSTOMER"'["record"]["legal_name"]' < first.json)
+
+# --- Mina loses the network. Meanwhile the office changes the customer's legal name.
+ask "$DESK" "/accounts/$ID" -X PATCH -H "If-Match: \"$VERSION\"" -d '{"legal_name": "'"$LEGAL_NAME"' 홀딩스"}' > office.json
+
+# --- Offline, Mina has changed the legal name as well, and the phone number. Back in the network she pushes
+#     both, with the version and the value that she saw; the answer has verdicts and what else is new.
+uuid() { python3 -c 'import uuid; print(uuid.uuid4())'; }
+ask "$PHONE" /sync -d '{"schema_version": 1, "cursor": "'"$CURSOR"'", "mutations": [
+  {"id": "'"$(uuid)"'", "n": 1, "entity": "account", "record_id": "'"$ID"'", "op": "update",
+   "base_version": '"$VERSION"', "base": {"legal_name": "'"$LEGAL_NAME"'"},
+   "fields": {"legal_name": "'"$LEGAL_NAME"' 그룹", "phone": "+82-2-555-0100"},
+   "occurred_at": "'"$(date -u +%Y-%m-%dT%H:%M:%SZ)"'", "age_ms": 60000}]}' > pushed.json
+it 'it["verdicts"][0]["status"], it["verdicts"][0]["fields"]' < pushed.json
+
+# --- The phone number was merged; a legal name is for a person to decide. The conflict inbox has all three.
+CONFLICT=$(it 'it["verdicts"][0]["conflict_id"]' < pushed.json)
+ask "$DESK" "/conflicts/$CONFLICT" > conflict.json
+it '{side: it[side] for side in ("base", "mine", "theirs")}' < conflict.json
+
+# --- Jun decides: the office's name stays ("theirs", seen from Mina's phone). The same name is refused a second
+#     time: the item is no longer what he looked at.
+ask "$DESK" "/conflicts/$CONFLICT/resolution" -H "If-Match: \"$(it 'it["version"]' < conflict.json)\"" \
+  -d '{"choice": "theirs", "reason": "등기부 확인"}' | it 'it["state"], it["choice"], it["reason"]'
+
+# --- The history of the customer: who, what, when it happened, on which device. What lost stays, with its winner.
+ask "$DESK" "/accounts/$ID/history" | it '"\n".join("{} {}: {}".format(
+  e["occurred_at"] or e["recorded_at"], e["actor"]["name"],
+  [(f["field"], f["new"], f["outcome"]) for f in e["fields"]]) for e in it["items"][:4])'

@@ -1,0 +1,224 @@
+"""The base of a mutation and what others did since, without a database: also policies that no room uses yet."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from sync.errors import Refused
+from sync.judgement import Judgement, judge_update
+from sync.policy import Kind, Merge, StateMachine, SyncEntity, ask, last_write, merged, read_only, text_set
+from sync.stamps import Stamp
+from sync.states import LedgerRow, OwnMutation, RecordState
+
+MACHINE = StateMachine(
+    field="status",
+    steps={
+        "start": (frozenset({"planned"}), "running"),
+        "stop": (frozenset({"running"}), "done"),
+        "cancel": (frozenset({"planned", "running"}), "cancelled"),
+    },
+    clock_states=frozenset({"missed"}),
+)
+STOCK = SyncEntity(
+    "stock",
+    "stocks",
+    fields={
+        "quantity": merged(Merge.SUM, Kind.INTEGER),
+        "value": merged(Merge.SUM, Kind.MONEY),
+        "earliest": merged(Merge.MIN, Kind.DATE),
+        "name": ask(),
+        "place": last_write(),
+        "tags": text_set(),
+        "status": read_only(),
+    },
+    buckets="",
+    machine=MACHINE,
+)
+STAMP = Stamp("2026-11-21T09:00:00.000000Z", str(uuid4()))
+
+
+def state(**fields: Any) -> RecordState:
+    whole = dict.fromkeys(STOCK.fields) | {"tags": [], "status": "planned"} | fields
+    return RecordState(version=7, deleted=False, fields=whole, stamps={}, row_stamps={})
+
+
+def change(version: int, *, own: bool = False, op: str = "update", **pairs: tuple[Any, Any]) -> LedgerRow:
+    """A row of the ledger; each field as (old, new)."""
+    return LedgerRow(
+        id=version,
+        version=version,
+        op=op,
+        part=None,
+        part_id=None,
+        old={n: old for n, (old, _) in pairs.items()} if op != "insert" else {},
+        new={n: new for n, (_, new) in pairs.items()},
+        actor_kind="user",
+        actor_id=None,
+        actor_name=None,
+        own=own,
+    )
+
+
+def own_mutation(op: str = "update", *, base: int = 3, status: str = "applied", **fields: Any) -> OwnMutation:
+    return OwnMutation(op, fields, base_version=base, version=None, stamp_at=None, status=status)
+
+
+def judgement(
+    now: RecordState,
+    ledger: list[LedgerRow] | None = None,
+    own: list[OwnMutation] | None = None,
+    *,
+    base_version: int = 3,
+    is_creation: bool = False,
+) -> Judgement:
+    return Judgement.of(
+        STOCK,
+        now,
+        ledger or [],
+        own or [],
+        base_version=base_version,
+        stamp=STAMP,
+        floor=None,
+        is_creation=is_creation,
+    )
+
+
+class TestSum:
+    def test_two_additions_on_one_base_add_both(self) -> None:
+        # 10 at the base; the phone made 13 of it, and then 16 of what it saw. The server holds 13 by now.
+        own = own_mutation(quantity=13)
+        history = judgement(state(quantity=13), [change(4, own=True, quantity=(10, 13))], [own])
+
+        result = judge_update(history, {"quantity": 16}, {"quantity": 13})
+
+        assert result.writes == {"quantity": 16}
+
+    def test_the_base_of_the_second_is_what_the_first_sent_even_if_it_lost(self) -> None:
+        # Rolled back alone, the base would be 10, and the second +3 would count the first again: 17 for 15.
+        first = own_mutation(quantity=13)
+        history = judgement(
+            state(quantity=12), [change(4, quantity=(10, 9)), change(5, own=True, quantity=(9, 12))], [first]
+        )
+
+        assert history.base["quantity"] == 13
+
+    def test_an_addition_by_another_is_kept(self) -> None:
+        history = judgement(state(quantity=15), [change(4, quantity=(10, 15))])
+
+        result = judge_update(history, {"quantity": 13}, {"quantity": 10})
+
+        assert result.writes == {"quantity": 18}
+
+    def test_an_equal_sum_adds_all_the_same(self) -> None:
+        history = judgement(state(quantity=13), [change(4, quantity=(10, 13))])
+
+        result = judge_update(history, {"quantity": 13}, {"quantity": 10})
+
+        assert result.writes == {"quantity": 16}
+
+    def test_money_is_added_exactly(self) -> None:
+        history = judgement(state(value="0.1000"), [change(4, value=("0.0000", "0.1000"))])
+
+        result = judge_update(history, {"value": "0.2000"}, {"value": "0.0000"})
+
+        assert result.writes == {"value": "0.3000"}
+
+    def test_without_a_base_is_refused(self) -> None:
+        with pytest.raises(Refused, match="base_required"):
+            judge_update(judgement(state(quantity=13)), {"quantity": 16}, {})
+
+
+class TestOthers:
+    def test_are_all_changes_since_the_base_and_not_only_the_head(self) -> None:
+        ledger = [change(4, name=("가", "나")), change(5, name=("나", "가")), change(6, place=("1", "2"))]
+
+        history = judgement(state(name="가"), ledger)
+
+        assert history.others_fields() == {"name", "place"}
+
+    def test_are_not_the_phones_own(self) -> None:
+        history = judgement(state(name="나"), [change(4, own=True, name=("가", "나"))])
+
+        assert history.others_fields() == set()
+
+
+class TestBase:
+    def test_is_the_state_with_later_changes_taken_back(self) -> None:
+        history = judgement(state(name="다"), [change(4, name=("가", "나")), change(5, name=("나", "다"))])
+
+        assert history.base["name"] == "가"
+
+    def test_is_overlaid_with_own_mutations_made_on_it_as_they_were_sent(self) -> None:
+        history = judgement(state(place="3"), [change(4, place=("1", "3"))], [own_mutation(place="2")])
+
+        assert history.base["place"] == "2"
+
+    def test_is_not_overlaid_with_own_mutations_that_it_holds_already(self) -> None:
+        seen = replace(own_mutation(place="2", base=1), version=3)
+
+        history = judgement(state(place="5"), [change(4, place=("4", "5"))], [seen])
+
+        assert history.base["place"] == "4"
+
+    def test_is_not_overlaid_with_what_was_rejected(self) -> None:
+        history = judgement(state(place="1"), [], [own_mutation(place="2", status="rejected")])
+
+        assert history.base["place"] == "1"
+
+    def test_of_a_record_that_the_phone_created_is_what_the_server_made_of_it(self) -> None:
+        ledger = [
+            change(1, own=True, op="insert", status=(None, "planned")),
+            change(2, status=("planned", "cancelled")),
+        ]
+
+        history = judgement(
+            state(status="cancelled"), ledger, [own_mutation("create", base=0)], base_version=0
+        )
+
+        assert history.base_status() == "planned"
+
+    def test_of_a_record_that_another_created_is_nothing(self) -> None:
+        ledger = [change(1, op="insert", name=(None, "가"))]
+
+        assert judgement(state(name="가"), ledger, base_version=0).base == {}
+
+    def test_of_a_set_is_empty_for_a_create_that_finds_the_record_there(self) -> None:
+        history = judgement(
+            state(tags=["가"]),
+            [change(1, op="insert", tags=(None, ["가"]))],
+            base_version=0,
+            is_creation=True,
+        )
+
+        assert judge_update(history, {"tags": ["나"]}, {}).writes == {"tags": ["가", "나"]}
+
+
+class TestStatusOnTheBase:
+    def test_counts_own_earlier_commands(self) -> None:
+        history = judgement(
+            state(status="missed"), [change(4, status=("planned", "missed"))], [own_mutation("start")]
+        )
+
+        assert history.status_for("stop") == "running"
+
+    def test_is_none_for_what_was_never_legal_there(self) -> None:
+        assert judgement(state()).status_for("stop") is None
+
+    def test_counts_a_refused_command_and_counts_it_not(self) -> None:
+        # The user gave both on a phone that did not know yet that the first would be refused …
+        refused = own_mutation("start", status="rejected")
+        assert judgement(state(), [], [refused]).status_for("stop") == "running"
+        # … or repeats it on one that has taken it back since.
+        assert judgement(state(), [], [refused]).status_for("start") == "planned"
+
+
+class TestMin:
+    def test_the_least_stays(self) -> None:
+        history = judgement(state(earliest="2026-11-05"), [change(4, earliest=("2026-11-09", "2026-11-05"))])
+
+        result = judge_update(history, {"earliest": "2026-11-07"}, {})
+
+        assert result.writes == {}
+        assert result.lost == {"earliest": "2026-11-07"}
