@@ -307,7 +307,7 @@ class _Run:
             rows = self.reader.walk((debt.bucket, debt.shape), after=at, gone_after=at, limit=wanted)
             for row in rows:
                 at = row.position
-                if at <= debt.until and row.gone is not None and row.entered <= debt.until:
+                if at <= debt.until and row.gone is not None:
                     self.leaving.setdefault((row.entity, row.record_id), row.gone)
             if len(rows) < wanted or at >= debt.until:
                 return None

@@ -56,8 +56,8 @@ def _column(column: str, kind: Kind) -> str:
             return f"wire_texts({column})"
         case Kind.POINT:
             return (
-                f"""coalesce('{{"lat":' || to_json({column}[1])::text || ',"lon":' || """
-                f"""to_json({column}[2])::text || '}}', 'null')"""
+                f"""coalesce('{{"lat":' || wire_float({column}[1]) || ',"lon":' || """
+                f"""wire_float({column}[2]) || '}}', 'null')"""
             )
         case _:
             return f"coalesce(to_json({column})::text, 'null')"

@@ -58,15 +58,20 @@ class Mutation:
 
 
 def payload_of(raw: Any) -> str:
-    """A mutation as JSON text for a jsonb column; what jsonb refuses is kept as a string of JSON."""
+    """A mutation as JSON text for a jsonb column; what is not storable is kept whole as a string of JSON."""
     whole = json.dumps(raw, ensure_ascii=True)
     return whole if storable(raw) == raw else json.dumps(whole)
 
 
 def storable(value: Any) -> Any:
-    """JSON that PostgreSQL takes: NUL and lone surrogates in its texts become U+FFFD."""
+    """JSON that PostgreSQL takes and every JSON writer gives back.
+
+    NUL and lone surrogates in texts become U+FFFD, integers of more than 64 bits become texts.
+    """
     if isinstance(value, str):
         return UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        return str(value)
     if isinstance(value, Mapping):
         return {storable(name): storable(member) for name, member in value.items()}
     if isinstance(value, list | tuple):

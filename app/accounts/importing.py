@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.columns import FIELDS_OF_HEADERS, IGNORED_HEADERS, header_key, kinds_of
 from app.accounts.service.imports import (
+    CODE_TAKEN,
     CREATED,
     PARENT_CODE,
     TERRITORY,
@@ -191,6 +192,7 @@ class Source:
         csv.field_size_limit(_LONGEST_CELL)
         self.headers = [nfc(header).strip() for header in next(self._reader, [])]
         self.fields = [FIELDS_OF_HEADERS.get(header_key(header)) for header in self.headers]
+        self.header_of = {name: h for name, h in zip(self.fields, self.headers, strict=True) if name}
         self.ignored = tuple(
             header
             for header, name in zip(self.headers, self.fields, strict=True)
@@ -291,15 +293,10 @@ class RowReader:
     """Turns rows into checked accounts, with all that is wrong with each."""
 
     def __init__(self, source: Source, options: Options, territories: Territories) -> None:
-        self._source = source
         self._options = options
         self._territories = territories
-        self._cells = [
-            (index, name, source.headers[index])
-            for index, name in enumerate(source.fields)
-            if name is not None
-        ]
-        self._header_of = {name: header for _, name, header in self._cells}
+        self._cells = [(index, name) for index, name in enumerate(source.fields) if name is not None]
+        self._header_of = source.header_of
         self._seen: set[str] = set()
 
     def read(self, line: Line) -> Reading:
@@ -326,7 +323,7 @@ class RowReader:
         return Reading(line, ImportedAccount(external_id, sent, territory_id), bool(masked))
 
     def _values(self, line: Line, errors: list[tuple[str, str]]) -> dict[str, Any]:
-        raw = {name: nfc(line.cells[index]).strip() for index, name, _ in self._cells}
+        raw = {name: nfc(line.cells[index]).strip() for index, name in self._cells}
         values: dict[str, Any] = {}
         for name, text in raw.items():
             try:
@@ -448,7 +445,7 @@ class Rejects:
 
     def __init__(self, path: Path, source: Source) -> None:
         self._path = path
-        self._source = source
+        self.source = source
         self._file: IO[str] | None = None
         self._writer: Any = None
 
@@ -463,10 +460,10 @@ class Rejects:
     def write(self, line: Line, errors: Iterable[tuple[str, str]]) -> None:
         """Add a row; the file is made with the first."""
         if self._file is None:
-            self._file = self._path.open("w", encoding=self._source.encoding, errors="replace", newline="")
-            self._writer = csv.writer(self._file, delimiter=self._source.delimiter, lineterminator="\r\n")
-            self._writer.writerow([*self._source.headers, LINE_HEADER, ERRORS_HEADER])
-        width = len(self._source.headers)
+            self._file = self._path.open("w", encoding=self.source.encoding, errors="replace", newline="")
+            self._writer = csv.writer(self._file, delimiter=self.source.delimiter, lineterminator="\r\n")
+            self._writer.writerow([*self.source.headers, LINE_HEADER, ERRORS_HEADER])
+        width = len(self.source.headers)
         cells = [mask_national_ids(cell)[0] for cell in line.cells]
         cells += [""] * (width - len(cells))
         told = "; ".join(f"{column}: {code}" if column else code for column, code in errors)
@@ -542,7 +539,7 @@ class _Run:
             for external_id, _, line in rows:
                 if code := failed.get(external_id):
                     self.summary.unplaced[code] += 1
-                    self.refused.write(line, [(PARENT_CODE, code)])
+                    self.refused.write(line, [(self.refused.source.header_of[PARENT_CODE], code)])
 
     def _hang_below(self, pairs: list[tuple[str, str]]) -> dict[str, str]:
         return self._in_transaction(
@@ -567,7 +564,8 @@ class _Run:
     def _count(self, line: Line, account: ImportedAccount, masked: bool, written: Written) -> None:
         summary = self.summary
         if written.rejected:
-            self._reject(line, [("", written.outcome)])
+            column = self.refused.source.header_of["code"] if written.outcome == CODE_TAKEN else ""
+            self._reject(line, [(column, written.outcome)])
             return
         summary.created += written.outcome == CREATED
         summary.updated += written.outcome == UPDATED

@@ -113,10 +113,7 @@ def seed(
         units = _units(session, actor, now)
         user_ids = _people(session, actor, now, people, units)
         _members(session, actor, now, people, user_ids, territories)
-    if _import(db, tenant_id, customers, territories, say, on_import).created:
-        with _as_owner(config) as connection:
-            # Without statistics the first drain of all these records takes twenty times as long.
-            connection.execute(text("ANALYZE"))
+    _import(db, tenant_id, customers, territories, say, on_import)
     sql_name, sql_url = admit_sql_person(config, tenant_id)
     return World(code, tenant_id, people, user_ids, territories[STORY_TERRITORY], sql_url, sql_name)
 
@@ -219,7 +216,7 @@ def _import(
     territories: Mapping[str, UUID],
     say: Say,
     on_import: OnImport,
-) -> Summary:
+) -> None:
     """Read the customers in; a file that was read before changes nothing."""
     named = {region.name: territories[region.code] for top in TERRITORIES for region in (top, *top.children)}
     say("Importing the sample customers …")
@@ -232,7 +229,6 @@ def _import(
         f"{summary.rows} customers read: {summary.created} new, {summary.updated} changed,"
         f" {summary.rejected} refused, each with its reason."
     )
-    return summary
 
 
 def admit_sql_person(config: Config, tenant_id: UUID) -> tuple[str, str]:

@@ -111,11 +111,11 @@ def holds_record(scope: Scope) -> ColumnElement[bool]:
 
 
 def _joined(scope: Scope) -> ColumnElement[bool]:
-    loser = func.json_array_elements(Conflict.losers).column_valued("loser")
+    losers = func.json_array_elements(Conflict.losers).table_valued("value")
     return exists(
         select(literal(1))
-        .select_from(loser)
-        .where(loser.op("->>")("author_id") == str(scope.user_id))
+        .select_from(losers)
+        .where(losers.c.value.op("->>")("author_id") == str(scope.user_id))
         .correlate(Conflict)
     )
 

@@ -286,7 +286,7 @@ class TestParents:
         summary = read(world, write(file, row))
 
         assert (summary.created, summary.unplaced) == (1, {"parent_unknown": 1})
-        assert rejects(file)[0]["import_errors"] == "parent_code: parent_unknown"
+        assert rejects(file)[0]["import_errors"] == "상위거래처코드: parent_unknown"
         again = read(world, write(file, row, ROW | {"거래처코드": "C9", "상위거래처코드": ""}))
         assert (counts(again), dict(again.unplaced)) == ((1, 0, 1, 0), {})
         assert stored(world).parent_id == stored(world, "C9").id

@@ -143,6 +143,14 @@ class TestPatchAccount:
 
         assert (response.status_code, response.headers["ETag"], response.json["tier"]) == (200, '"2"', "A")
 
+    def test_answers_with_what_the_database_computed(self, world: World, rep: Person) -> None:
+        account_id = world.account()
+        before = rep.call("GET", f"{ACCOUNTS}/{account_id}").json["completeness"]
+
+        response = rep.call("PATCH", f"{ACCOUNTS}/{account_id}", {"tier": "A"}, **match(1))
+
+        assert response.json["completeness"] > before
+
     def test_refuses_a_stale_version(self, world: World, rep: Person) -> None:
         account_id = world.account()
         rep.call("PATCH", f"{ACCOUNTS}/{account_id}", {"tier": "A"}, **match(1))

@@ -1,0 +1,220 @@
+"""``GET /sync/schema`` names, for each shape, exactly what the bodies hold."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from app.core.clock import utc_now
+from app.core.db import Database
+from app.core.ids import new_id
+from app.sync_api.registry import BY_NAME
+from tests.world import Person, World
+
+Json = dict[str, Any]
+ROLES = ("rep", "technician", "manager", "admin", "partner")
+TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+    "null": (type(None),),
+}
+
+
+@pytest.fixture(scope="module")
+def world(served: Flask, pools: Database) -> World:
+    """A company with something of every entity, in the sight of everybody."""
+    return World(served, pools)
+
+
+@pytest.fixture(scope="module")
+def people(world: World) -> dict[str, Person]:
+    found = {role: world.person(role, world.region if role == "manager" else world.north) for role in ROLES}
+    fill(world, found)
+    for person in found.values():
+        person.sync()
+    return found
+
+
+def fill(world: World, people: dict[str, Person]) -> None:
+    account, other = (
+        world.account(legal_name="가람상사 주식회사", location=[37.5, 127.0]),
+        world.account(name="나래"),
+    )
+    contact = new_id()
+    world.insert("sites", id=new_id(), account_id=account, name="공장")
+    world.insert("contacts", id=contact, account_id=account, name="뷔람담")
+    world.insert("account_relations", id=new_id(), account_id=account, to_account_id=other, kind="supplies")
+    world.insert("account_contacts", id=new_id(), account_id=account, contact_id=contact, role="user")
+    world.insert(
+        "activities",
+        id=new_id(),
+        account_id=account,
+        author_id=people["rep"].id,
+        kind="call",
+        happened_at=utc_now(),
+    )
+    for role in ("rep", "technician", "manager", "admin"):
+        person, visit = people[role], new_id()
+        world.insert("visits", id=visit, account_id=account, assignee_id=person.id, planned_start=utc_now())
+        world.insert("visit_tasks", id=new_id(), visit_id=visit, title="설문", done_at=utc_now(), done=True)
+        world.insert(
+            "tasks", id=new_id(), account_id=account, assignee_id=person.id, title="견적", due_on=utc_now()
+        )
+        open_conflict(world, person, account)
+
+
+def open_conflict(world: World, person: Person, account: UUID) -> None:
+    person.sync()
+    edit = person.edit("account", account, {"legal_name": f"이름 {person.login}"})
+    world.sql(
+        "UPDATE accounts SET legal_name = :name WHERE tenant_id = :tenant AND id = :id",
+        id=account,
+        name=f"본사 {person.login}",
+    )
+    (verdict,) = person.sync(edit)
+    assert verdict["status"] == "conflict", verdict
+
+
+def document(person: Person) -> Json:
+    response = person.call("GET", "/api/v1/sync/schema")
+    assert response.status_code == 200
+    found: Json = response.json
+    return found
+
+
+class TestEveryShape:
+    @pytest.mark.parametrize("role", ROLES)
+    def test_gets_in_its_bodies_the_fields_that_its_document_names_and_in_their_order(
+        self, people: dict[str, Person], role: str
+    ) -> None:
+        person = people[role]
+        entities = document(person)["entities"]
+
+        held = {(entity, tuple(body)) for (entity, _), body in person.records.items()}
+
+        assert held
+        for entity, keys in held:
+            assert list(keys) == ["id", "version", *entities[entity]["fields"]], entity
+
+    @pytest.mark.parametrize("role", ROLES)
+    def test_is_named_no_entity_that_it_never_holds(self, people: dict[str, Person], role: str) -> None:
+        person = people[role]
+        named = set(document(person)["entities"])
+
+        held = {entity for entity, _ in person.records}
+
+        assert held <= named
+        # Partners have a shape of visits and tasks for the day when they get some, and open no conflicts yet.
+        assert named - held <= ({"visit", "task", "conflict"} if role == "partner" else set())
+
+    @pytest.mark.parametrize("role", ROLES)
+    def test_gets_values_of_the_types_that_its_document_names(
+        self, people: dict[str, Person], role: str
+    ) -> None:
+        person = people[role]
+        entities = document(person)["entities"]
+
+        for (entity, _), body in person.records.items():
+            schema = entities[entity]["json_schema"]
+            assert set(schema["required"]) == set(body)
+            for name, value in body.items():
+                assert fits(schema["properties"][name], value), (entity, name, value)
+
+    @pytest.mark.parametrize("role", ROLES)
+    def test_is_told_the_same_by_rest(self, people: dict[str, Person], role: str) -> None:
+        person = people[role]
+        paths = {
+            "account": "accounts",
+            "contact": "contacts",
+            "site": "sites",
+            "visit": "visits",
+            "task": "tasks",
+        }
+
+        for entity, path in paths.items():
+            mine = [body for (name, _), body in person.records.items() if name == entity]
+            for body in mine[:2]:
+                response = person.call("GET", f"/api/v1/{path}/{body['id']}")
+                assert response.status_code == 200, (entity, response.json)
+                assert response.json == body
+
+    @pytest.mark.parametrize("role", ROLES)
+    def test_that_may_not_see_a_field_is_not_told_that_there_is_one(
+        self, people: dict[str, Person], role: str
+    ) -> None:
+        person = people[role]
+        shape = {"rep": "sales", "technician": "service", "partner": "partner"}.get(role, "manager")
+        whole = json.dumps(document(person))
+
+        for name, one in BY_NAME.items():
+            mine = one.policy.shape_for(shape)
+            hidden = set(one.policy.fields) - set(one.policy.fields_of(mine) if mine else {})
+            if mine is None:
+                assert f'"{name}": ' not in whole
+            elif name == "account":
+                assert not [field for field in hidden if f'"{field}"' in whole]
+
+
+def fits(schema: Json, value: Any) -> bool:
+    """Whether *value* is of the schema's type; enough of JSON Schema for these documents."""
+    if not schema:
+        return True
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if not any(isinstance(value, TYPES[k]) and (k == "boolean" or type(value) is not bool) for k in kinds):
+        return False
+    if isinstance(value, list):
+        return all(fits(schema["items"], item) for item in value)
+    if isinstance(value, dict):
+        assert set(schema["required"]) <= set(value) <= set(schema["properties"])
+        return all(fits(schema["properties"][name], item) for name, item in value.items())
+    return True
+
+
+class TestTheDocument:
+    def test_names_operations_commands_and_steps_that_the_server_takes(
+        self, people: dict[str, Person]
+    ) -> None:
+        entities = document(people["rep"])["entities"]
+
+        assert entities["visit"]["operations"] == ["create", "update", "delete"]
+        assert "check_in" in entities["visit"]["commands"]
+        assert entities["visit"]["states"]["steps"]["check_in"] == {
+            "from": ["en_route", "planned"],
+            "to": "checked_in",
+        }
+        assert entities["activity"]["operations"] == ["create"]
+        assert entities["activity"]["append_only"]
+        assert entities["user"]["operations"] == []
+        assert entities["conflict"]["commands"] == ["resolve"]
+
+    def test_names_every_command_of_the_registry(self, people: dict[str, Person]) -> None:
+        for name, entity in document(people["manager"])["entities"].items():
+            assert set(entity["commands"]) == set(BY_NAME[name].commands)
+            steps = set(entity["states"]["steps"]) if entity["states"] else set()
+            assert steps <= set(entity["commands"])
+
+    def test_says_which_fields_need_their_base(self, people: dict[str, Person]) -> None:
+        fields = document(people["rep"])["entities"]["account"]["fields"]
+
+        assert {n for n, f in fields.items() if f["needs_base"]} == {"kinds", "tags", "notes"}
+        assert fields["legal_name"]["merge"] == "ask"
+
+    def test_names_limits_and_windows(self, people: dict[str, Person]) -> None:
+        found = document(people["rep"])
+
+        assert found["limits"]["mutations"] == 500
+        assert found["limits"]["records"] == {"default": 2_000, "most": 10_000}
+        assert found["windows"] == {
+            "visit_days_back": 3,
+            "visit_days_ahead": 14,
+            "keep_acknowledged_days": 7,
+        }
+
+    def test_is_for_those_who_are_logged_in(self, world: World) -> None:
+        assert world.app.test_client().get("/api/v1/sync/schema").status_code == 401
