@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from app.core.db import Database, set_writer
 from app.core.errors import Unavailable
 from app.core.scope import Actor
+from app.http.transaction import note_access
 from app.sync_api.metrics import MUTATIONS, VERDICTS
 from app.sync_api.rooms import RoomVerbs, is_transient
 from app.sync_api.synced import Synced
@@ -38,6 +39,9 @@ from sync.wire import Mutation
 TRIES = 5
 BOOKKEEPING = timedelta(seconds=60)
 """How stale a device's row may be when nothing else is to be written."""
+
+PERSONAL = ("account", "contact", "visit", "activity", "task", "conflict")
+"""Entities whose reading is written down in the access log."""
 
 ActorOf = Callable[[Session], Actor]
 
@@ -123,7 +127,7 @@ class Exchange:
                     records = self._records(connection, session, actor, pushed.verdicts)
                     break
             self._drain(who, *due)
-        self._keep(who, request, device, page)
+        self._keep(who, actor, request, device, page)
         directives = (["rebase"] if page.rebase else []) + (["reauth"] if pushed.cloned else [])
         return _json(pushed.verdicts, records, page, encode(page.cursor, self.key), self.clock(), directives)
 
@@ -237,18 +241,23 @@ class Exchange:
             found |= {(name, row[0]): row[1] for row in rows}
         return found
 
-    def _keep(self, who: Identity, request: SyncRequest, device: _DeviceRow, page: Page) -> None:
-        """Keep the subscription set that the cursor names, and what the device tells of itself."""
+    def _keep(
+        self, who: Identity, actor: Actor, request: SyncRequest, device: _DeviceRow, page: Page
+    ) -> None:
+        """Keep the subscription set that the cursor names, what the device tells of itself, and whose data it got."""
+        shown = Counter(row.entity for row in page.changes if row.entity in PERSONAL)
         with self.db.app.connect() as connection:
             known = device.known == request.told
             now = self.clock()
             fresh = device.last_sync_at is not None and now - device.last_sync_at < BOOKKEEPING
-            if known and fresh and request.cursor is not None and not page.rebase and not page.new_set:
+            if known and fresh and not shown and request.cursor is not None and not page.new_set:
                 return
             with connection.begin(), Session(connection) as session:
                 set_writer(session, who.tenant_id, user_id=who.user_id, device_id=who.device_id)
                 keep_set(connection, who.tenant_id, page.channels)
                 _note_sync(connection, who, request, now)
+                for entity, count in sorted(shown.items()):
+                    note_access(session, actor, entity, None, "sync", count=count)
 
 
 def _device_row(connection: Connection, who: Identity) -> _DeviceRow:
@@ -313,7 +322,7 @@ def _json(
         "true" if page.has_more else "false",
         ',"server_time":"',
         now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        '","events":"/api/v1/sync/events","directives":',
+        '","events":null,"directives":',
         orjson.dumps(list(directives)).decode(),
         "}",
     ]

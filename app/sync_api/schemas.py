@@ -91,5 +91,9 @@ class SyncAnswerSchema(WireSchema):
     cursor = Text(max=2000, metadata={"example": "AXsi…"})
     has_more = Boolean(metadata={"description": "False: the device equals one snapshot of its scope"})
     server_time = Time()
-    events = Text(max=2000, metadata={"example": "/api/v1/sync/events"})
+    events = Text(
+        max=200,
+        allow_none=True,
+        metadata={"example": None, "description": "Address of the live pings, once they are served"},
+    )
     directives = ListOf(Text(max=20), metadata={"example": []})
