@@ -48,11 +48,14 @@ test-more: $(VENV)/.ready-dev ## run the heavier suites too: long simulations, o
 	@$(PY) -m pytest -m more $(ARGS) || [ $$? = 5 ] # 5: there are none
 
 check: $(VENV)/.ready-dev ## format, lint, types, imports, drift of migrations and of the API document
-	@echo "== ruff format" && $(VENV)/bin/ruff format --check .
-	@echo "== ruff check" && $(VENV)/bin/ruff check .
-	@echo "== mypy" && $(VENV)/bin/mypy
-	@echo "== lint-imports" && $(VENV)/bin/lint-imports
-	@echo "== openapi.json, migrations, links" && $(PY) -m pytest -q tests/openapi tests/migrations tests/test_house.py
+	@status=0; \
+	say() { echo "== $$*"; "$$@" || status=1; }; \
+	say $(VENV)/bin/ruff format --check --output-format concise .; \
+	say $(VENV)/bin/ruff check --output-format concise .; \
+	say $(VENV)/bin/mypy; \
+	say $(VENV)/bin/lint-imports --no-logo; \
+	say $(PY) -m pytest -q tests/openapi tests/migrations tests/test_house.py; \
+	exit $$status
 
 bench: $(VENV)/.ready-dev ## run the benchmarks beside their baselines
 	@exec $(PY) -m benchmarks $(ARGS)

@@ -52,7 +52,9 @@ class Config:
             database_engine_url=environ["DATABASE_ENGINE_URL"],
             database_owner_url=environ["DATABASE_OWNER_URL"],
             secret_key=_strong(environ["FIELDMERGE_SECRET_KEY"]),
-            cors_origins=tuple(o.strip() for o in environ.get("FIELDMERGE_CORS_ORIGINS", "").split(",") if o.strip()),
+            cors_origins=tuple(
+                o.strip() for o in environ.get("FIELDMERGE_CORS_ORIGINS", "").split(",") if o.strip()
+            ),
             pool_size=_whole(environ, "FIELDMERGE_POOL_SIZE", 10),
             unsafe_durability=environ.get("FIELDMERGE_UNSAFE_DURABILITY") == "for-tests-only",
             pooled=environ.get("FIELDMERGE_PGBOUNCER") == "1",

@@ -28,27 +28,31 @@ ask() { # ask TOKEN PATH [curl's options]: one request, with JSON both ways
   curl -sS --fail-with-body -H "Authorization: Bearer $token" -H 'Content-Type: application/json' "$API$path" "$@"
 }
 
-# --- First sync: no cursor. Everything that Mina's phone may hold comes in pages until has_more is false.
+# --- First sync: no cursor. Everything that Mina's phone may hold comes in pages, until has_more is false.
 ask "$PHONE" /sync -d '{"schema_version": 1, "cursor": null, "limit": 10000}' > first.json
 it '"{} records, more: {}".format(len(it["changes"]), it["has_more"])' < first.json
-CURSOR=$(it 'it["cursor"]' < first.json)
-CUSTOMER='next(c for c in it["changes"] if c["entity"] == "account"
-  and c["record"]["legal_name"] and not c["record"]["last_visited_at"])'
-ID=$(it "$CUSTOMER"'["id"]' < first.json)
-VERSION=$(it "$CUSTOMER"'["version"]' < first.json)
-LEGAL_NAME=$(it "$CUSTOMER"'["record"]["legal_name"]' < first.json)
+TERRITORY=$(it 'next(c["id"] for c in it["changes"] if c["entity"] == "territory")' < first.json)
+
+# --- A new customer, made on the phone. Id and mutation id are minted there; n counts what the phone has done.
+uuid() { python3 -c 'import uuid; print(uuid.uuid4())'; }
+now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
+CUSTOMER=$(uuid)
+ask "$PHONE" /sync -d '{"schema_version": 1, "cursor": "'"$(it 'it["cursor"]' < first.json)"'", "mutations": [
+  {"id": "'"$(uuid)"'", "n": 1, "entity": "account", "record_id": "'"$CUSTOMER"'", "op": "create",
+   "fields": {"name": "가람상사", "legal_name": "(주)가람", "territory_id": "'"$TERRITORY"'"},
+   "occurred_at": "'"$(now)"'", "age_ms": 60000}]}' > made.json
+it 'it["verdicts"][0]["status"], it["verdicts"][0]["version"]' < made.json
 
 # --- Mina loses the network. Meanwhile the office changes the customer's legal name.
-ask "$DESK" "/accounts/$ID" -X PATCH -H "If-Match: \"$VERSION\"" -d '{"legal_name": "'"$LEGAL_NAME"' 홀딩스"}' > office.json
+ask "$DESK" "/accounts/$CUSTOMER" -X PATCH -H 'If-Match: "1"' -d '{"legal_name": "(주)가람홀딩스"}' > office.json
 
-# --- Offline, Mina has changed the legal name as well, and the phone number. Back in the network she pushes
-#     both, with the version and the value that she saw; the answer has verdicts and what else is new.
-uuid() { python3 -c 'import uuid; print(uuid.uuid4())'; }
-ask "$PHONE" /sync -d '{"schema_version": 1, "cursor": "'"$CURSOR"'", "mutations": [
-  {"id": "'"$(uuid)"'", "n": 1, "entity": "account", "record_id": "'"$ID"'", "op": "update",
-   "base_version": '"$VERSION"', "base": {"legal_name": "'"$LEGAL_NAME"'"},
-   "fields": {"legal_name": "'"$LEGAL_NAME"' 그룹", "phone": "+82-2-555-0100"},
-   "occurred_at": "'"$(date -u +%Y-%m-%dT%H:%M:%SZ)"'", "age_ms": 60000}]}' > pushed.json
+# --- Offline, Mina has changed the legal name as well, and added a phone number. Back in the network she pushes
+#     both, with the version and the value that she saw; the answer has verdicts, and what else is new.
+ask "$PHONE" /sync -d '{"schema_version": 1, "cursor": "'"$(it 'it["cursor"]' < made.json)"'", "mutations": [
+  {"id": "'"$(uuid)"'", "n": 2, "entity": "account", "record_id": "'"$CUSTOMER"'", "op": "update",
+   "base_version": 1, "base": {"legal_name": "(주)가람", "phone": null},
+   "fields": {"legal_name": "(주)가람그룹", "phone": "+82-2-555-0100"},
+   "occurred_at": "'"$(now)"'", "age_ms": 30000}]}' > pushed.json
 it 'it["verdicts"][0]["status"], it["verdicts"][0]["fields"]' < pushed.json
 
 # --- The phone number was merged; a legal name is for a person to decide. The conflict inbox has all three.
@@ -61,7 +65,7 @@ it '{side: it[side] for side in ("base", "mine", "theirs")}' < conflict.json
 ask "$DESK" "/conflicts/$CONFLICT/resolution" -H "If-Match: \"$(it 'it["version"]' < conflict.json)\"" \
   -d '{"choice": "theirs", "reason": "등기부 확인"}' | it 'it["state"], it["choice"], it["reason"]'
 
-# --- The history of the customer: who, what, when it happened, on which device. What lost stays, with its winner.
-ask "$DESK" "/accounts/$ID/history" | it '"\n".join("{} {}: {}".format(
+# --- The history of the customer: who, what, when it happened, on which device.
+ask "$DESK" "/accounts/$CUSTOMER/history" | it '"\n".join("{} {}: {}".format(
   e["occurred_at"] or e["recorded_at"], e["actor"]["name"],
   [(f["field"], f["new"], f["outcome"]) for f in e["fields"]][:2]) for e in it["items"])'

@@ -28,7 +28,9 @@ def run() -> None:
     """Apply what is missing in one transaction per migration, one runner at a time."""
     engine = create_engine(sqlalchemy_url(settings.database_owner_url), poolclass=pool.NullPool)
     with engine.connect() as connection:
-        connection.exec_driver_sql("SELECT pg_advisory_lock(7366401)")  # one runner at a time; ends with the connection
+        connection.exec_driver_sql(
+            "SELECT pg_advisory_lock(7366401)"
+        )  # one runner at a time; ends with the connection
         connection.commit()
         context.configure(
             connection=connection,

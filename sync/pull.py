@@ -60,7 +60,13 @@ class Reader(Protocol):
         """Whether that drain happened in this life of the database."""
 
     def delta(
-        self, channels: Sequence[Channel], *, after: int, changes_after: int, gone_after: int | None, limit: int
+        self,
+        channels: Sequence[Channel],
+        *,
+        after: int,
+        changes_after: int,
+        gone_after: int | None,
+        limit: int,
     ) -> list[FeedRow]:
         """Rows of all *channels* by position: live ones above ``changes_after``, gone ones above
         ``gone_after`` (None: none at all), all above ``after``."""
@@ -359,7 +365,9 @@ class _Run:
             at, done = walk.at, False
             while not self.full and not done:
                 wanted = self._fetch()
-                rows = self.reader.walk((walk.bucket, walk.shape), after=at, gone_after=walk.until, limit=wanted)
+                rows = self.reader.walk(
+                    (walk.bucket, walk.shape), after=at, gone_after=walk.until, limit=wanted
+                )
                 done = len(rows) < wanted
                 for row in rows:
                     if row.gone is not None:

@@ -38,7 +38,9 @@ class Registry:
             _check_shapes(entity)
 
     @classmethod
-    def of(cls, entities: Iterable[SyncEntity], subscriptions_sql: str, shape_classes: Mapping[str, str]) -> Self:
+    def of(
+        cls, entities: Iterable[SyncEntity], subscriptions_sql: str, shape_classes: Mapping[str, str]
+    ) -> Self:
         """Make a registry; raises RegistryInvalid."""
         return cls(tuple(entities), subscriptions_sql, shape_classes)
 
@@ -57,7 +59,8 @@ class Registry:
     @cached_property
     def _shapes(self) -> dict[str, tuple[str, ...]]:
         found = {
-            cls: sorted({s for e in self.entities if (s := e.shape_for(cls)) is not None}) for cls in ALL_CLASSES
+            cls: sorted({s for e in self.entities if (s := e.shape_for(cls)) is not None})
+            for cls in ALL_CLASSES
         }
         return {cls: tuple(shapes) for cls, shapes in found.items()}
 

@@ -8,8 +8,9 @@ from sync.policy import Field, Kind, SyncEntity
 def body_sql(entity: SyncEntity, shape: str, alias: str = "t") -> str:
     """An expression over *alias* (a row of the entity's table) that gives the body in *shape*."""
     pairs = [f"""'{{"id":"' || {alias}.id || '","version":' || {alias}.version"""]
-    pairs += [f"""',"{name}":' || {_value(name, f, alias, shape)}"""
-        for name, f in entity.fields_of(shape).items()]
+    pairs += [
+        f"""',"{name}":' || {_value(name, f, alias, shape)}""" for name, f in entity.fields_of(shape).items()
+    ]
     return "(" + " || ".join(pairs) + " || '}')"
 
 
@@ -30,11 +31,12 @@ def _value(name: str, field: Field, alias: str, shape: str) -> str:
 
 def _rows(field: Field, alias: str) -> str:
     cells = """'{"id":"' || p.id || '"'""" + "".join(
-        f""" || ',"{name}":' || {_column(f"p.{f.column or name}", f.kind)}""" for name, f in field.rows.items()
+        f""" || ',"{name}":' || {_column(f"p.{f.column or name}", f.kind)}"""
+        for name, f in field.rows.items()
     )
     order = "p.position, p.id" if "position" in field.rows else "p.id"
     return (
-        f"'[' || coalesce((SELECT string_agg({cells} || '}}', ',' ORDER BY {order}) FROM {field.table} p"
+        f"'[' || coalesce((SELECT string_agg({cells} || '}}', ',' ORDER BY {order}) FROM {field.table} p"  # noqa: S608  (names from the declarations)
         f" WHERE p.tenant_id = {alias}.tenant_id AND p.{field.root} = {alias}.id), '') || ']'"
     )
 

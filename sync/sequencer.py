@@ -71,7 +71,9 @@ def drain(
     """
     for careful in (False, True):
         try:
-            return _drain_once(engine, registry, tenant_id, now, lock_timeout_ms, statement_timeout_ms, careful)
+            return _drain_once(
+                engine, registry, tenant_id, now, lock_timeout_ms, statement_timeout_ms, careful
+            )
         except Exception as error:
             if sqlstate_of(error) == "55P03":  # lock_not_available
                 return None
@@ -201,7 +203,9 @@ class _Run:
         lost = self.store.rows_without_ledger_delete(entity, sorted(rendered))
         for record_id in sorted(lost):
             self.alarms.append((entity.name, record_id))
-            self.store.alarm("mark_without_row", entity.name, record_id, "a mark has no row and the ledger no delete")
+            self.store.alarm(
+                "mark_without_row", entity.name, record_id, "a mark has no row and the ledger no delete"
+            )
         if rendered - lost:
             self.position += self.store.write(entity, sorted(rendered - lost), self.now, self.position)
         return moved - lost
@@ -238,7 +242,9 @@ def _find_poison(
     return found
 
 
-def _halve(run: _Run, entity: SyncEntity, touched: set[UUID], weak: set[UUID]) -> Iterator[tuple[UUID, Reason]]:
+def _halve(
+    run: _Run, entity: SyncEntity, touched: set[UUID], weak: set[UUID]
+) -> Iterator[tuple[UUID, Reason]]:
     ids = sorted(touched | weak)
     reason = run.store.failure(lambda: run.write(entity, touched, weak)) if ids else None
     if reason is None:

@@ -98,7 +98,9 @@ class Person:
             "occurred_at": wire(utc_now()),
         } | parts
 
-    def edit(self, entity: str, record_id: UUID | str, fields: Mapping[str, Any], **parts: Any) -> dict[str, Any]:
+    def edit(
+        self, entity: str, record_id: UUID | str, fields: Mapping[str, Any], **parts: Any
+    ) -> dict[str, Any]:
         """An update based on what the phone holds."""
         held = self.records[entity, str(record_id)]
         base = {name: held.get(name) for name in fields}
@@ -227,7 +229,9 @@ class World:
         columns = ", ".join(["tenant_id", *values])
         marks = ", ".join([":tenant_id", *(f":{n}" for n in values)])
         with self.session() as session:
-            session.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({marks})"), {"tenant_id": self.id} | values)
+            session.execute(
+                text(f"INSERT INTO {table} ({columns}) VALUES ({marks})"), {"tenant_id": self.id} | values
+            )
 
     def sql(self, statement: str, **values: Any) -> Any:
         """One committed statement of the app role, with ``:tenant``."""

@@ -70,8 +70,12 @@ class SyncedRow(TenantRow):
     version: Mapped[int] = mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
     created_by: Mapped[UUID | None] = mapped_column(server_default=FetchedValue())
-    updated_at: Mapped[datetime] = mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())
-    updated_by: Mapped[UUID | None] = mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())
+    updated_at: Mapped[datetime] = mapped_column(
+        server_default=FetchedValue(), server_onupdate=FetchedValue()
+    )
+    updated_by: Mapped[UUID | None] = mapped_column(
+        server_default=FetchedValue(), server_onupdate=FetchedValue()
+    )
     deleted_at: Mapped[datetime | None]
     stamps: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=FetchedValue(), deferred=True)
 
@@ -122,7 +126,8 @@ class Database:
             pool_size=2,
             max_overflow=2,
             pool_timeout=5,
-            connect_args={"application_name": "fieldmerge-engine"},
+            # Never prepared: a plan made for one mark on small tables, kept, took minutes for an import's.
+            connect_args={"application_name": "fieldmerge-engine", "prepare_threshold": None},
         )
         self._session = sessionmaker(self.app, expire_on_commit=False)
 

@@ -88,8 +88,12 @@ class Actor:
 
 
 # Light tables, so that core needs no room: only the columns that decide scope.
-_visits = table("visits", *(column(c) for c in ("tenant_id", "account_id", "assignee_id", "planned_start", "deleted_at")))
-_accounts = table("accounts", *(column(c) for c in ("tenant_id", "id", "territory_id", "owner_id", "deleted_at")))
+_visits = table(
+    "visits", *(column(c) for c in ("tenant_id", "account_id", "assignee_id", "planned_start", "deleted_at"))
+)
+_accounts = table(
+    "accounts", *(column(c) for c in ("tenant_id", "id", "territory_id", "owner_id", "deleted_at"))
+)
 
 
 def sees_account(scope: Scope, accounts: FromClause | Any) -> ColumnElement[bool]:

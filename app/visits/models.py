@@ -179,4 +179,6 @@ class VisitTask(TenantRow, Base):
     done: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     done_at: Mapped[datetime | None]
     result: Mapped[str | None]
-    stamps: Mapped[dict[str, Any]] = deferred(mapped_column(JSONB, nullable=False, server_default=FetchedValue()))
+    stamps: Mapped[dict[str, Any]] = deferred(
+        mapped_column(JSONB, nullable=False, server_default=FetchedValue())
+    )

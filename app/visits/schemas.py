@@ -82,7 +82,10 @@ class VisitSchema(WireSchema):
     checked_out_location = Point(dump_only=True, allow_none=True)
     distance_m = Integer(dump_only=True, allow_none=True, metadata={"example": 35})
     geo_verdict = Choice(
-        GeoVerdict, dump_only=True, allow_none=True, metadata={"description": "outside and suspect ask for a geo_reason"}
+        GeoVerdict,
+        dump_only=True,
+        allow_none=True,
+        metadata={"description": "outside and suspect ask for a geo_reason"},
     )
     geo_reason = _text(LINE_MAX, "정문이 아닌 후문 주차장")
     duration_min = Integer(dump_only=True, allow_none=True, metadata={"example": 42})

@@ -448,6 +448,23 @@ BEGIN
                                (whole ->> 'account_id')::uuid, old, new, is_app);
 END $$;
 
+-- Statistics for tables that have more than doubled since they were last analysed: autovacuum comes up to a
+-- minute later, and until then the planner takes the rows of an import for a handful and loops over them.
+-- Belongs to the owner, who alone may analyse; the sequencer calls it before a large drain.
+CREATE FUNCTION sync_analyze_grown() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    grown regclass;
+BEGIN
+    FOR grown IN
+        SELECT c.oid FROM pg_class c
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+          AND pg_relation_size(c.oid) / current_setting('block_size')::integer > 2 * c.relpages + 8
+    LOOP
+        EXECUTE format('ANALYZE (SKIP_LOCKED) %s', grown);
+    END LOOP;
+END $$;
+
 CREATE FUNCTION sync_refuse_truncate() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -598,7 +615,11 @@ def upgrade() -> None:
     op.execute(f"CREATE SCHEMA sync_locks AUTHORIZATION {quoted['engine']}")
     op.execute(TABLES)
     op.execute(FUNCTIONS.format(app=roles["app"]))
-    op.execute(INSTALLERS.replace("{engine}", quoted["engine"]).replace("{app}", quoted["app"]).replace("{sql}", quoted["sql"]))
+    op.execute(
+        INSTALLERS.replace("{engine}", quoted["engine"])
+        .replace("{app}", quoted["app"])
+        .replace("{sql}", quoted["sql"])
+    )
     for function in DEFINERS:
         op.execute(f"ALTER FUNCTION {function} OWNER TO {quoted['engine']}")
     # They run as the engine and take what to write from the arguments of the trigger: whoever could put
@@ -607,6 +628,8 @@ def upgrade() -> None:
         op.execute(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
         op.execute(f"GRANT EXECUTE ON FUNCTION {function} TO CURRENT_USER")
     op.execute("REVOKE ALL ON FUNCTION sync_open_tenant(uuid) FROM PUBLIC")
+    op.execute("REVOKE ALL ON FUNCTION sync_analyze_grown() FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION sync_analyze_grown() TO {quoted['engine']}")
     op.execute(
         "REVOKE ALL ON FUNCTION sync_record_change(uuid, text, uuid, integer, text, text, uuid, uuid, jsonb, jsonb, boolean) FROM PUBLIC"
     )

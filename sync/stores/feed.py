@@ -49,14 +49,17 @@ class FeedReader:
         """How many marks wait, counted up to *at_most*."""
         return int(
             self._run(
-                "SELECT count(*) FROM (SELECT 1 FROM sync_pending WHERE tenant_id = :tenant LIMIT :n) AS m", n=at_most
+                # In the order of its index, else another company's backlog would be read through.
+                "SELECT count(*) FROM (SELECT 1 FROM sync_pending WHERE tenant_id = :tenant ORDER BY id LIMIT :n) AS m",
+                n=at_most,
             ).scalar_one()
         )
 
     def buckets(self, user_id: UUID) -> tuple[frozenset[str], frozenset[str]]:
         """Drained and live subscriptions of a user."""
         rows = self._run(
-            "SELECT bucket FROM sync_subscriptions WHERE tenant_id = :tenant AND user_id = :user", user=user_id
+            "SELECT bucket FROM sync_subscriptions WHERE tenant_id = :tenant AND user_id = :user",
+            user=user_id,
         )
         return frozenset(row[0] for row in rows), self.live
 
@@ -78,7 +81,13 @@ class FeedReader:
         )
 
     def delta(
-        self, channels: Sequence[Channel], *, after: int, changes_after: int, gone_after: int | None, limit: int
+        self,
+        channels: Sequence[Channel],
+        *,
+        after: int,
+        changes_after: int,
+        gone_after: int | None,
+        limit: int,
     ) -> list[FeedRow]:
         """Rows of all channels by position; one index range per channel, merged."""
         if not channels:
@@ -93,7 +102,7 @@ class FeedReader:
                        OR (f.gone IS NOT NULL AND f.position > :gone_after))
                 ORDER BY f.position LIMIT :limit) AS f
             ORDER BY f.position LIMIT :limit
-            """,
+            """,  # noqa: S608  (ROW is a constant)
             buckets=[c[0] for c in channels],
             shapes=[c[1] for c in channels],
             after=after,
@@ -106,7 +115,7 @@ class FeedReader:
     def walk(self, channel: Channel, *, after: int, gone_after: int, limit: int) -> list[FeedRow]:
         """Rows of one channel by position; ``gone`` marks only above ``gone_after``."""
         rows = self._run(
-            f"SELECT {ROW} FROM sync_feed WHERE tenant_id = :tenant AND bucket = :bucket AND shape = :shape"
+            f"SELECT {ROW} FROM sync_feed WHERE tenant_id = :tenant AND bucket = :bucket AND shape = :shape"  # noqa: S608
             " AND position > :after AND (gone IS NULL OR position > :gone_after) ORDER BY position LIMIT :limit",
             bucket=channel[0],
             shape=channel[1],

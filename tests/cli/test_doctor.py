@@ -15,8 +15,8 @@ from app.core.ids import new_id
 from app.doctor import backlog, roles, schema, server
 from app.doctor.examination import StartRefused, refuse_unsafe_start
 from app.doctor.finding import Check, Finding, connect, connected
-from tests.cli.conftest import Run, flask_command
-from tests.servers import empty_database
+from tests.cli.conftest import Run, flask_command, variables_of
+from tests.servers import empty_database, migrated_database
 from tests.world import World
 
 
@@ -54,8 +54,9 @@ def lossy(config: Config) -> Config:
 
 
 class TestCommand:
-    def test_finds_nothing_wrong_but_the_durability_of_tests(self, flask: Run) -> None:
-        done = flask("doctor")
+    def test_finds_nothing_wrong_but_the_durability_of_tests(self) -> None:
+        with migrated_database() as config:
+            done = flask_command("doctor", env=variables_of(config))
 
         bad = [line for line in done.output.splitlines() if "✗" in line]
         assert [line for line in bad if "power cut" not in line and "✗." not in line] == []

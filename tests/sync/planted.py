@@ -30,8 +30,11 @@ def one_mark_for_all(config: Config) -> Iterator[None]:
         ).fetchall()
         assert rows
         for (definition,) in rows:
-            tolerant = re.sub(r"(INSERT INTO sync_pending[^;$]*?)\s*(;|\$function\$)", r"\1 ON CONFLICT DO NOTHING\2",
-                              definition)
+            tolerant = re.sub(
+                r"(INSERT INTO sync_pending[^;$]*?)\s*(;|\$function\$)",
+                r"\1 ON CONFLICT DO NOTHING\2",
+                definition,
+            )
             assert tolerant != definition
             owner.execute(tolerant)
         owner.execute("CREATE UNIQUE INDEX planted ON sync_pending (tenant_id, entity, record_id)")
@@ -82,7 +85,9 @@ def positions_of_the_writers(_: Config) -> Iterator[None]:
     drains: dict[int, tuple[dict[tuple[str, UUID], int], list[int]]] = {}
 
     def numbered_marks(store: FeedStore) -> Any:
-        rows = store._run("SELECT id, entity, record_id FROM sync_pending WHERE tenant_id = :tenant ORDER BY id").all()
+        rows = store._run(
+            "SELECT id, entity, record_id FROM sync_pending WHERE tenant_id = :tenant ORDER BY id"
+        ).all()
         drains[id(store)] = ({(row[1], row[2]): row[0] for row in rows}, [])
         return marks(store)
 
@@ -101,7 +106,9 @@ def positions_of_the_writers(_: Config) -> Iterator[None]:
 
     def finish(store: FeedStore, mark_ids: Sequence[int], start: int, position: int) -> None:
         _, used = drains.pop(id(store))
-        store._run("DELETE FROM sync_pending WHERE tenant_id = :tenant AND id = ANY(:ids)", ids=list(mark_ids))
+        store._run(
+            "DELETE FROM sync_pending WHERE tenant_id = :tenant AND id = ANY(:ids)", ids=list(mark_ids)
+        )
         store._run(
             "UPDATE sync_heads SET position = greatest(position, :head) WHERE tenant_id = :tenant",
             head=max(used, default=0),

@@ -1,6 +1,7 @@
 """Every committed SQL write to a synced table reaches the ledger and the marks, whoever made it."""
 
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,8 @@ def ledger(world: World, record_id: UUID) -> list[Change]:
 def marks(world: World, record_id: UUID) -> int:
     """How many marks of the record wait."""
     rows = world.engine_sql(
-        "SELECT count(*) FROM sync_pending WHERE tenant_id = :tenant AND record_id = :id AND NOT weak", id=record_id
+        "SELECT count(*) FROM sync_pending WHERE tenant_id = :tenant AND record_id = :id AND NOT weak",
+        id=record_id,
     )
     return int(rows[0][0])
 
@@ -60,7 +62,9 @@ def version(world: World, table: str, record_id: UUID) -> int:
 
 
 def rename(world: World, account: UUID, name: str) -> None:
-    world.sql("UPDATE accounts SET name = :name WHERE tenant_id = :tenant AND id = :id", name=name, id=account)
+    world.sql(
+        "UPDATE accounts SET name = :name WHERE tenant_id = :tenant AND id = :id", name=name, id=account
+    )
 
 
 @pytest.fixture
@@ -145,9 +149,13 @@ class TestTriggers:
             " WHERE tgname IN ('sync_before', 'sync_after', 'sync_truncate')"
         )
 
-        by_table = {table: {r[1] for r in rows if r[0] == table and r[2] == "A"} for table in {r[0] for r in rows}}
+        by_table = {
+            table: {r[1] for r in rows if r[0] == table and r[2] == "A"} for table in {r[0] for r in rows}
+        }
         assert all(len(names) == 3 for names in by_table.values()), by_table
-        assert {"accounts", "visits", "visit_tasks", "contacts", "tasks", "conflicts", "users"} <= set(by_table)
+        assert {"accounts", "visits", "visit_tasks", "contacts", "tasks", "conflicts", "users"} <= set(
+            by_table
+        )
 
     def test_capture_what_a_replica_role_writes(self, world: World, migrated: Config) -> None:
         account = world.account()
@@ -177,7 +185,8 @@ class TestTriggers:
         with world.session() as session:
             session.execute(text("SET LOCAL timezone = 'Asia/Seoul'"))
             session.execute(
-                text("UPDATE visits SET planned_end = '2026-11-21T18:00:00+09:00' WHERE id = :id"), {"id": visit_id}
+                text("UPDATE visits SET planned_end = '2026-11-21T18:00:00+09:00' WHERE id = :id"),
+                {"id": visit_id},
             )
 
         assert ledger(world, visit_id)[-1].new == {"planned_end": "2026-11-21T09:00:00+00:00"}
@@ -201,7 +210,10 @@ class TestTriggers:
 class TestRefusal:
     @pytest.mark.parametrize("table", ["accounts", "visits", "visit_tasks", "users"])
     def test_meets_a_truncate_of_a_synced_table(self, world: World, table: str) -> None:
-        with world.psql() as owner, pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="truncated"):
+        with (
+            world.psql() as owner,
+            pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="truncated"),
+        ):
             owner.execute(f"TRUNCATE {table} CASCADE")
 
     @pytest.mark.parametrize("column", ["id", "tenant_id"])
@@ -225,7 +237,9 @@ class TestUpdateOfNothing:
 
         world.sql("UPDATE accounts SET name = name, tags = tags, phone = NULL WHERE id = :id", id=account)
 
-        assert world.sql("SELECT version, updated_at, stamps FROM accounts WHERE id = :id", id=account) == before
+        assert (
+            world.sql("SELECT version, updated_at, stamps FROM accounts WHERE id = :id", id=account) == before
+        )
         assert len(ledger(world, account)) == 1
         assert marks(world, account) == 1
 
@@ -247,14 +261,19 @@ class TestUpdateOfNothing:
             id=account,
         )
 
-        row = world.sql("SELECT version, updated_at > now() - interval '1 minute', created_by FROM accounts"
-                        " WHERE id = :id", id=account)
+        row = world.sql(
+            "SELECT version, updated_at > now() - interval '1 minute', created_by FROM accounts"
+            " WHERE id = :id",
+            id=account,
+        )
         assert tuple(row[0]) == (1, True, None)
 
     def test_in_derived_columns_alone_is_none(self, world: World) -> None:
         person = world.person("rep", world.north)
 
-        world.sql("UPDATE users SET password_hash = 'x', must_change_password = true WHERE id = :id", id=person.id)
+        world.sql(
+            "UPDATE users SET password_hash = 'x', must_change_password = true WHERE id = :id", id=person.id
+        )
 
         assert version(world, "users", person.id) == 1
 
@@ -265,7 +284,9 @@ class TestVersion:
 
         with world.session() as session:
             for name in ("하나", "둘", "셋"):
-                session.execute(text("UPDATE accounts SET name = :n WHERE id = :id"), {"n": name, "id": account})
+                session.execute(
+                    text("UPDATE accounts SET name = :n WHERE id = :id"), {"n": name, "id": account}
+                )
 
         assert [change.version for change in ledger(world, account)] == [1, 2, 2, 2]
         assert version(world, "accounts", account) == 2
@@ -318,12 +339,18 @@ class TestVersion:
         with world.session() as session:
             for title in ("하나", "둘"):
                 session.execute(
-                    text("INSERT INTO visit_tasks (tenant_id, id, visit_id, title) VALUES (:t, :id, :v, :title)"),
+                    text(
+                        "INSERT INTO visit_tasks (tenant_id, id, visit_id, title) VALUES (:t, :id, :v, :title)"
+                    ),
                     {"t": world.id, "id": new_id(), "v": visit, "title": title},
                 )
             session.execute(text("UPDATE visits SET outcome = '견적' WHERE id = :id"), {"id": visit})
 
-        assert [(c.version, c.part) for c in ledger(world, visit)[1:]] == [(2, "tasks"), (2, "tasks"), (2, None)]
+        assert [(c.version, c.part) for c in ledger(world, visit)[1:]] == [
+            (2, "tasks"),
+            (2, "tasks"),
+            (2, None),
+        ]
         assert version(world, "visits", visit) == 2
 
     def test_rises_once_when_parts_go_with_their_record(self, world: World, visit: UUID) -> None:
@@ -392,6 +419,20 @@ class TestPart:
             )
 
         assert version(world, "visits", late) == ledger(world, late)[-1].version
+
+    def test_written_by_two_at_once_gives_each_a_version_of_its_own(self, world: World, visit: UUID) -> None:
+        insert = "INSERT INTO visit_tasks (tenant_id, id, visit_id, title) VALUES (%s, %s, %s, 'x')"
+        with world.psql() as first, world.psql() as second:
+            with first.transaction():
+                first.execute(insert, [world.id, new_id(), visit])
+                other = threading.Thread(target=lambda: second.execute(insert, [world.id, new_id(), visit]))
+                other.start()
+                other.join(0.2)
+                assert other.is_alive(), "it waits for the visit"
+            other.join(5)
+
+        assert [change.version for change in ledger(world, visit)] == [1, 2, 3]
+        assert version(world, "visits", visit) == 3
 
 
 class TestSqlPerson:

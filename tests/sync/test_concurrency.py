@@ -85,7 +85,8 @@ class Traffic:
             )
             time.sleep(pause)
         session.execute(
-            text("UPDATE contacts SET job_title = :words WHERE id = :id"), {"words": words, "id": self.contacts[pair]}
+            text("UPDATE contacts SET job_title = :words WHERE id = :id"),
+            {"words": words, "id": self.contacts[pair]},
         )
 
     def drain(self) -> None:
@@ -111,7 +112,11 @@ class Traffic:
 
     def look_for_tears(self, phone: Person) -> None:
         for contact, (first, second) in zip(self.contacts, self.pairs, strict=True):
-            a, b, c = phone.held("account", first), phone.held("account", second), phone.held("contact", contact)
+            a, b, c = (
+                phone.held("account", first),
+                phone.held("account", second),
+                phone.held("contact", contact),
+            )
             if a is None or b is None or c is None:
                 if a or b or c:
                     self.violations.append("torn: one of a pair without the other")
@@ -125,7 +130,9 @@ class Traffic:
         self.drain()
         for phone in self.phones:
             self.poll(phone)
-            held = {key[1]: (r["version"], r["notes"]) for key, r in phone.records.items() if key[0] == "account"}
+            held = {
+                key[1]: (r["version"], r["notes"]) for key, r in phone.records.items() if key[0] == "account"
+            }
             committed = self.committed(phone)
             if held != committed:
                 lost = sum(held.get(key) != value for key, value in committed.items())

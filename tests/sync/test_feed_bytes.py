@@ -1,6 +1,5 @@
 """The feed renders bodies in SQL, REST by schemas: the bytes are the same."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -19,8 +18,8 @@ from app.sync_api.registry import BY_NAME, REGISTRY, SYNCED
 from sync.policy import ALL_CLASSES
 from tests.world import World
 
-NASTY = "한글 \"따옴표\" 'x' \\ / \b\f\n\r\t \u0001\u001f\u007f \u2028\u2029 é e\u0301 😀 </script> {\"a\":[1]} %s :x"
-LONG = "가나다 \\\" " * 500
+NASTY = '한글 "따옴표" \'x\' \\ / \b\f\n\r\t \u0001\u001f\u007f \u2028\u2029 é e\u0301 😀 </script> {"a":[1]} %s :x'
+LONG = '가나다 \\" ' * 500
 MOST = Decimal("99999999999999.9999")
 FIRST = datetime(1900, 1, 1, tzinfo=UTC)
 LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -59,7 +58,9 @@ def people(records: Records) -> dict[str, UUID]:
     world = records.world
     rep = world.person("rep", world.north, name=NASTY)
     others = {role: world.person(role, world.north) for role in ("technician", "manager", "partner")}
-    world.sql("UPDATE users SET manager_id = :m, locale = 'en' WHERE id = :id", m=others["manager"].id, id=rep.id)
+    world.sql(
+        "UPDATE users SET manager_id = :m, locale = 'en' WHERE id = :id", m=others["manager"].id, id=rep.id
+    )
     found = {"rep": rep.id} | {role: person.id for role, person in others.items()}
     records.ids["user"] = list(found.values())
     return found
@@ -116,12 +117,14 @@ def children(records: Records, account: UUID, owner: UUID) -> None:
     records.add(
         "site",
         account_id=account,
-        **{n: NASTY for n in ("name", "postcode", "sido", "sigungu", "address", "opening_hours")},
+        **dict.fromkeys(("name", "postcode", "sido", "sigungu", "address", "opening_hours"), NASTY),
         location=POINTS[3],
         radius_m=10_000,
     )
     contact = records.add("contact", account_id=account, name="빈 사람")
-    records.add("contact", account_id=account, **{n: NASTY for n in ("name", "job_title", "phone", "email")})
+    records.add(
+        "contact", account_id=account, **dict.fromkeys(("name", "job_title", "phone", "email"), NASTY)
+    )
     records.add("account_relation", account_id=account, to_account_id=empty, kind="supplies")
     records.add("account_contact", account_id=account, contact_id=contact, role="user")
     records.add(
@@ -163,10 +166,18 @@ def visits(records: Records, account: UUID, assignees: dict[str, UUID]) -> None:
             priority="urgent",
             planned_start=utc_now(),
             planned_end=LAST,
-            **{
-                n: f"{NASTY} {role}"
-                for n in "instructions outcome next_step report cancel_reason geo_reason review_note".split()
-            },
+            **dict.fromkeys(
+                [
+                    "instructions",
+                    "outcome",
+                    "next_step",
+                    "report",
+                    "cancel_reason",
+                    "geo_reason",
+                    "review_note",
+                ],
+                f"{NASTY} {role}",
+            ),
             tags=[NASTY, "b"],
             status="verified",
             checked_in_at=FIRST,
@@ -248,7 +259,7 @@ def conflicts(records: Records, account: UUID, authors: dict[str, UUID]) -> None
 
 
 @pytest.fixture(scope="module")
-def records(served: Flask, pools: Database) -> Iterator[Records]:
+def records(served: Flask, pools: Database) -> Records:
     """All of them, in the feed."""
     records = Records(World(served, pools))
     who = people(records)
@@ -261,13 +272,14 @@ def records(served: Flask, pools: Database) -> Iterator[Records]:
     drained = records.world.drain()
     assert drained is not None
     assert drained.quarantined == ()
-    yield records
+    return records
 
 
 def bodies(records: Records, entity: str) -> dict[tuple[UUID, str], set[str]]:
     """What the feed holds of an entity, by record and shape."""
     rows = records.world.engine_sql(
-        "SELECT record_id, shape, body FROM sync_feed WHERE tenant_id = :tenant AND entity = :entity", entity=entity
+        "SELECT record_id, shape, body FROM sync_feed WHERE tenant_id = :tenant AND entity = :entity",
+        entity=entity,
     )
     found: dict[tuple[UUID, str], set[str]] = {}
     for record_id, shape, body in rows:
@@ -291,7 +303,9 @@ def test_bodies_of_the_feed_are_the_bytes_of_rest(records: Records, entity: str)
 
 
 def test_every_shape_of_every_entity_was_compared(records: Records) -> None:
-    compared = {(entity.name, shape) for entity in REGISTRY.entities for _, shape in bodies(records, entity.name)}
+    compared = {
+        (entity.name, shape) for entity in REGISTRY.entities for _, shape in bodies(records, entity.name)
+    }
 
     assert compared == {(entity.name, shape) for entity in REGISTRY.entities for shape in entity.shapes}
 
@@ -322,7 +336,9 @@ def test_every_field_was_null_once_where_it_may_be_and_full_once(records: Record
 
 
 def test_a_sql_null_in_a_json_column_and_a_json_null_look_the_same(records: Records) -> None:
-    rows = records.world.sql("SELECT id, theirs IS NULL FROM conflicts WHERE theirs IS NULL OR theirs::text = 'null'")
+    rows = records.world.sql(
+        "SELECT id, theirs IS NULL FROM conflicts WHERE theirs IS NULL OR theirs::text = 'null'"
+    )
     by_record = {record_id: found for (record_id, _), found in bodies(records, "conflict").items()}
 
     assert {is_sql_null for _, is_sql_null in rows} == {True, False}

@@ -20,6 +20,7 @@ from sync.policy import SyncEntity
 from sync.pull import Ask, Channel, FeedRow, Head, Record, pull
 from sync.registry import Registry
 from sync.stores.feed import FeedReader, set_id_of
+from sync.stores.sequencer import lock_table
 from tests.world import Person, World
 
 SALES = "manager+partner+sales"
@@ -27,7 +28,9 @@ SALES = "manager+partner+sales"
 # -- over HTTP
 
 
-def pages(person: Person, limit: int, between: Callable[[int], None] = lambda page: None) -> list[dict[str, Any]]:
+def pages(
+    person: Person, limit: int, between: Callable[[int], None] = lambda page: None
+) -> list[dict[str, Any]]:
     """Pull to the checkpoint in pages of *limit*; *between* is called after each page but the last."""
     answers: list[dict[str, Any]] = []
     for number in range(500):
@@ -118,7 +121,9 @@ class TestFirstSync:
         for n, account in enumerate(accounts):
             match n % 4:
                 case 0:
-                    happenings.append(lambda a=account: world.sql("UPDATE accounts SET name = 'x' WHERE id = :a", a=a))
+                    happenings.append(
+                        lambda a=account: world.sql("UPDATE accounts SET name = 'x' WHERE id = :a", a=a)
+                    )
                 case 1:
                     happenings.append(lambda a=account: delete(world, a))
                 case 2:
@@ -290,6 +295,23 @@ class TestScope:
         assert removed(answers) == {}, "what went before the gain was never theirs"
         assert equals_a_first_sync(world, rep)
 
+    def test_that_is_lost_but_not_yet_drained_is_withheld(self, world: World) -> None:
+        account = world.account()
+        rep = world.person("rep", world.north)
+        rep.sync()
+        leave(world, rep, world.north)
+        world.sql("UPDATE accounts SET name = '남의 것' WHERE id = :id", id=account)
+        with world.db.engine.connect() as holder:
+            holder.exec_driver_sql(f"LOCK TABLE {lock_table(world.id)} IN EXCLUSIVE MODE")
+
+            answer = rep.post_sync().json
+
+        assert answer["has_more"], "it is no checkpoint"
+        assert "남의 것" not in str(answer["changes"])
+        rep.take(answer)
+        assert str(account) in removed(pages(rep, 100))
+        assert equals_a_first_sync(world, rep)
+
     def test_that_is_lost_and_regained_between_two_pages_ends_right(self, world: World) -> None:
         rep = world.person("rep", world.north)
         for _ in range(6):
@@ -380,7 +402,9 @@ def snapshot(
 
 
 class TestSnapshot:
-    def account_moves_between_two_statements(self, world: World, isolation: str) -> tuple[UUID, set[UUID], bool]:
+    def account_moves_between_two_statements(
+        self, world: World, isolation: str
+    ) -> tuple[UUID, set[UUID], bool]:
         """A first sync, in the middle of which an account moves from an unread bucket to one that was read."""
         rep = world.person("rep", world.north, world.south)
         first, second = sorted((world.north, world.south), key=str)
@@ -449,7 +473,9 @@ class Company:
         for record in sorted(self.dirty):
             self._sequence(record)
         self.dirty.clear()
-        self.tellable |= {r for ((bucket, _), r), row in self.rows.items() if bucket in self.drained and not row.gone}
+        self.tellable |= {
+            r for ((bucket, _), r), row in self.rows.items() if bucket in self.drained and not row.gone
+        }
 
     def _sequence(self, record: int) -> None:
         wanted = {(bucket, shape) for bucket in self.buckets_of[record] for shape in SHAPES}
@@ -508,11 +534,19 @@ class Company:
         return nonce.int == position
 
     def _rows(self, channels: Sequence[Channel], after: int) -> list[FeedRow]:
-        found = [row for (channel, _), row in self.rows.items() if channel in channels and row.position > after]
+        found = [
+            row for (channel, _), row in self.rows.items() if channel in channels and row.position > after
+        ]
         return sorted(found, key=lambda row: row.position)
 
     def delta(
-        self, channels: Sequence[Channel], *, after: int, changes_after: int, gone_after: int | None, limit: int
+        self,
+        channels: Sequence[Channel],
+        *,
+        after: int,
+        changes_after: int,
+        gone_after: int | None,
+        limit: int,
     ) -> list[FeedRow]:
         return [
             row
@@ -522,7 +556,9 @@ class Company:
         ][:limit]
 
     def walk(self, channel: Channel, *, after: int, gone_after: int, limit: int) -> list[FeedRow]:
-        return [row for row in self._rows([channel], after) if not row.gone or row.position > gone_after][:limit]
+        return [row for row in self._rows([channel], after) if not row.gone or row.position > gone_after][
+            :limit
+        ]
 
     def lost(self, channel: Channel, *, after: int, given: int, limit: int) -> list[FeedRow]:
         return [
@@ -555,7 +591,11 @@ class Phone:
         known = max(self.cursor.position, *(max(w.at, w.until) for w in self.cursor.walks), 0)
         channels = set(self.company.sets.get(self.cursor.subscription_set, ()))
         channels |= {(walk.bucket, walk.shape) for walk in self.cursor.walks}
-        return {r for (channel, r), row in self.company.rows.items() if channel in channels and row.entered <= known}
+        return {
+            r
+            for (channel, r), row in self.company.rows.items()
+            if channel in channels and row.entered <= known
+        }
 
     def pull(self, shape: str, limit: int, byte_limit: int, pending: int) -> bool:
         """One page; whether it was the checkpoint."""
@@ -636,7 +676,6 @@ class TestAgainstAModel:
             except AssertionError as error:
                 raise AssertionError(f"live_through({seed})") from error
 
-
     def test_a_walk_tells_nothing_of_what_came_and_went_meanwhile(self) -> None:
         company = Company(live={"A"})
         phone = Phone(company)
@@ -682,7 +721,11 @@ class TestReaderOfTheModel:
                             "limit": limit,
                         },
                     ),
-                    ("held", ([("thing", UUID(int=n)) for n in range(12)], [(c, given) for c in channels]), {}),
+                    (
+                        "held",
+                        ([("thing", UUID(int=n)) for n in range(12)], [(c, given) for c in channels]),
+                        {},
+                    ),
                 ]
                 for name, args, values in asked:
                     in_memory = getattr(company, name)(*args, **values)
@@ -703,11 +746,16 @@ def load(world: World, company: Company) -> None:
             ),
             [
                 {
-                    "t": world.id, "b": channel[0], "s": channel[1], "id": row.record_id, "p": row.position,
-                    "e": row.entered, "v": row.version, "body": row.body, "gone": row.gone,
+                    "t": world.id,
+                    "b": channel[0],
+                    "s": channel[1],
+                    "id": row.record_id,
+                    "p": row.position,
+                    "e": row.entered,
+                    "v": row.version,
+                    "body": row.body,
+                    "gone": row.gone,
                 }
                 for (channel, _), row in company.rows.items()
             ],
         )
-
-

@@ -20,7 +20,9 @@ class TestDelta:
         rep = world.person("rep", world.north)
         rep.sync()
 
-        world.sql("UPDATE accounts SET phone = '+82255500199' WHERE tenant_id = :tenant AND id = :id", id=account)
+        world.sql(
+            "UPDATE accounts SET phone = '+82255500199' WHERE tenant_id = :tenant AND id = :id", id=account
+        )
         rep.sync()
 
         assert rep.held("account", account)["phone"] == "+82255500199"

@@ -4,11 +4,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import text
@@ -67,7 +65,9 @@ def alarms(world: World, record_id: UUID) -> list[str]:
 
 
 def quarantined(world: World) -> set[UUID]:
-    return {row[0] for row in world.engine_sql("SELECT record_id FROM sync_quarantine WHERE tenant_id = :tenant")}
+    return {
+        row[0] for row in world.engine_sql("SELECT record_id FROM sync_quarantine WHERE tenant_id = :tenant")
+    }
 
 
 def rename(world: World, account: UUID, name: str) -> None:
@@ -161,8 +161,9 @@ class TestMarks:
 
         positions = [feed(world, account)[north(world)].position for account in (first, second)]
         assert all(position > before for position in positions)
-        signed = world.engine_sql("SELECT count(*) FROM sync_drain WHERE tenant_id = :tenant AND position > :p",
-                                  p=before)
+        signed = world.engine_sql(
+            "SELECT count(*) FROM sync_drain WHERE tenant_id = :tenant AND position > :p", p=before
+        )
         assert signed[0][0] == 1
 
     def test_of_tables_that_phones_do_not_hold_are_taken_too(self, world: World) -> None:
@@ -182,8 +183,11 @@ class TestLock:
             holder.exec_driver_sql(f"LOCK TABLE {lock_table(world.id)} IN EXCLUSIVE MODE")
             thread = threading.Thread(target=lambda: results.append(world.drain()))
             thread.start()
-            wait_until(world, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = "
-                              f"'{lock_table(world.id)}'::regclass")
+            wait_until(
+                world,
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = "
+                f"'{lock_table(world.id)}'::regclass",
+            )
             rename_elsewhere(world, account, "기다리는 동안")
             holder.rollback()
         thread.join(10)
@@ -240,8 +244,12 @@ class TestPositions:
             world.account()
             world.drain()
 
-        positions = [row[0] for row in world.engine_sql(
-            "SELECT position FROM sync_feed WHERE tenant_id = :tenant ORDER BY position")]
+        positions = [
+            row[0]
+            for row in world.engine_sql(
+                "SELECT position FROM sync_feed WHERE tenant_id = :tenant ORDER BY position"
+            )
+        ]
         assert positions == list(range(1, head(world) + 1))
 
     def test_are_signed_by_each_drain_that_changed_the_feed(self, world: World) -> None:
@@ -251,7 +259,9 @@ class TestPositions:
 
         world.drain()
 
-        assert world.engine_sql("SELECT position, nonce FROM sync_drain WHERE tenant_id = :tenant") == signatures
+        assert (
+            world.engine_sql("SELECT position, nonce FROM sync_drain WHERE tenant_id = :tenant") == signatures
+        )
         assert max(signatures)[0] == head(world)
         assert len({nonce for _, nonce in signatures}) == len(signatures)
 
@@ -307,8 +317,9 @@ class TestBuckets:
         rows = feed(world, contact)
         assert rows[north(world)].gone == "out_of_scope"
         assert rows[south(world)].gone is None
-        signed = world.engine_sql("SELECT count(*) FROM sync_drain WHERE tenant_id = :tenant AND position > :p",
-                                  p=before)
+        signed = world.engine_sql(
+            "SELECT count(*) FROM sync_drain WHERE tenant_id = :tenant AND position > :p", p=before
+        )
         assert signed[0][0] == 1
 
     def test_that_come_out_the_same_leave_a_dependant_alone(self, world: World) -> None:
@@ -338,7 +349,9 @@ class TestBuckets:
         record = visit(world, assignee_id=rep.id)
         world.drain()
 
-        world.sql("UPDATE visits SET planned_start = planned_start + interval '30 days' WHERE id = :id", id=record)
+        world.sql(
+            "UPDATE visits SET planned_start = planned_start + interval '30 days' WHERE id = :id", id=record
+        )
         world.drain()
 
         assert feed(world, record)[f"user:{rep.id}"].gone == "window"
@@ -470,8 +483,9 @@ class TestPoison:
         world.drain()
 
         assert all(feed(world, account)[north(world)].position > before for account in good)
-        signed = world.engine_sql("SELECT count(*) FROM sync_drain WHERE tenant_id = :tenant AND position > :p",
-                                  p=before)
+        signed = world.engine_sql(
+            "SELECT count(*) FROM sync_drain WHERE tenant_id = :tenant AND position > :p", p=before
+        )
         assert signed[0][0] == 1
         assert waiting(world) == 0
 
@@ -481,8 +495,9 @@ class TestPoison:
         bad = {records[1], records[2], records[6]}
         with world.session() as session:
             session.execute(text("UPDATE visits SET outcome = '견적' WHERE id = ANY(:ids)"), {"ids": records})
-            session.execute(text("UPDATE visits SET planned_end = 'infinity' WHERE id = ANY(:ids)"),
-                            {"ids": list(bad)})
+            session.execute(
+                text("UPDATE visits SET planned_end = 'infinity' WHERE id = ANY(:ids)"), {"ids": list(bad)}
+            )
 
         world.drain()
 
@@ -564,8 +579,16 @@ class TestPoison:
         """An inbox item is rendered with its record, without a mark of its own."""
         rep, account, item = world.person("rep", world.north), world.account(), new_id()
         world.insert(
-            "conflicts", id=item, kind="field", entity="account", record_id=account, account_id=account,
-            record_version=1, author_id=rep.id, happened_at="infinity", mine='"x"',
+            "conflicts",
+            id=item,
+            kind="field",
+            entity="account",
+            record_id=account,
+            account_id=account,
+            record_version=1,
+            author_id=rep.id,
+            happened_at="infinity",
+            mine='"x"',
         )
         world.drain()
         assert quarantined(world) == {item}
@@ -587,7 +610,9 @@ class TestPoison:
                    WHERE CASE WHEN c.id = ANY(:ids) THEN 1 / length(replace(p.name, '독', '')) >= 0 END"""
         entities = tuple(replace(e, buckets=rule) if e.name == "contact" else e for e in REGISTRY.entities)
         rules = Registry(entities, REGISTRY.subscriptions_sql, REGISTRY.shape_classes)
-        world.sql("UPDATE accounts SET name = '독', territory_id = :s WHERE id = :id", s=world.south, id=account)
+        world.sql(
+            "UPDATE accounts SET name = '독', territory_id = :s WHERE id = :id", s=world.south, id=account
+        )
 
         drained = drain(world.db.engine, rules, world.id, now=utc_now(), lock_timeout_ms=5_000)
 
@@ -601,7 +626,9 @@ class TestPoison:
     ) -> None:
         once = iter([True])
 
-        def look_while_somebody_mends(store: FeedStore, attempt: Any, original: Any = FeedStore.failure) -> Any:
+        def look_while_somebody_mends(
+            store: FeedStore, attempt: Any, original: Any = FeedStore.failure
+        ) -> Any:
             if next(once, False):
                 with world.psql() as connection:
                     connection.execute("UPDATE visits SET planned_end = NULL WHERE id = %s", [bad])
@@ -715,6 +742,18 @@ class TestRequest:
 
             assert time.monotonic() - started < 0.7
             waiter.join(5)
+
+    def test_holds_no_connection_of_requests_while_it_waits(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rep = world.person("rep", world.north)
+        world.account()
+        held: list[int] = []
+        monkeypatch.setattr(Drainer, "drain_if_due", lambda *_: held.append(world.db.app.pool.checkedout()))  # type: ignore[attr-defined]
+
+        rep.post_sync()
+
+        assert held == [0]
 
     def test_drains_at_most_twenty_times_a_second(self, world: World) -> None:
         drainer = self.drainer(world)

@@ -444,16 +444,13 @@ class TestATechnician:
         technician.call("GET", "conflicts")
         assert technician.heard_anything_of(*tokens) == []
 
-    def test_sees_no_visits_and_tasks_of_others_there(self, company: Company, technician: Listener) -> None:
+    def test_sees_no_visits_tasks_and_private_notes_of_others_there(
+        self, company: Company, technician: Listener
+    ) -> None:
         ask_for_everything(technician, company)
         technician.call("GET", f"visits/{company.visit}")
 
-        assert technician.heard_anything_of(OTHERS) == []
-
-    def test_sees_no_private_notes_of_others(self, company: Company, technician: Listener) -> None:
-        ask_for_everything(technician, company)
-
-        assert technician.heard_anything_of(PRIVATE) == []
+        assert technician.heard_anything_of(OTHERS, PRIVATE) == []
 
 
 class TestPrivateActivities:
@@ -462,7 +459,10 @@ class TestPrivateActivities:
         territory = [] if role == "admin" else [company.world.north]
         listener = Listener(company.world.person(role, *territory))
 
-        ask_for_everything(listener, company)
+        listener.sync()
+        listener.call("GET", "activities")
+        for below in ("history", "timeline"):
+            listener.call("GET", f"accounts/{company.accounts['mine']}/{below}")
 
         assert listener.heard_anything_of(PRIVATE) == []
 
