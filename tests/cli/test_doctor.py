@@ -20,6 +20,13 @@ from tests.servers import empty_database, migrated_database
 from tests.world import World
 
 
+@pytest.fixture(scope="module")
+def untouched() -> Iterator[Config]:
+    """A migrated database on which no other test leaves its marks and alarms."""
+    with migrated_database() as config:
+        yield config
+
+
 def findings(config: Config, check: Check) -> list[Finding]:
     with connected(config) as subject:
         return list(check(subject))
@@ -54,9 +61,8 @@ def lossy(config: Config) -> Config:
 
 
 class TestCommand:
-    def test_finds_nothing_wrong_but_the_durability_of_tests(self) -> None:
-        with migrated_database() as config:
-            done = flask_command("doctor", env=variables_of(config))
+    def test_finds_nothing_wrong_but_the_durability_of_tests(self, untouched: Config) -> None:
+        done = flask_command("doctor", env=variables_of(untouched))
 
         bad = [line for line in done.output.splitlines() if "✗" in line]
         assert [line for line in bad if "power cut" not in line and "✗." not in line] == []
@@ -180,41 +186,41 @@ class TestSchema:
 
 
 class TestSync:
-    def test_changes_that_nobody_sequences(self, migrated: Config, world: World) -> None:
+    def test_changes_that_nobody_sequences(self, untouched: Config) -> None:
         with meanwhile(
-            migrated,
+            untouched,
             "engine",
             "INSERT INTO sync_pending (tenant_id, entity, record_id, marked_at)"
             " VALUES (:tenant, 'account', :id, now() - interval '1 hour')",
             "DELETE FROM sync_pending WHERE record_id = :id",
-            tenant=world.id,
+            tenant=new_id(),
             id=new_id(),
         ):
-            found = the_bad_one(migrated, backlog.unsequenced)
+            found = the_bad_one(untouched, backlog.unsequenced)
 
         assert "the oldest for 1:00:" in found.text
 
-    def test_a_record_in_quarantine(self, migrated: Config, world: World) -> None:
+    def test_a_record_in_quarantine(self, untouched: Config) -> None:
         with meanwhile(
-            migrated,
+            untouched,
             "engine",
             "INSERT INTO sync_quarantine (tenant_id, entity, record_id, sqlstate, message)"
             " VALUES (:tenant, 'account', :id, '22012', 'division by zero')",
             "DELETE FROM sync_quarantine WHERE record_id = :id",
-            tenant=world.id,
+            tenant=new_id(),
             id=new_id(),
         ):
-            assert "division by zero" in the_bad_one(migrated, backlog.quarantine).text
+            assert "division by zero" in the_bad_one(untouched, backlog.quarantine).text
 
-    def test_an_alarm(self, migrated: Config, world: World) -> None:
+    def test_an_alarm(self, untouched: Config) -> None:
         with meanwhile(
-            migrated,
+            untouched,
             "engine",
             "INSERT INTO sync_alarms (tenant_id, kind) VALUES (:tenant, 'mark_without_row')",
-            "DELETE FROM sync_alarms WHERE tenant_id = :tenant",
-            tenant=world.id,
+            "DELETE FROM sync_alarms",
+            tenant=new_id(),
         ):
-            assert "mark_without_row (1)" in the_bad_one(migrated, backlog.alarms).text
+            assert "mark_without_row (1)" in the_bad_one(untouched, backlog.alarms).text
 
 
 class TestStart:
