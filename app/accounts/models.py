@@ -107,6 +107,7 @@ class Account(SyncedRow, Base):
         Index("ix_accounts_tenant_id_owner_id", "tenant_id", "owner_id"),
         Index("ix_accounts_tenant_id_parent_id", "tenant_id", "parent_id"),
         Index("ix_accounts_tenant_id_search_key", "tenant_id", "search_key"),
+        Index("ix_accounts_tenant_id_name_id", "tenant_id", "name", "id"),
         Index("ix_accounts_tenant_id_updated_at_id", "tenant_id", "updated_at", "id"),
     )
 

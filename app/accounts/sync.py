@@ -150,6 +150,12 @@ ACCOUNT = SyncEntity(
         SELECT held.account_id AS record_id, held.bucket, held.shape
         FROM ({buckets_of_accounts("SELECT unnest(CAST(:ids AS uuid[]))")}) AS held
     """,  # noqa: S608  (built of constants of this file)
+    of_users="""
+        SELECT DISTINCT account_id AS id FROM visits
+        WHERE tenant_id = :tenant AND assignee_id = ANY(CAST(:users AS uuid[])) AND deleted_at IS NULL
+          AND planned_start >= CAST(:now AS timestamptz) - interval '72 hours'
+          AND planned_start < CAST(:now AS timestamptz) + interval '336 hours'
+    """,
     children={
         "site": _children_in("sites"),
         "contact": _children_in("contacts"),

@@ -24,7 +24,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    SessionTransaction,
+    mapped_column,
+    sessionmaker,
+)
 
 from app.config import Config
 from app.core.ids import new_id
@@ -179,6 +186,16 @@ def set_writer(
             "actor": actor or "",
         },
     )
+
+
+@contextmanager
+def savepoint(session: Session) -> Iterator[SessionTransaction]:
+    """A savepoint that exists at once: ``begin_nested`` alone sends it only when the session is next used,
+    too late for statements that go by the connection.
+    """
+    with session.begin_nested() as nested:
+        session.connection()
+        yield nested
 
 
 def today_of(moment: datetime, zone: Any) -> date:

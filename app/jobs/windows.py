@@ -44,6 +44,15 @@ MARK = text(
     SELECT CAST(:tenant AS uuid), 'visit', id, true FROM moved
     """  # noqa: S608  (built of constants of this file)
 )
+# Inbox items stay on their author's phone for a while after they were decided.
+DECIDED_KEPT: Final = timedelta(days=14)
+MARK_DECIDED = text(
+    """
+    INSERT INTO sync_pending (tenant_id, entity, record_id, weak)
+    SELECT CAST(:tenant AS uuid), 'conflict', id, true FROM conflicts
+    WHERE tenant_id = :tenant AND resolved_at >= :from AND resolved_at < :to
+    """
+)
 MOVE_EDGE = text("UPDATE sync_windows SET edge = :now WHERE tenant_id = :tenant AND name = :name")
 
 
@@ -72,5 +81,9 @@ def move_windows(db: Database, tenant_id: UUID, now: datetime) -> int:
             for key, moment in ((f"from{n}", last - OVERLAP + edge), (f"to{n}", now + edge))
         }
         marked = connection.execute(MARK, {"tenant": tenant_id, **ranges}).rowcount
+        marked += connection.execute(
+            MARK_DECIDED,
+            {"tenant": tenant_id, "from": last - OVERLAP - DECIDED_KEPT, "to": now - DECIDED_KEPT},
+        ).rowcount
         connection.execute(MOVE_EDGE, names)
         return int(marked)

@@ -7,19 +7,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import orjson
+import structlog
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app.core.db import Database, set_writer
+from app.core.db import Database, savepoint, set_writer
 from app.core.errors import Unavailable
 from app.core.scope import Actor
 from app.http.transaction import note_access
-from app.sync_api.metrics import MUTATIONS, VERDICTS
+from app.sync_api.metrics import DRAINS_FAILED, MUTATIONS, VERDICTS
 from app.sync_api.rooms import RoomVerbs, is_transient
 from app.sync_api.synced import Synced
 from app.sync_api.wire import SyncRequest
@@ -35,6 +37,8 @@ from sync.stores.feed import FeedReader, keep_set, set_id_of
 from sync.stores.push import PushStore
 from sync.verdicts import Verdict
 from sync.wire import Mutation
+
+log = structlog.get_logger(__name__)
 
 TRIES = 5
 BOOKKEEPING = timedelta(seconds=60)
@@ -173,7 +177,7 @@ class Exchange:
         with self.db.session(who.tenant_id, user_id=who.user_id, device_id=who.device_id) as session:
             actor = actor_of(session)
             store = PushStore(
-                session.connection(), who.tenant_id, who.user_id, who.device_id, session.begin_nested
+                session.connection(), who.tenant_id, who.user_id, who.device_id, partial(savepoint, session)
             )
             rooms = RoomVerbs(self.synced, session, actor, store, now)
             sender = Sender(who.user_id, who.device_id, actor.scope.shape, now, request.sent_at)
@@ -197,11 +201,19 @@ class Exchange:
         return (marks, drained != live) if marks or drained != live else None
 
     def _drain(self, who: Identity, marks: int, scope_differs: bool) -> None:
-        """Sequence what waits; called while no connection is held."""
+        """Sequence what waits; called while no connection is held.
+
+        A drain that fails is the scheduler's to repeat and the operator's to mend: phones are served
+        what was sequenced before.
+        """
         if scope_differs:
             with self.db.session(who.tenant_id) as session:
                 session.execute(text("SELECT sync_mark_user(:user)"), {"user": who.user_id})
-        self.drainer.drain_if_due(who.tenant_id, marks + scope_differs)
+        try:
+            self.drainer.drain_if_due(who.tenant_id, marks + scope_differs)
+        except Exception:
+            DRAINS_FAILED.inc()
+            log.exception("drain_failed", tenant_id=str(who.tenant_id))
 
     def _ask(self, who: Identity, actor: Actor, request: SyncRequest, device: _DeviceRow) -> Ask:
         return Ask(
@@ -234,9 +246,12 @@ class Exchange:
             rows = connection.execute(
                 text(
                     f"SELECT t.id, {body_sql(one.policy, shape)} FROM {one.policy.table} t"  # noqa: S608
-                    " WHERE t.tenant_id = :tenant AND t.id = ANY(:ids)"
+                    # What the sequencer set aside cannot be rendered here either.
+                    " WHERE t.tenant_id = :tenant AND t.id = ANY(:ids) AND NOT EXISTS (SELECT 1"
+                    " FROM sync_quarantine q WHERE q.tenant_id = :tenant AND q.entity = :entity"
+                    " AND q.record_id = t.id)"
                 ),
-                {"tenant": actor.tenant_id, "ids": sorted(seen)},
+                {"tenant": actor.tenant_id, "ids": sorted(seen), "entity": name},
             )
             found |= {(name, row[0]): row[1] for row in rows}
         return found

@@ -3,6 +3,7 @@
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
 from app.core.clock import utc_now
+from app.core.db import savepoint
 from app.core.scope import Actor, Role
 from app.history import service as history
 from app.history.schemas import HistoryPageSchema, HistoryQuery, RejectionPageSchema
@@ -131,7 +133,7 @@ def _verbs(session: Session, actor: Actor, now: datetime) -> RoomVerbs:
         actor.tenant_id,
         actor.user_id,
         actor.device_id or actor.user_id,
-        session.begin_nested,
+        partial(savepoint, session),
     )
     return RoomVerbs(BY_NAME, session, actor, store, now)
 

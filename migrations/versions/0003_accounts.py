@@ -158,6 +158,7 @@ def create_accounts() -> None:
     index("accounts", "tenant_id", "owner_id")
     index("accounts", "tenant_id", "parent_id")
     index("accounts", "tenant_id", "search_key")
+    index("accounts", "tenant_id", "name", "id")
     index("accounts", "tenant_id", "updated_at", "id")
     primary_key("accounts")
     points_to("accounts", "accounts", "parent_id")

@@ -198,6 +198,7 @@ def upgrade() -> None:
     op.execute(MARK_NEIGHBOURS)
     op.execute(f'GRANT CREATE ON SCHEMA public TO "{engine}"')
     op.execute(f'ALTER FUNCTION visits_mark_neighbours() OWNER TO "{engine}"')
+    op.execute("REVOKE ALL ON FUNCTION visits_mark_neighbours() FROM PUBLIC")
     op.execute(f'REVOKE CREATE ON SCHEMA public FROM "{engine}"')
     for event, rows in TRIGGERS.items():
         name = f"visits_mark_neighbours_{event}"

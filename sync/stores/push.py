@@ -8,11 +8,16 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DataError
 
 from sync.policy import Kind, SyncEntity
 from sync.render import whole_sql
 from sync.states import DeviceState, LedgerRow, OwnMutation, RecordState, StoredVerdict
 from sync.values import loads
+
+
+class RecordUnreadable(Exception):
+    """The record holds what no phone can be shown (it is in quarantine, or soon will be)."""
 
 
 class PushStore:
@@ -110,11 +115,10 @@ class PushStore:
         Others may go on pointing to a locked record.
         """
         lock = "" if entity.append_only else " FOR NO KEY UPDATE"
-        row = self._run(
-            f"SELECT t.version, t.deleted_at IS NOT NULL, {whole_sql(entity)}, t.stamps::text"  # noqa: S608
-            f" FROM {entity.table} t WHERE t.tenant_id = :tenant AND t.id = :id{lock}",
-            id=record_id,
-        ).one_or_none()
+        try:
+            row = self._row(entity, record_id, lock)
+        except DataError as error:  # bad data by SQL: no fault of the phone that edits the record
+            raise RecordUnreadable(f"{entity.name} {record_id}") from error
         if row is None:
             return None
         row_stamps = {
@@ -124,6 +128,13 @@ class PushStore:
         }
         fields = orjson.loads(row[2])
         return RecordState(row[0], row[1], fields, orjson.loads(row[3]), row_stamps)
+
+    def _row(self, entity: SyncEntity, record_id: UUID, lock: str) -> Any:
+        return self._run(
+            f"SELECT t.version, t.deleted_at IS NOT NULL, {whole_sql(entity)}, t.stamps::text"  # noqa: S608
+            f" FROM {entity.table} t WHERE t.tenant_id = :tenant AND t.id = :id{lock}",
+            id=record_id,
+        ).one_or_none()
 
     def _row_stamps(self, table: str, root: str, record_id: UUID) -> dict[str, Any]:
         rows = self._run(

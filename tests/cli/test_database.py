@@ -1,6 +1,7 @@
 """`flask db`."""
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -76,6 +77,19 @@ class TestUpgrade:
                 owner.execute(text("DELETE FROM sql_users WHERE role_name = 'gone_kim'"))
 
         assert "flask sql-user create gone_kim" in done.output
+
+    def test_takes_sql_people_back_into_their_group(self, flask: Run, world: World, migrated: Config) -> None:
+        name = f"kim_{uuid4().hex[:8]}"
+        assert flask("sql-user", "create", name, "--tenant", world.code).exit_code == 0
+        try:
+            with connect(migrated, "owner") as owner:
+                owner.execute(text(f"REVOKE fieldmerge_sql FROM {name}"))
+
+            done = flask("db", "upgrade")
+        finally:
+            flask("sql-user", "drop", name)
+
+        assert f"SQL user {name} is a member of fieldmerge_sql again." in done.output
 
 
 class TestCheck:

@@ -24,8 +24,6 @@ from tests.world import Person, World
 ACCOUNTS = 12_000
 """Of one territory; each gives two rows of the feed."""
 
-NAME_INDEX = "accounts lack an index (tenant_id, name, id): the list by name sorts the whole company"
-
 BIG = ("sync_feed", "accounts", "changes", "sync_mutations", "sync_pending")
 SETUP = re.compile(r"set_config|^\s*(SAVEPOINT|RELEASE|ROLLBACK|SET |BEGIN)", re.IGNORECASE)
 
@@ -291,8 +289,8 @@ class TestRequests:
         [
             "sort=id",
             "q=%EA%B1%B0%EB%9E%98%EC%B2%98 11",
-            pytest.param("sort=name", marks=pytest.mark.xfail(strict=True, reason=NAME_INDEX)),
-            pytest.param("sort=-name", marks=pytest.mark.xfail(strict=True, reason=NAME_INDEX)),
+            "sort=name",
+            "sort=-name",
         ],
     )
     def test_of_a_list_of_the_whole_company_scan_no_big_table(self, company: Company, query: str) -> None:
