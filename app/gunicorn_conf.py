@@ -36,7 +36,8 @@ control_socket_disable = True
 
 def child_exit(_server: Any, worker: Any) -> None:
     """Let go of a dead worker's live gauges; its counters stay in the sum."""
-    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # prometheus types it partly
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # prometheus types it partly
 
 
 def _headers_without_server(response: Any) -> list[str]:

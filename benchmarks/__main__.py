@@ -22,6 +22,7 @@ import jwt
 import psycopg
 
 import localpg
+from app import migrating
 from app.config import Config
 from app.core.clock import utc_now
 from app.core.db import Database
@@ -31,7 +32,6 @@ from app.sync_api.registry import REGISTRY
 from benchmarks.client import Client
 from benchmarks.load import PASSWORD, make_company
 from sync.sequencer import drain
-from tests.servers import migrate
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 SECRET = "benchmarks-only-" + "7f3kq9z2m5x8c1v4b6n0a3s5d7f9g2h4j"
@@ -85,7 +85,13 @@ class Bench:
             "password": PASSWORD,
             "device": {"name": "bench", "platform": "linux", "app_version": "1"},
         }
+        self.n = 0
+        self.bytes = 0
         self.office = psycopg.connect(config.database_engine_url, autocommit=True)
+
+        self.bucket = self.office.execute(
+            "SELECT 'territory:' || territory_id FROM accounts WHERE tenant_id = %s LIMIT 1", (tenant,)
+        ).fetchone()[0]
 
     def run(self, rounds: int) -> dict[str, Measured]:
         """Figures by name: median seconds and the spread."""
@@ -165,7 +171,10 @@ class Bench:
 
     def query_100(self) -> None:
         self.office.execute(
-            "SELECT body FROM sync_feed WHERE tenant_id = %s ORDER BY position DESC LIMIT 100", (self.tenant,)
+            "SELECT body FROM sync_feed WHERE tenant_id = %s AND bucket = %s AND shape = 'manager+partner+sales'"
+            " AND position > (SELECT position - 200 FROM sync_heads WHERE tenant_id = %s)"
+            " ORDER BY position LIMIT 100",
+            (self.tenant, self.bucket, self.tenant),
         ).fetchall()
 
     def copy(self) -> int:
@@ -204,7 +213,6 @@ class Bench:
             "SELECT id, version, notes FROM accounts WHERE tenant_id = %s ORDER BY id LIMIT %s",
             (self.tenant, count),
         ).fetchall()
-        self.n = getattr(self, "n", 0)
         mutations = []
         for record_id, version, _ in records:
             self.n += 1
@@ -242,7 +250,7 @@ def _servers() -> Iterator[tuple[Config, str, str, str]]:
             database_url=urls.app,
             secret_key=SECRET,
         )
-        migrate(config)
+        migrating.upgrade(config)
         env = {
             "DATABASE_URL": urls.app,
             "DATABASE_ENGINE_URL": urls.engine,
