@@ -391,7 +391,7 @@ class Judge:
             account_id=self._account(entity, state),
             record_version=state.version,
             mine=mine,
-            theirs=None if self._is_lost else _theirs(entity, state, kind, mine),
+            theirs=_theirs(entity, state, kind, mine),
             code=code,
         )
         outcomes = dict.fromkeys(self.intent.fields, Outcome.CONFLICT)

@@ -145,6 +145,8 @@ def pull(reader: Reader, registry: Registry, cursor: Cursor | None, ask: Ask, se
     run.delta()
     run.gains()
     page = run.page(channels, set_id_of(channels), rebase=old is None)
+    # A gained bucket that no drain has seen yet is not served, so this is no checkpoint either.
+    page.has_more = page.has_more or not live <= drained
     page.new_set = cursor is None or page.cursor.subscription_set != cursor.subscription_set
     return page
 

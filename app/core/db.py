@@ -118,7 +118,12 @@ class Database:
 
     def __init__(self, config: Config) -> None:
         """Make the pools; nothing connects before the first use."""
-        args: dict[str, Any] = {"prepare_threshold": None} if config.pooled else {}
+        # A request that hangs between two statements must not hold its locks for ever. A pooler takes no options.
+        args: dict[str, Any] = (
+            {"prepare_threshold": None}
+            if config.pooled
+            else {"options": "-c idle_in_transaction_session_timeout=60000"}
+        )
         self.app: Engine = create_engine(
             sqlalchemy_url(config.database_url),
             pool_size=config.pool_size,

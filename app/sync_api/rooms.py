@@ -8,7 +8,7 @@ from uuid import UUID
 
 import marshmallow as ma
 import structlog
-from sqlalchemy.exc import DBAPIError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, DomainError, IdTaken
@@ -221,8 +221,6 @@ class RoomVerbs:
 
 def is_transient(error: BaseException) -> bool:
     """Deadlock, serialization failure, lock or connection trouble: the same work may pass later."""
-    if isinstance(error, PendingRollbackError):  # the connection went while its savepoint was open
-        return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     state = sqlstate_of(error)

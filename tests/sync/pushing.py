@@ -50,7 +50,7 @@ def ledger(world: World, record_id: UUID | str, *, op: str | None = None) -> lis
     return [dict(found_row[0]) for found_row in found]
 
 
-def misbehave(monkeypatch: pytest.MonkeyPatch, entity: str, **verbs: Callable[..., Any]) -> None:
+def misbehave(monkeypatch: pytest.MonkeyPatch, entity: str, **verbs: Any) -> None:
     """Put other verbs in place of a room's."""
     monkeypatch.setitem(BY_NAME, entity, replace(BY_NAME[entity], **verbs))
 

@@ -9,6 +9,7 @@ import pytest
 from app.core.clock import utc_now
 from app.core.ids import new_id
 from app.jobs.windows import move_windows
+from sync.sequencer import Drainer
 from sync.stores.sequencer import FeedStore
 from tests.world import Person, World
 
@@ -116,3 +117,16 @@ class TestTriggerFunctions:
         )
 
         assert open_to_all == []
+
+
+class TestBusySequencer:
+    def test_a_scope_that_no_drain_has_seen_is_no_checkpoint(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.account()
+        rep = world.person("rep", world.north)
+        monkeypatch.setattr(Drainer, "drain_if_due", lambda *_: None)
+
+        answer = rep.post_sync().json
+
+        assert (answer["changes"], answer["has_more"]) == ([], True)

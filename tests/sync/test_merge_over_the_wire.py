@@ -329,6 +329,15 @@ class TestAsk:
 
         assert told(push(rep, mine)) == ("conflict", None)
 
+    def test_a_change_that_is_not_the_newest_counts_as_well(
+        self, world: World, rep: Person, account: UUID
+    ) -> None:
+        mine = rep.edit("account", account, {"legal_name": "내 이름"})
+        set_in_sql(world, account, legal_name="다른 이름")
+        set_in_sql(world, account, tier="A")
+
+        assert told(push(rep, mine)) == ("conflict", None)
+
     def test_a_change_of_another_field_since_asks_nobody(
         self, world: World, rep: Person, account: UUID
     ) -> None:

@@ -7,13 +7,16 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from app.accounts import service as accounts
 from app.activity import service as activity
 from app.core.clock import utc_now
 from app.core.db import Database
 from app.core.ids import new_id
+from app.sync_api.exchange import Exchange
 from app.sync_api.registry import BY_NAME
+from sync.stores.push import PushStore
 from tests.sync.pushing import before, kill, ledger, misbehave, outcomes, push, row, told
 from tests.world import Person, World, wire
 
@@ -447,6 +450,12 @@ class TestDependsOn:
 
         assert [told(v) for v in verdicts] == [("rejected", "timestamp_invalid"), ("rejected", "depends_on")]
 
+    def test_a_record_of_which_only_an_edit_was_rejected_is_unknown_as_before(self, rep: Person) -> None:
+        unknown = new_id()
+        edits = [rep.mutation("update", "task", unknown, base_version=1, fields={}) for _ in range(2)]
+
+        assert [told(v) for v in rep.sync(*edits)] == [("rejected", "not_found")] * 2
+
     def test_a_create_that_passes_later_frees_what_follows(self, rep: Person) -> None:
         task_id = new_id()
         push(rep, rep.mutation("create", "task", task_id, fields={"title": ""}))
@@ -857,6 +866,55 @@ class TestTrouble:
         assert [told(v) for v in verdicts] == [("applied", None)] * 3
         assert [len(ledger(world, i)) for i in ids] == [1, 1, 1]
 
+    def test_a_connection_lost_inside_a_command_leaves_nothing_half_done(
+        self, world: World, rep: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        task = new_id()
+        world.insert("tasks", id=task, assignee_id=rep.id, title="견적")
+        rep.sync()
+        complete, schema = BY_NAME["task"].commands["complete"]
+        crash = _kill_when(world, lambda _: True, times=1)
+
+        def crashing(session: Any, *args: Any, **kwargs: Any) -> Any:
+            found = complete(session, *args, **kwargs)
+            crash(session, None)
+            return found
+
+        misbehave(monkeypatch, "task", commands={"complete": (crashing, schema)})
+
+        assert told(push(rep, rep.mutation("complete", "task", task, base_version=1))) == ("applied", None)
+        assert len(ledger(world, task)) == 2
+
+    def test_a_connection_lost_at_the_end_of_the_transaction_is_tried_again(
+        self, world: World, rep: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        note_device, left = PushStore.note_device, [1]
+
+        def crashing(store: PushStore, *args: Any) -> None:
+            note_device(store, *args)
+            if left and left.pop():
+                kill(world, store.connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+        monkeypatch.setattr(PushStore, "note_device", crashing)
+        task = new_id()
+
+        assert told(push(rep, rep.mutation("create", "task", task, fields=task_of()))) == ("applied", None)
+        assert len(ledger(world, task)) == 1
+
+    def test_an_answer_lost_after_commit_is_given_by_the_retry(
+        self, world: World, rep: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # The commit passed, and the server broke before it could answer.
+        rep.sync()
+        create = rep.mutation("create", "task", new_id(), fields=task_of())
+        with monkeypatch.context() as patch:
+            patch.setattr(Exchange, "_records", _lose_connection)
+            assert rep.post_sync(mutations=[create]).status_code == 503
+
+        verdict = push(rep, create)
+
+        assert (told(verdict), verdict["replayed"]) == (("applied", None), True)
+
     def test_a_connection_that_is_lost_again_and_again_is_outcome_unknown_and_the_retry_tells(
         self, world: World, rep: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -890,6 +948,10 @@ class TestTrouble:
         assert [v["replayed"] for v in verdicts] == [True] * 50 + [False] * 10
         assert {v["status"] for v in verdicts} == {"applied"}
         assert [len(ledger(world, i)) for i in ids] == [1] * 60
+
+
+def _lose_connection(*_: Any) -> None:
+    raise OperationalError("SELECT", {}, Exception("gone"), connection_invalidated=True)
 
 
 def _then(verb: Callable[..., Any], done: Callable[..., None]) -> Callable[..., Any]:
