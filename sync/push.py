@@ -118,6 +118,7 @@ class Pusher:
             with self.store.savepoint():
                 return judge.decide()
         except Refused as refused:
+            self.rooms.refused(intent, refused)
             return _rejected(mutation, refused, intent, judge.at)
         except Exception as error:
             if self.rooms.is_transient(error):

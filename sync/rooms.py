@@ -68,6 +68,9 @@ class Rooms(Protocol):
     def open_item(self, item: InboxItem, intent: Intent, at: datetime) -> UUID:
         """Put something into the inbox, or join the open item of the same field; gives its id."""
 
+    def refused(self, intent: Intent, refused: Refused) -> None:
+        """Told of a refusal, after all that the mutation did was undone."""
+
     def refusal_of(self, error: Exception) -> Refused | None:
         """A database error that is the mutation's own fault, as a refusal; None for anything else."""
 

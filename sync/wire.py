@@ -66,11 +66,12 @@ def payload_of(raw: Any) -> str:
 def storable(value: Any) -> Any:
     """JSON that PostgreSQL takes and every JSON writer gives back.
 
-    NUL and lone surrogates in texts become U+FFFD, integers of more than 64 bits become texts.
+    NUL and lone surrogates in texts become U+FFFD; numbers beyond 64 bits, of which jsonb makes integers of
+    any length, become texts.
     """
     if isinstance(value, str):
         return UNSTORABLE.sub("\ufffd", value)
-    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+    if isinstance(value, int | float) and not -(1 << 63) <= value < 1 << 63:
         return str(value)
     if isinstance(value, Mapping):
         return {storable(name): storable(member) for name, member in value.items()}

@@ -276,7 +276,7 @@ def resolve_conflict(
     Raises:
         NotFound: No such item in the actor's scope.
         ConflictClosed: It was decided before.
-        ConflictChanged: The field was changed after ``record_version``.
+        ConflictChanged: The field was changed after ``record_version``; see ``show_present``.
         ChoiceNotPossible: The kind of the item does not take the choice.
         Forbidden: An author who wants more than to give way.
     """
@@ -300,6 +300,31 @@ def resolve_conflict(
     item.resolved_at = now
     session.flush()
     return item
+
+
+def show_present(session: Session, actor: Actor, conflict_id: UUID, verbs: Verbs) -> None:
+    """Let an open item show the record as it stands, after a decision on an older state was refused.
+
+    Args:
+        session: Open session; the caller commits.
+        actor: Who decided; an item whose record they may not see stays as it is.
+        conflict_id: Of the scope.
+        verbs: The rooms' service functions.
+    """
+    item = get_conflict(session, actor, conflict_id, lock=True)
+    present = verbs.present(item.entity, item.record_id)
+    if present is None or item.state is not ConflictState.OPEN:
+        return
+    version, fields = present
+    if item.kind == "row":
+        rows = fields.get(item.field or "") or []
+        item.theirs = next((r for r in rows if r["id"] == str(item.row_id)), None)
+    elif item.field is not None:
+        item.theirs = fields.get(item.field)
+    elif isinstance(item.theirs, dict):
+        item.theirs = {name: fields.get(name) for name in item.theirs}
+    item.record_version = version
+    session.flush()
 
 
 def _refuse_others(actor: Actor, item: Conflict, choice: str) -> None:

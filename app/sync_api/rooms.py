@@ -77,10 +77,13 @@ class RoomVerbs:
         one = self.synced[entity.name]
         schema = self._schema(one, op)
         loaded = _loaded(schema, fields, partial=op == "update")
-        masked = one.masked(loaded) if op in ("create", "update") else frozenset()
-        sent = {name: value for name, value in schema.dump(loaded).items() if name in fields}
-        _check_rows(entity, sent)
-        return Checked({n: self.keepable(_canonical(entity, n, v)) for n, v in sent.items()}, masked)
+        found = {name: value for name, value in schema.dump(loaded).items() if name in fields}
+        _check_rows(entity, found)
+        values = {name: _canonical(entity, name, value) for name, value in found.items()}
+        if op not in ("create", "update"):
+            return Checked(self.keepable(values))
+        masked = one.masked(loaded)
+        return Checked(values | {n: self.keepable(values[n]) for n in masked & values.keys()}, masked)
 
     def check_base(
         self, entity: SyncEntity, base: Mapping[str, Any], fields: Mapping[str, Any]
@@ -172,6 +175,13 @@ class RoomVerbs:
     def open_item(self, item: InboxItem, intent: Intent, at: datetime) -> UUID:
         """Put something into the inbox."""
         return inbox.open_item(self.session, self.actor, item, intent, at)
+
+    def refused(self, intent: Intent, refused: Refused) -> None:
+        """Let an inbox item show the state that it was not shown when it was decided."""
+        if refused.code == inbox.ConflictChanged.code and intent.entity == "conflict":
+            self.store.write_as(intent.mutation.id, intent.occurred_at, None, {})
+            with self.store.savepoint():
+                inbox.show_present(self.session, self.actor, intent.record_id, self)
 
     def refusal_of(self, error: Exception) -> Refused | None:
         """A database error that is the mutation's own fault."""

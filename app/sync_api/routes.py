@@ -21,6 +21,7 @@ from app.http.api import Blueprint
 from app.http.auth import current_actor, current_claims
 from app.http.errors import Refused as HttpRefused
 from app.http.etag import require_version, set_version
+from app.http.fields import Rendered
 from app.http.openapi import example_of
 from app.http.services import derive_key, services
 from app.http.strict_json import load_body
@@ -114,17 +115,26 @@ class Resolution(MethodView):
     def post(self, args: dict[str, Any], conflict_id: UUID) -> Any:
         """Decide an item of the inbox"""
         now = utc_now()
-        with transaction() as (session, actor):
-            require_version(inbox.get_conflict(session, actor, conflict_id, lock=True).version)
-            try:
-                inbox.resolve_conflict(
-                    session, actor, conflict_id, args, at=now, now=now, verbs=_verbs(session, actor, now)
-                )
-            except Refused as refused:
-                raise HttpRefused(refused.code, 422, details=refused.detail) from refused
-            item = inbox.get_conflict(session, actor, conflict_id, lock=True)
-            set_version(item.version)
-            return viewed(item)
+        try:
+            return _decided(conflict_id, args, now)
+        except inbox.ConflictChanged:
+            with transaction() as (session, actor):
+                inbox.show_present(session, actor, conflict_id, _verbs(session, actor, now))
+            raise
+
+
+def _decided(conflict_id: UUID, args: dict[str, Any], now: datetime) -> Rendered:
+    with transaction() as (session, actor):
+        require_version(inbox.get_conflict(session, actor, conflict_id, lock=True).version)
+        try:
+            inbox.resolve_conflict(
+                session, actor, conflict_id, args, at=now, now=now, verbs=_verbs(session, actor, now)
+            )
+        except Refused as refused:
+            raise HttpRefused(refused.code, 422, details=refused.detail) from refused
+        item = inbox.get_conflict(session, actor, conflict_id, lock=True)
+        set_version(item.version)
+        return viewed(item)
 
 
 def _verbs(session: Session, actor: Actor, now: datetime) -> RoomVerbs:

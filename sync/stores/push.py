@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from sync.policy import Kind, SyncEntity
 from sync.render import whole_sql
@@ -227,11 +227,17 @@ class PushStore:
         )
 
     def as_if_live(self, entity: SyncEntity, record_id: UUID, look: Callable[[], bool]) -> bool:
-        """What *look* sees while a deleted record is restored; all of it is undone."""
-        with self._nested() as undone:
-            self.restore(entity, record_id)
-            seen = look()
-            undone.rollback()
+        """What *look* sees while a deleted record is restored; all of it is undone.
+
+        Nothing, where it cannot be restored: its code may be another's by now.
+        """
+        try:
+            with self._nested() as undone:
+                self.restore(entity, record_id)
+                seen = look()
+                undone.rollback()
+        except IntegrityError:
+            return False
         return seen
 
     def was_given(self, entity: str, record_id: UUID) -> bool:

@@ -322,7 +322,7 @@ class TestADecision:
         assert row(world, "accounts", account)["legal_name"] == "가람 (본사 2)"
         assert row(world, "conflicts", conflict["id"])["state"] == "open"
 
-    def test_that_is_stale_is_answered_412_and_can_be_made_again_on_what_the_answer_tells(
+    def test_that_is_stale_is_answered_412_with_the_new_state(
         self, world: World, manager: Person, account: UUID, conflict: Json
     ) -> None:
         rename(world, account, "가람 (본사 2)")
@@ -332,7 +332,27 @@ class TestADecision:
         assert (stale.status_code, stale.content_type) == (412, "application/problem+json")
         details = stale.json["details"]
         assert (details["record_version"], details["theirs"]) == (3, "가람 (본사 2)")
-        assert decide(manager, conflict, "mine", record_version=details["record_version"]).status_code == 200
+
+    @WAYS
+    def test_that_is_stale_lets_the_item_show_the_new_state_so_that_it_can_be_made_again(
+        self,
+        world: World,
+        rep: Person,
+        manager: Person,
+        account: UUID,
+        conflict: Json,
+        decided: Callable[..., str],
+    ) -> None:
+        rename(world, account, "가람 (본사 2)")
+        assert decided(manager, conflict, "mine") == "conflict_changed"
+
+        manager.sync()
+        shown = manager.held("conflict", conflict["id"])
+
+        assert shown
+        assert (shown["theirs"], shown["record_version"], shown["mine"]) == ("가람 (본사 2)", 3, MINE)
+        assert decided(manager, shown, "mine") == "done"
+        assert row(world, "accounts", account)["legal_name"] == MINE
 
     @WAYS
     def test_stands_though_another_field_changed_since(

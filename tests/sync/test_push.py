@@ -554,6 +554,17 @@ class TestDelete:
 
         assert told(verdict) == ("rejected", "not_found")
 
+    def test_of_a_foreign_deleted_record_whose_code_is_used_again_is_no_different(
+        self, world: World, rep: Person
+    ) -> None:
+        foreign = world.account(world.south, code="S1")
+        world.sql("UPDATE accounts SET deleted_at = now() WHERE tenant_id = :tenant AND id = :id", id=foreign)
+        world.account(world.south, code="S1")
+
+        verdict = push(rep, rep.mutation("delete", "account", foreign, base_version=1))
+
+        assert told(verdict) == ("rejected", "not_found")
+
     def test_that_would_leave_live_dependants_is_refused(
         self, world: World, manager: Person, account: UUID
     ) -> None:
@@ -590,6 +601,61 @@ class TestDelete:
         verdict = push(rep, rep.mutation(op, "activity", activity_id, base_version=1, fields={}))
 
         assert told(verdict) == ("rejected", "append_only")
+
+
+class TestWorkOnARecordThatLeftTheScope:
+    """It was given to the phone, and is gone since: nothing of it is told, and nothing of the work is lost."""
+
+    @pytest.fixture
+    def moved(self, world: World, synced: Person, account: UUID) -> UUID:
+        world.sql(
+            "UPDATE accounts SET territory_id = :south, name = 'SECRET' WHERE tenant_id = :tenant AND id = :id",
+            id=account,
+            south=world.south,
+        )
+        return account
+
+    @pytest.mark.parametrize("op", ["update", "delete"])
+    def test_waits_in_the_inbox(self, world: World, synced: Person, moved: UUID, op: str) -> None:
+        parts = {"fields": {"tier": "A"}} if op == "update" else {}
+        mutation = synced.mutation(op, "account", moved, base_version=1, **parts)
+
+        response = synced.post_sync(mutations=[mutation])
+
+        verdict = response.json["verdicts"][0]
+        assert told(verdict) == ("conflict", "out_of_scope")
+        assert (verdict["record"], verdict["version"], verdict["detail"]) == (None, None, None)
+        assert b"SECRET" not in response.data
+        assert row(world, "accounts", moved)["tier"] is None
+
+    def test_is_applied_by_the_manager_of_its_new_territory(
+        self, world: World, synced: Person, moved: UUID
+    ) -> None:
+        manager = world.person("manager", world.south)
+        verdict = push(
+            synced, synced.mutation("update", "account", moved, base_version=1, fields={"tier": "A"})
+        )
+        manager.sync()
+        item = manager.held("conflict", verdict["conflict_id"])
+        assert item
+        assert (item["kind"], item["mine"]) == ("out_of_scope", {"tier": "A"})
+        decision = {"choice": "apply", "record_version": item["record_version"]}
+
+        decided = push(
+            manager, manager.mutation("resolve", "conflict", item["id"], base_version=1, fields=decision)
+        )
+
+        assert decided["status"] == "applied"
+        assert row(world, "accounts", moved)["tier"] == "A"
+
+    def test_that_was_never_given_is_unknown(self, world: World, synced: Person) -> None:
+        foreign = world.account(world.south)
+
+        verdict = push(
+            synced, synced.mutation("update", "account", foreign, base_version=1, fields={"tier": "A"})
+        )
+
+        assert told(verdict) == ("rejected", "not_found")
 
 
 class TestVerdicts:
@@ -705,6 +771,14 @@ class TestNationalIdNumbers:
 
         assert verdict["status"] == "merged"
         assert outcomes(verdict)["body"] == "masked"
+
+    def test_that_look_like_the_code_of_an_erp_are_left_as_the_service_leaves_them(
+        self, world: World, synced: Person, account: UUID
+    ) -> None:
+        verdict = push(synced, synced.edit("account", account, {"code": "9001011234567"}))
+
+        assert outcomes(verdict) == {"code": "applied"}
+        assert row(world, "accounts", account)["code"] == "9001011234567"
 
     def test_never_stand_in_any_table_whether_applied_lost_in_conflict_rejected_or_failed(
         self, world: World, synced: Person, account: UUID, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,7 @@
 """One bad mutation: a 200 with a verdict ``rejected``, the right code, nothing changed, never a 5xx."""
 
 import json
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -673,6 +674,97 @@ class TestTheArgumentsOfACommand:
             )
 
         assert cause(verdict) == ("rejected", code)
+
+
+class Garbage:
+    """Mutations that no phone would send, the same ones for each seed."""
+
+    TEXTS = (
+        "",
+        " ",
+        "글",
+        "a\x00",
+        "\ud800",
+        "=1+1",
+        "null",
+        "2026-02-30",
+        "9" * 40,
+        "🍵" * 300,
+        "900101-1234567",
+    )
+    NUMBERS = (0, -1, 1, 1.5, -0.0, 1e308, 2**31, 2**53, 2**63, -(2**63), 10**39)
+
+    def __init__(self, seed: int, person: Person, ids: list[UUID]) -> None:
+        self.random = random.Random(seed)
+        self.person = person
+        self.ids = ids
+
+    def value(self, depth: int = 0) -> Any:
+        kind = self.random.randrange(9 if depth < 4 else 6)
+        if kind == 0:
+            return None
+        if kind == 1:
+            return self.random.random() < 0.5
+        if kind == 2:
+            return self.random.choice(self.NUMBERS)
+        if kind in (3, 4):
+            return self.random.choice(self.TEXTS)
+        if kind == 5:
+            return str(self.random.choice(self.ids))
+        if kind == 6:
+            return [self.value(depth + 1) for _ in range(self.random.randrange(4))]
+        return {
+            self.random.choice(("id", "lat", "lon", "title", "a", "글", "")): self.value(depth + 1)
+            for _ in range(self.random.randrange(4))
+        }
+
+    def fields(self, entity: str) -> Json:
+        names = [*BY_NAME[entity].policy.fields, "id", "never"] if entity in BY_NAME else ["x"]
+        return {self.random.choice(names): self.value() for _ in range(self.random.randrange(5))}
+
+    def mutation(self) -> Json:
+        entity = self.random.choice([*BY_NAME, "nonsense"])
+        commands = sorted(BY_NAME[entity].commands) if entity in BY_NAME else []
+        op = self.random.choice(["create", "update", "delete", *commands])
+        fields = self.fields(entity)
+        parts: Json = {
+            "base_version": self.random.choice((None, 0, 1, 2)),
+            "fields": fields,
+            "base": {n: self.value() for n in fields},
+        }
+        if self.random.random() < 0.1:
+            parts[self.random.choice(("entity", "op", "fields", "base", "base_version", "occurred_at"))] = (
+                self.value()
+            )
+        if self.random.random() < 0.3 and commands:
+            parts["fields"] = {
+                name: self.value() for name in schema_of_command(entity, op) if self.random.random() < 0.7
+            }
+        return self.person.mutation(op, entity, self.random.choice(self.ids)) | parts
+
+
+def schema_of_command(entity: str, op: str) -> list[str]:
+    commands = BY_NAME[entity].commands
+    return list(commands[op][1]().fields) if op in commands else []
+
+
+class TestGarbage:
+    @pytest.mark.parametrize("seed", range(8))
+    def test_is_judged_and_breaks_nothing(self, served: Flask, pools: Database, seed: int) -> None:
+        world = World(served, pools)
+        person = world.person("manager" if seed % 2 else "technician", world.north)
+        ids = [*one_of_each(world, world.north, person.id).values(), new_id(), uuid4()]
+        person.sync()
+        garbage = Garbage(seed, person, ids)
+
+        verdicts = judged(person, *(garbage.mutation() for _ in range(150)))
+
+        assert len(verdicts) == 150
+        assert {v["status"] for v in verdicts} <= {"applied", "merged", "superseded", "conflict", "rejected"}
+        assert [v for v in verdicts if v["code"] == "failed"] == []
+        for path in ("conflicts", "rejections", "accounts", "visits", f"accounts/{ids[-4]}/history"):
+            assert person.call("GET", f"/api/v1/{path}").status_code < 500
+        person.sync()
 
 
 class TestFormulas:

@@ -276,6 +276,34 @@ class TestTheQuestions:
         assert admin.heard_anything_of(*tokens) == tokens
 
 
+class TestAnIdThatOneMayNotKnow:
+    @pytest.mark.parametrize("role", ["rep", "technician", "manager"])
+    def test_answers_over_rest_like_one_that_is_not(self, company: Company, role: str) -> None:
+        listener = Listener(company.world.person(role, company.world.north))
+        resolution = {"choice": "mine", "record_version": 1}
+        if_match = {"If-Match": '"1"'}
+
+        for name, record_id in company.foreign.items():
+            path = ONES.get(name, "conflicts")
+            calls: list[tuple[str, str, Any]] = [("GET", "", None)]
+            if name != "conflict":
+                calls.append(("DELETE", "", None))
+                calls += [("GET", "/history", None), ("GET", "/sites", None)] if name == "account" else []
+            else:
+                calls.append(("POST", "/resolution", resolution))
+            for method, below, body in calls:
+                answers = [
+                    listener.call(method, f"{path}/{i}{below}", body, **(if_match if method != "GET" else {}))
+                    for i in (uuid4(), record_id)
+                ]
+                told = [
+                    (a.status_code, a.content_type, {k: v for k, v in a.json.items() if k != "request_id"})
+                    for a in answers
+                ]
+                assert told[0] == told[1], (method, path, below)
+                assert told[0][0] in (403, 404, 405)
+
+
 class TestAForeignTerritory:
     @pytest.mark.parametrize("role", ["rep", "technician", "manager", "partner"])
     def test_never_sends_a_byte(self, company: Company, role: str) -> None:
