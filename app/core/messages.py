@@ -188,6 +188,22 @@ SYNC = {
     "group_changed": Message(
         "The group was sent before with other members.", "이 묶음은 전에 다른 구성으로 보내졌습니다."
     ),
+    "failed": Message(
+        "The server could not apply this change; it is kept in the inbox.",
+        "서버가 이 변경을 적용하지 못해 보관함에 남겨 두었습니다.",
+    ),
+    "edited_since": Message(
+        "Others have changed the record since, so it was not deleted.",
+        "그사이 다른 사람이 고친 자료라서 삭제하지 않았습니다.",
+    ),
+    "deleted": Message(
+        "The record was deleted meanwhile; the change is kept in the inbox.",
+        "그사이 삭제된 자료입니다. 변경은 보관함에 남겨 두었습니다.",
+    ),
+    "out_of_scope": Message(
+        "The record is no longer in your care; the change is kept in the inbox.",
+        "더 이상 담당하지 않는 자료입니다. 변경은 보관함에 남겨 두었습니다.",
+    ),
     "depends_on": Message(
         "The record's creation was refused, so this change has nothing to act on.",
         "자료 생성이 거부되어 이 변경을 적용할 수 없습니다.",
