@@ -1,8 +1,11 @@
 """Look at processes by PID, without trusting that a PID still means the same process."""
 
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
+
+_READ_TRIES = 40
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,16 @@ def find_process(pid: int) -> Process | None:
 
 
 def _from_proc(pid: int) -> Process | None:
+    for _ in range(_READ_TRIES):
+        found = _read_proc(pid)
+        # In the middle of exec a process has no command line yet; its parent may already look at it.
+        if found is None or found.command:
+            return found
+        time.sleep(0.005)
+    return found
+
+
+def _read_proc(pid: int) -> Process | None:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         command = Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 
 from localpg.processes import _from_ps, find_process
 
@@ -20,6 +21,16 @@ class TestFindProcess:
         found = find_process(child.pid)
         child.wait()
         assert found is None
+
+    def test_one_that_was_started_this_moment_is_the_same_a_moment_later(self) -> None:
+        for _ in range(50):
+            with subprocess.Popen(["sleep", "60"]) as child:
+                at_once = find_process(child.pid)
+                time.sleep(0.01)
+                later = find_process(child.pid)
+                child.kill()
+            assert at_once is not None
+            assert at_once == later
 
     def test_no_process_has_pid_zero(self) -> None:
         assert find_process(0) is None
