@@ -1,6 +1,6 @@
 """The set of synced entities, checked once when the process starts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
@@ -20,12 +20,10 @@ class Registry:
         entities: Parents before their children; the inbox last.
         subscriptions_sql: Yields ``(user_id uuid, role text, bucket text)`` for users ``:users``
             of ``:tenant`` at the moment ``:now``.
-        shape_classes: Shape class of each role.
     """
 
     entities: tuple[SyncEntity, ...]
     subscriptions_sql: str
-    shape_classes: Mapping[str, str]
     schema_version: int = 1
     _by_name: dict[str, SyncEntity] = field(default_factory=dict, init=False, repr=False)
 
@@ -38,11 +36,9 @@ class Registry:
             _check_shapes(entity)
 
     @classmethod
-    def of(
-        cls, entities: Iterable[SyncEntity], subscriptions_sql: str, shape_classes: Mapping[str, str]
-    ) -> Self:
+    def of(cls, entities: Iterable[SyncEntity], subscriptions_sql: str) -> Self:
         """Make a registry; raises RegistryInvalid."""
-        return cls(tuple(entities), subscriptions_sql, shape_classes)
+        return cls(tuple(entities), subscriptions_sql)
 
     def find(self, name: str) -> SyncEntity | None:
         """The entity of that name, or None."""

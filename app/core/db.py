@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -201,8 +201,3 @@ def savepoint(session: Session) -> Iterator[SessionTransaction]:
     with session.begin_nested() as nested:
         session.connection()
         yield nested
-
-
-def today_of(moment: datetime, zone: Any) -> date:
-    """The calendar day of *moment* in *zone* (a ZoneInfo)."""
-    return moment.astimezone(zone).date()

@@ -6,7 +6,6 @@ from app.accounts import sync as account_sync
 from app.activity import schemas as activity_schemas
 from app.activity import service as activity
 from app.activity import sync as activity_sync
-from app.core.scope import SHAPE_OF_ROLE
 from app.identity import schemas as identity_schemas
 from app.identity import service as identity
 from app.identity import sync as identity_sync
@@ -111,8 +110,4 @@ SYNCED = (
 
 BY_NAME = {one.policy.name: one for one in SYNCED}
 
-REGISTRY = Registry.of(
-    (one.policy for one in SYNCED),
-    identity_sync.SUBSCRIPTIONS_NOW_SQL,
-    {role.value: shape.value for role, shape in SHAPE_OF_ROLE.items()},
-)
+REGISTRY = Registry.of((one.policy for one in SYNCED), identity_sync.SUBSCRIPTIONS_NOW_SQL)

@@ -440,7 +440,7 @@ class TestSnapshot:
 # -- against a model
 
 SHAPES = ("sales", "manager")
-THINGS = Registry.of([SyncEntity("thing", "things", {}, buckets="", shapes=SHAPES)], "", {})
+THINGS = Registry.of([SyncEntity("thing", "things", {}, buckets="", shapes=SHAPES)], "")
 TENANT, DEVICE, USER, EPOCH = (UUID(int=n) for n in (1, 2, 3, 4))
 BUCKETS = "ABCD"
 

@@ -103,7 +103,7 @@ def with_account_rule(condition: str) -> Registry:
     rule = f"""SELECT r.record_id, r.bucket, r.shape FROM ({ACCOUNT.buckets}) AS r
                JOIN accounts p ON p.tenant_id = :tenant AND p.id = r.record_id WHERE {condition}"""
     entities = tuple(replace(e, buckets=rule) if e.name == "account" else e for e in REGISTRY.entities)
-    return Registry(entities, REGISTRY.subscriptions_sql, REGISTRY.shape_classes)
+    return Registry(entities, REGISTRY.subscriptions_sql)
 
 
 class TestMarks:
@@ -609,7 +609,7 @@ class TestPoison:
                    JOIN accounts p ON p.tenant_id = :tenant AND p.id = c.account_id
                    WHERE CASE WHEN c.id = ANY(:ids) THEN 1 / length(replace(p.name, '독', '')) >= 0 END"""
         entities = tuple(replace(e, buckets=rule) if e.name == "contact" else e for e in REGISTRY.entities)
-        rules = Registry(entities, REGISTRY.subscriptions_sql, REGISTRY.shape_classes)
+        rules = Registry(entities, REGISTRY.subscriptions_sql)
         world.sql(
             "UPDATE accounts SET name = '독', territory_id = :s WHERE id = :id", s=world.south, id=account
         )
