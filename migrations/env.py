@@ -12,16 +12,14 @@ settings: Config = config.attributes.get("settings") or Config.from_env()
 config.attributes["roles"] = role_names(settings)
 
 
-# Tables of the engine are plain SQL and have no models.
-ENGINE_TABLES = {
-    "changes", "sql_users", "sync_alarms", "sync_devices", "sync_drain", "sync_epochs", "sync_feed", "sync_heads",
-    "sync_mutations", "sync_pending", "sync_quarantine", "sync_subscription_sets", "sync_subscriptions", "sync_windows",
-}  # fmt: skip
+# Tables of the engine are plain SQL and have no models: all that are named sync_…, and these.
+ENGINE_TABLES = {"changes", "sql_users"}
 
 
 def include_name(name: str | None, kind: str, parents: object) -> bool:
     """What is compared with the models."""
-    return not (kind == "table" and name in ENGINE_TABLES)
+    is_engines = name is not None and (name in ENGINE_TABLES or name.startswith("sync_"))
+    return not (kind == "table" and is_engines)
 
 
 def run() -> None:

@@ -1,68 +1,41 @@
 """One round trip of a phone: judge what it pushed, drain, answer what it lacks from one snapshot."""
 
-import random
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 import orjson
 import structlog
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app.core.db import Database, savepoint, set_writer
-from app.core.errors import Unavailable
+from app.core.db import Database, set_writer
 from app.core.scope import Actor
 from app.http.transaction import note_access
-from app.sync_api.metrics import DRAINS_FAILED, MUTATIONS, VERDICTS
-from app.sync_api.rooms import RoomVerbs, is_transient
+from app.sync_api.metrics import DRAINS_FAILED
+from app.sync_api.pushing import ActorOf, Identity, Pushing
 from app.sync_api.synced import Synced
 from app.sync_api.wire import SyncRequest
 from sync.cursor import Cursor, CursorInvalid, decode, encode
 from sync.errors import RequestInvalid
-from sync.judge import Sender
 from sync.pull import Ask, Page, pull
-from sync.push import CHUNK, Pushed, Pusher
 from sync.registry import Registry
 from sync.render import body_sql
 from sync.sequencer import REQUEST_MARKS, Drainer
 from sync.stores.feed import FeedReader, keep_set, set_id_of
-from sync.stores.push import PushStore
 from sync.verdicts import Verdict
-from sync.wire import Mutation
 
 log = structlog.get_logger(__name__)
 
-TRIES = 5
 BOOKKEEPING = timedelta(seconds=60)
 """How stale a device's row may be when nothing else is to be written."""
 
 PERSONAL = ("account", "contact", "visit", "activity", "task", "conflict")
 """Entities whose reading is written down in the access log."""
-
-ActorOf = Callable[[Session], Actor]
-
-
-class OutcomeUnknown(Unavailable):
-    """The connection was lost in COMMIT: send the same mutations again, the answer tells which were judged."""
-
-    code = "outcome_unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who the token says it is; the rights are read from the database."""
-
-    tenant_id: UUID
-    user_id: UUID
-    device_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +70,7 @@ class Exchange:
         self.db = db
         self.registry = registry
         self.synced = synced
+        self.pushing = Pushing(db, registry, synced, clock)
         self.drainer = drainer
         self.clock = clock
         self.key = key
@@ -117,7 +91,7 @@ class Exchange:
         cursor = self._cursor(who, request.cursor)
         if cursor is None and request.mutations:
             raise RequestInvalid("mutations_without_cursor", "/mutations")
-        pushed = self._push(who, actor_of, request) if request.mutations else Pushed([], 0, False)
+        pushed = self.pushing.push(who, actor_of, request)
         for may_drain in (True, False):
             with self.snapshot(who) as (connection, session):
                 actor = actor_of(session)
@@ -142,46 +116,6 @@ class Exchange:
             return decode(token, self.key, tenant_id=who.tenant_id, device_id=who.device_id)
         except CursorInvalid as error:
             raise RequestInvalid("cursor_invalid", "/cursor") from error
-
-    # -- push
-
-    def _push(self, who: Identity, actor_of: ActorOf, request: SyncRequest) -> Pushed:
-        whole = Pushed([], 0, False)
-        now = self.clock()
-        for start in range(0, len(request.mutations), CHUNK):
-            part = self._push_chunk(who, actor_of, request, request.mutations[start : start + CHUNK], now)
-            whole.verdicts += part.verdicts
-            whole.cloned = whole.cloned or part.cloned
-        MUTATIONS.inc(len(request.mutations))
-        for verdict in whole.verdicts:
-            VERDICTS.labels("replayed" if verdict.replayed else str(verdict.status)).inc()
-        return whole
-
-    def _push_chunk(
-        self, who: Identity, actor_of: ActorOf, request: SyncRequest, chunk: Sequence[Mutation], now: datetime
-    ) -> Pushed:
-        for attempt in range(1, TRIES + 1):
-            try:
-                return self._judge(who, actor_of, request, chunk, now)
-            except DBAPIError as error:
-                if not is_transient(error) or attempt == TRIES:
-                    if is_transient(error):
-                        raise OutcomeUnknown(retry_after_s=random.randint(1, 4)) from error  # noqa: S311
-                    raise
-                time.sleep(0.02 * attempt * (1 + random.random()))  # noqa: S311  (spreads load)
-        raise AssertionError("unreachable")
-
-    def _judge(
-        self, who: Identity, actor_of: ActorOf, request: SyncRequest, chunk: Sequence[Mutation], now: datetime
-    ) -> Pushed:
-        with self.db.session(who.tenant_id, user_id=who.user_id, device_id=who.device_id) as session:
-            actor = actor_of(session)
-            store = PushStore(
-                session.connection(), who.tenant_id, who.user_id, who.device_id, partial(savepoint, session)
-            )
-            rooms = RoomVerbs(self.synced, session, actor, store, now)
-            sender = Sender(who.user_id, who.device_id, actor.scope.shape, now, request.sent_at)
-            return Pusher(store, self.registry, rooms, sender, fresh=session.expunge_all).push(chunk)
 
     # -- pull
 

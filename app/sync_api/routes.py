@@ -29,7 +29,8 @@ from app.http.transaction import note_access, transaction
 from app.inbox import service as inbox
 from app.inbox.routes import viewed
 from app.inbox.schemas import ConflictSchema, ResolutionSchema
-from app.sync_api.exchange import Exchange, Identity
+from app.sync_api.exchange import Exchange
+from app.sync_api.pushing import Identity
 from app.sync_api.registry import BY_NAME, REGISTRY
 from app.sync_api.rooms import RoomVerbs
 from app.sync_api.schema import SchemaDocumentSchema, schema_document
