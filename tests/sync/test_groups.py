@@ -70,7 +70,7 @@ class TestAGroup:
 
         verdicts = rep.sync(*grouped(members))
 
-        assert told(verdicts[place]) == ("rejected", "too_short")
+        assert told(verdicts[place]) == ("rejected", "blank")
         assert [told(v) for i, v in enumerate(verdicts) if i != place] == [("rejected", "group_failed")] * 2
         assert {str(v["detail"]) for i, v in enumerate(verdicts) if i != place} == {
             str({"mutation_id": members[place]["id"]})
