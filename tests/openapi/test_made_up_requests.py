@@ -64,7 +64,13 @@ def test_all_checks_of_the_library_are_taken() -> None:
     assert len(CHECKS.get_all_names()) >= 14
 
 
-@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: str(mode.value))
+@pytest.fixture(autouse=True)
+def told(record_property: Any) -> None:
+    """The seed stands in the report, and in the id of the failing test."""
+    record_property("seed", SEED)
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: f"{mode.value}-{SEED}")
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=str)
 def test_is_answered_as_the_document_says(
     api: Any, admin: Person, method: str, path: str, mode: GenerationMode
@@ -87,7 +93,6 @@ def test_is_answered_as_the_document_says(
         case.headers["Authorization"] = f"Bearer {admin.token}"
         case.call_and_validate(checks=CHECKS.get_all())
 
-    print(f"seed {SEED}")
     ask()
 
 
