@@ -168,7 +168,6 @@ SYNC = {
         "The version that the change was based on is not known.", "변경의 바탕이 된 버전을 알 수 없습니다."
     ),
     "device_required": Message("Only a registered device can sync.", "등록된 기기만 동기화할 수 있습니다."),
-    "group_not_supported": Message("Groups are not supported yet.", "묶음 변경은 아직 지원하지 않습니다."),
     "mutations_without_cursor": Message(
         "A first sync carries no changes.", "첫 동기화에는 변경을 함께 보낼 수 없습니다."
     ),
@@ -184,6 +183,16 @@ SYNC = {
     ),
     "group_failed": Message(
         "Another change of the same group was refused.", "같은 묶음의 다른 변경이 거부되었습니다."
+    ),
+    "group_member_twice": Message(
+        "The group names a change twice.", "묶음에 같은 변경이 두 번 들어 있습니다."
+    ),
+    "group_not_consecutive": Message(
+        "The changes of a group must follow each other without a gap.",
+        "묶음의 변경은 번호가 이어져야 합니다.",
+    ),
+    "group_too_large": Message(
+        "A group holds at most 50 changes.", "한 묶음에는 변경을 50개까지만 넣을 수 있습니다."
     ),
     "group_changed": Message(
         "The group was sent before with other members.", "이 묶음은 전에 다른 구성으로 보내졌습니다."
@@ -347,6 +356,9 @@ ACTIVITY = {
 INBOX = {
     "choice_not_possible": Message(
         "This item cannot be decided like that.", "이 항목은 그렇게 결정할 수 없습니다."
+    ),
+    "reassign_not_possible": Message(
+        "This person cannot take the item.", "이 사람에게는 항목을 넘길 수 없습니다."
     ),
     "conflict_closed": Message("The item was decided already.", "이미 결정된 항목입니다."),
 }
