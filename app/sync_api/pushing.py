@@ -44,6 +44,17 @@ class Identity:
     device_id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """In which life of the database a request is judged, and which ended ones its device's work may be based on."""
+
+    epoch: UUID
+    epoch_started_at: datetime
+    generation: int
+    known_epochs: frozenset[UUID]
+    farewell: bool = False
+
+
 class Pushing:
     """Judges what phones push, for one process."""
 
@@ -60,13 +71,18 @@ class Pushing:
         self.synced = synced
         self.clock = clock
 
-    def push(self, who: Identity, actor_of: ActorOf, request: SyncRequest) -> Pushed:
+    def quarantine(self, who: Identity, request: SyncRequest) -> Pushed:
+        """Set mutations aside unjudged."""
+        raise NotImplementedError
+
+    def push(self, who: Identity, actor_of: ActorOf, request: SyncRequest, standing: Standing) -> Pushed:
         """Judge the mutations of a request, lowest ``n`` first.
 
         Args:
             who: From the access token.
             actor_of: Reads user, role, scope and the device's state in a session; raises Unauthenticated.
             request: Checked envelope.
+            standing: In which life of the database.
 
         Raises:
             OutcomeUnknown: 503; chunks before the failing one are judged and committed.
