@@ -168,6 +168,10 @@ SYNC = {
         "The version that the change was based on is not known.", "변경의 바탕이 된 버전을 알 수 없습니다."
     ),
     "device_required": Message("Only a registered device can sync.", "등록된 기기만 동기화할 수 있습니다."),
+    "schema_too_old": Message(
+        "This version of the app is too old for the server. Bring it up to date.",
+        "앱 버전이 너무 오래되어 서버와 통신할 수 없습니다. 앱을 업데이트하십시오.",
+    ),
     "mutations_without_cursor": Message(
         "A first sync carries no changes.", "첫 동기화에는 변경을 함께 보낼 수 없습니다."
     ),
