@@ -18,8 +18,12 @@ from app.http.paging import PageQuery, page
 from app.http.services import services
 from app.http.transaction import transaction
 from app.identity import service
-from app.identity.models import Device, OrgUnit, PermissionSet, Territory, TerritoryMember, User
+from app.identity.models import Delegation, Device, OrgUnit, PermissionSet, Territory, TerritoryMember, User
 from app.identity.schemas import (
+    DelegationPageSchema,
+    DelegationPatchSchema,
+    DelegationQuery,
+    DelegationSchema,
     DevicePageSchema,
     DeviceQuery,
     DeviceSchema,
@@ -64,12 +68,16 @@ units_blp = Blueprint(
 territories_blp = Blueprint(
     "territories", __name__, url_prefix=f"{PREFIX}/territories", description="Parts of the market"
 )
+delegations_blp = Blueprint(
+    "delegations", __name__, url_prefix=f"{PREFIX}/delegations", description="Who stands in for whom"
+)
 
 USERS_SORT = {"login": User.login, "name": User.name}
 DEVICES_SORT = {"last_seen_at": Device.last_seen_at, "registered_at": Device.registered_at}
 UNITS_SORT = {"code": OrgUnit.code, "name": OrgUnit.name}
 TERRITORIES_SORT = {"code": Territory.code, "name": Territory.name}
 MEMBERS_SORT = {"valid_from": TerritoryMember.valid_from}
+DELEGATIONS_SORT = {"valid_from": Delegation.valid_from}
 PERMISSIONS_SORT = {"code": PermissionSet.code}
 
 
@@ -505,6 +513,64 @@ class TerritoryMemberView(MethodView):
             member = service.get_member(session, actor, territory_id, member_id, lock=True)
             require_version(member.version)
             service.remove_member(session, actor, territory_id, member_id, now=utc_now())
+
+
+@delegations_blp.route("")
+class DelegationsView(MethodView):
+    @delegations_blp.allow(*EVERYBODY)
+    @delegations_blp.arguments(DelegationQuery, location="query")
+    @delegations_blp.response(200, DelegationPageSchema)
+    def get(self, args: dict[str, Any]) -> dict[str, Any]:
+        """List who stands in for whom: your own, for managers also the team's"""
+        with transaction() as (session, actor):
+            found = service.list_delegations(session, actor, args.get("user_id"))
+            return page(session, found, model=Delegation, sortable=DELEGATIONS_SORT, args=args)
+
+    @delegations_blp.allow(*EVERYBODY)
+    @delegations_blp.arguments(DelegationSchema)
+    @delegations_blp.response(201, DelegationSchema)
+    @delegations_blp.alt_response(409, description="`id_taken`, `delegation.taken`, `delegation.cycle`")
+    def post(self, values: dict[str, Any]) -> Delegation:
+        """Let somebody stand in for you, or for one of your team"""
+        with transaction() as (session, actor):
+            made = service.create_delegation(session, actor, values, now=utc_now())
+            set_version(made.version)
+            return made
+
+
+@delegations_blp.route("/<uuid:delegation_id>")
+class DelegationView(MethodView):
+    @delegations_blp.allow(*EVERYBODY)
+    @delegations_blp.etag
+    @delegations_blp.response(200, DelegationSchema)
+    def get(self, delegation_id: UUID) -> Delegation:
+        """Show a delegation"""
+        with transaction() as (session, actor):
+            found = service.get_delegation(session, actor, delegation_id)
+            set_version(found.version)
+            return found
+
+    @delegations_blp.allow(*EVERYBODY)
+    @delegations_blp.etag
+    @delegations_blp.arguments(DelegationPatchSchema)
+    @delegations_blp.response(200, DelegationSchema)
+    @delegations_blp.alt_response(409, description="`delegation.taken`, `delegation.cycle`")
+    def patch(self, changes: dict[str, Any], delegation_id: UUID) -> Delegation:
+        """Change the days of a delegation"""
+        with transaction() as (session, actor):
+            require_version(service.get_delegation(session, actor, delegation_id, lock=True).version)
+            found = service.update_delegation(session, actor, delegation_id, changes, now=utc_now())
+            set_version(found.version)
+            return found
+
+    @delegations_blp.allow(*EVERYBODY)
+    @delegations_blp.etag
+    @delegations_blp.response(204)
+    def delete(self, delegation_id: UUID) -> None:
+        """Take a delegation back; it ends at once"""
+        with transaction() as (session, actor):
+            require_version(service.get_delegation(session, actor, delegation_id, lock=True).version)
+            service.delete_delegation(session, actor, delegation_id, now=utc_now())
 
 
 def tokens(signed_in: service.SignedIn) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from app.http.fields import (
     WireSchema,
 )
 from app.http.paging import PageQuery, page_of
-from app.identity.models import MemberKind, UnitKind, UserStatus
+from app.identity.models import DelegatedWork, MemberKind, UnitKind, UserStatus
 
 MAX_NAME = 200
 MAX_CODE = 40
@@ -229,11 +229,33 @@ class TerritoryMemberSchema(WireSchema):
     valid_to = Day(allow_none=True, metadata={"example": None})
 
 
+class DelegationSchema(WireSchema):
+    """One person stands in for another; both days are included, without a last one until it is taken back."""
+
+    id = Id()
+    version = Integer(dump_only=True)
+    from_user_id = Id(metadata={"description": "Yourself if left out"})
+    to_user_id = Id(required=True)
+    work = Choice(DelegatedWork, required=True)
+    valid_from = Day(required=True, metadata={"example": "2026-12-01"})
+    valid_to = Day(allow_none=True, metadata={"example": "2026-12-14"})
+
+
+class DelegationQuery(PageQuery):
+    """Whose delegations: from them or to them."""
+
+    user_id = Id()
+
+
 UserPatchSchema = UserSchema(partial=True, dump_only=("id", "version"))
 OrgUnitPatchSchema = OrgUnitSchema(partial=True, dump_only=("id", "version"))
 TerritoryPatchSchema = TerritorySchema(partial=True, dump_only=("id", "version"))
 TerritoryMemberPatchSchema = TerritoryMemberSchema(
     partial=True, dump_only=("id", "version", "territory_id", "user_id")
+)
+
+DelegationPatchSchema = DelegationSchema(
+    partial=True, dump_only=("id", "version", "from_user_id", "to_user_id", "work")
 )
 
 DevicePageSchema = page_of(DeviceSchema)
@@ -242,3 +264,4 @@ PermissionSetPageSchema = page_of(PermissionSetSchema)
 OrgUnitPageSchema = page_of(OrgUnitSchema)
 TerritoryPageSchema = page_of(TerritorySchema)
 TerritoryMemberPageSchema = page_of(TerritoryMemberSchema)
+DelegationPageSchema = page_of(DelegationSchema)

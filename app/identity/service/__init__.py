@@ -1,6 +1,13 @@
 """What may be done with people, devices, sessions, units and territories."""
 
 from app.identity.service.actors import actor_of
+from app.identity.service.delegations import (
+    create_delegation,
+    delete_delegation,
+    get_delegation,
+    list_delegations,
+    update_delegation,
+)
 from app.identity.service.devices import get_device, list_devices, revoke_device
 from app.identity.service.errors import (
     ColumnsUnknown,
@@ -84,11 +91,13 @@ __all__ = [
     "add_member",
     "change_password",
     "console_actor",
+    "create_delegation",
     "create_org_unit",
     "create_sql_user",
     "create_tenant",
     "create_territory",
     "create_user",
+    "delete_delegation",
     "delete_org_unit",
     "delete_territory",
     "disable_user",
@@ -98,6 +107,7 @@ __all__ = [
     "ensure_permission_sets",
     "find_tenant_id",
     "forget_old_sessions",
+    "get_delegation",
     "get_device",
     "get_member",
     "get_org_unit",
@@ -107,6 +117,7 @@ __all__ = [
     "import_users",
     "is_in_team",
     "issue_one_time_password",
+    "list_delegations",
     "list_devices",
     "list_members",
     "list_org_units",
@@ -127,6 +138,7 @@ __all__ = [
     "set_permissions",
     "take_in",
     "tenant_day",
+    "update_delegation",
     "update_member",
     "update_org_unit",
     "update_territory",

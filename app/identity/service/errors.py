@@ -120,6 +120,36 @@ class MembershipTaken(Conflict):
     code = "territory.member_taken"
 
 
+class DelegationSelf(RuleViolation):
+    """Nobody stands in for themself."""
+
+    code = "delegation.self"
+
+
+class DelegationUnfit(RuleViolation):
+    """Partners and integrations neither stand in for anybody nor are stood in for."""
+
+    code = "delegation.unfit"
+
+
+class DelegationPast(RuleViolation):
+    """A delegation begins today or later, and what has begun keeps its first day."""
+
+    code = "delegation.past"
+
+
+class DelegationTaken(Conflict):
+    """The same person stands in for this work on some of these days already."""
+
+    code = "delegation.taken"
+
+
+class DelegationCycle(Conflict):
+    """On some of these days the person to stand in is stood in for, directly or not, by the other."""
+
+    code = "delegation.cycle"
+
+
 class DatesReversed(RuleViolation):
     """The last day lies before the first."""
 
