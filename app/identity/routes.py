@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.core.clock import utc_now
 from app.core.scope import Actor, Role
 from app.http.api import EVERYBODY, Blueprint
-from app.http.auth import current_claims, issue_access_token
+from app.http.auth import FAREWELL_S, current_claims, issue_access_token, issue_farewell_token
 from app.http.etag import require_version, set_version
 from app.http.paging import PageQuery, page
 from app.http.services import services
@@ -138,6 +138,10 @@ class RefreshView(MethodView):
 
         The same token again within 60 seconds gives the same successor, so that a lost answer can be asked
         for again. Later it ends the session.
+
+        The token of a dismissed person or a locked out device buys farewells: `farewell` is true, and the
+        access token is good for `POST /sync` only, for 15 minutes. The device hands in what it has not
+        sent, wipes itself and tells so by `client.wiped`; after that every answer is 401.
         """
         signed_in = service.refresh(
             services().db,
@@ -229,6 +233,26 @@ class DeviceView(MethodView):
         """Lock a device out: its next request is refused"""
         with transaction() as (session, actor):
             service.revoke_device(session, actor, device_id, now=utc_now())
+
+
+@devices_blp.route("/<uuid:device_id>/revoke")
+class DeviceRevocationView(MethodView):
+    @devices_blp.allow(*EVERYBODY)
+    @devices_blp.response(200, DeviceSchema)
+    def post(self, device_id: UUID) -> Device:
+        """Lock a device out: it may only hand in its work and wipe itself"""
+        with transaction() as (session, actor):
+            return service.revoke_device(session, actor, device_id, now=utc_now())
+
+
+@devices_blp.route("/<uuid:device_id>/wipe")
+class DeviceWipeView(MethodView):
+    @devices_blp.allow(*EVERYBODY)
+    @devices_blp.response(200, DeviceSchema)
+    def post(self, device_id: UUID) -> Device:
+        """Have your own device wiped, for administrators any; `wiped_at` tells when it was"""
+        with transaction() as (session, actor):
+            return service.wipe_device(session, actor, device_id, now=utc_now())
 
 
 @users_blp.route("")
@@ -576,15 +600,16 @@ class DelegationView(MethodView):
 def tokens(signed_in: service.SignedIn) -> dict[str, Any]:
     """The body of a login or refresh."""
     config, now = services().config, utc_now()
-    access = issue_access_token(config, signed_in.tenant_id, signed_in.user_id, signed_in.device_id, now)
+    issue = issue_farewell_token if signed_in.farewell else issue_access_token
     return {
-        "access_token": access,
+        "access_token": issue(config, signed_in.tenant_id, signed_in.user_id, signed_in.device_id, now),
         "token_type": "Bearer",
-        "expires_in": config.access_token_s,
+        "expires_in": FAREWELL_S if signed_in.farewell else config.access_token_s,
         "refresh_token": signed_in.refresh_token,
         "refresh_expires_at": signed_in.refresh_expires_at,
         "tenant_id": signed_in.tenant_id,
         "user_id": signed_in.user_id,
         "device_id": signed_in.device_id,
         "must_change_password": signed_in.must_change_password,
+        "farewell": signed_in.farewell,
     }

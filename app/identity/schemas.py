@@ -68,7 +68,11 @@ class RefreshSchema(WireSchema):
 
 
 class TokensSchema(WireSchema):
-    """A session: an access token for 15 minutes, and the refresh token for the next one."""
+    """A session: an access token for 15 minutes, and the refresh token for the next one.
+
+    With ``farewell`` the access token is good for nothing but ``POST /sync``: to hand in what was not sent,
+    and to tell that the device wiped itself.
+    """
 
     access_token = Text(max=2_000, metadata={"example": "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9…"})
     token_type = Text(max=10, metadata={"example": "Bearer"})
@@ -79,6 +83,9 @@ class TokensSchema(WireSchema):
     user_id = Id()
     device_id = Id()
     must_change_password = Boolean(metadata={"example": False})
+    farewell = Boolean(
+        metadata={"example": False, "description": "The person was dismissed or the device locked out"}
+    )
 
 
 class PasswordChangeSchema(WireSchema):
@@ -110,6 +117,8 @@ class DeviceSchema(WireSchema):
     registered_at = Time()
     last_seen_at = Time()
     revoked_at = Time(allow_none=True, metadata={"example": None})
+    wipe_ordered_at = Time(allow_none=True, metadata={"example": None})
+    wiped_at = Time(allow_none=True, metadata={"example": None, "description": "Told by the device"})
 
 
 class DeviceQuery(PageQuery):

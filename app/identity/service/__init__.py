@@ -8,7 +8,7 @@ from app.identity.service.delegations import (
     list_delegations,
     update_delegation,
 )
-from app.identity.service.devices import get_device, list_devices, revoke_device
+from app.identity.service.devices import get_device, list_devices, revoke_device, wipe_device
 from app.identity.service.errors import (
     ColumnsUnknown,
     DeviceRevoked,
@@ -20,6 +20,7 @@ from app.identity.service.errors import (
     TooManyLoginTries,
     UserDisabled,
 )
+from app.identity.service.farewells import check_farewell, confirm_wipe
 from app.identity.service.office import console_actor, require_admin
 from app.identity.service.people import (
     OneTimePassword,
@@ -90,6 +91,8 @@ __all__ = [
     "actor_of",
     "add_member",
     "change_password",
+    "check_farewell",
+    "confirm_wipe",
     "console_actor",
     "create_delegation",
     "create_org_unit",
@@ -144,4 +147,5 @@ __all__ = [
     "update_territory",
     "update_user",
     "user_names",
+    "wipe_device",
 ]

@@ -28,9 +28,16 @@ class DeviceRevoked(Unauthenticated):
 
 
 class SessionEnded(Unauthenticated):
-    """The session was ended: logged out, or the password was changed elsewhere."""
+    """The session was ended: logged out, or the password was changed elsewhere.
+
+    ``details``: ``directives``, which says ``reauth``: log in again, keep what the phone holds.
+    """
 
     code = "auth.session_ended"
+
+    def __init__(self, message: str = "") -> None:
+        """Say what a phone is to do."""
+        super().__init__(message, directives=["reauth"])
 
 
 class RefreshInvalid(Unauthenticated):
