@@ -19,6 +19,7 @@ from app.core.clock import utc_now
 from app.core.db import Database, sqlalchemy_url
 from app.jobs.memberships import turn_days
 from app.jobs.missed_visits import mark_missed_visits
+from app.jobs.retention import forget_the_past
 from app.jobs.windows import move_windows
 
 LOCK_KEY: Final = 7_366_402  # beside 7366401, which the migrations take
@@ -27,6 +28,7 @@ DRAIN_S: Final = 1
 MISSED_S: Final = 60
 WINDOWS_S: Final = 300
 DAYS_S: Final = 30
+RETENTION_S: Final = 6 * 3600
 
 TenantJob = Callable[[Database, UUID, datetime], int]
 
@@ -104,6 +106,7 @@ class Scheduler:
             ("missed_visits", MISSED_S, lambda: self._for_tenants("missed_visits", mark_missed_visits)),
             ("windows", WINDOWS_S, lambda: self._for_tenants("windows", move_windows)),
             ("memberships", DAYS_S, lambda: self._for_tenants("memberships", turn_days)),
+            ("retention", RETENTION_S, lambda: self._for_tenants("retention", forget_the_past)),
         )
 
     def _for_tenants(self, name: str, job: TenantJob) -> None:
