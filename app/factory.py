@@ -27,7 +27,7 @@ from app.http.openapi import SECURITY_SCHEME, TITLE, VERSION, spec_plugins
 from app.http.services import EXTENSION, Services
 from app.http.strict_json import MAX_BODY_BYTES, StrictRequest
 from app.identity import routes as identity
-from app.identity.service import actor_of
+from app.identity.service import actor_of, check_farewell
 from app.inbox import routes as inbox
 from app.sync_api import routes as sync_api
 from app.visits import routes as visits
@@ -172,6 +172,7 @@ def _add_rooms(app: Flask) -> None:
             if isinstance(blueprint, Blueprint) and blueprint.name not in app.blueprints:
                 api.register_blueprint(blueprint)
     auth.register_actor_loader(actor_of)
+    auth.register_farewell_check(check_farewell)
 
 
 def _add_documents(app: Flask) -> None:

@@ -287,6 +287,22 @@ IDENTITY = {
         "The person is a member already on some of these days.",
         "이 기간에 이미 구성원으로 등록되어 있습니다.",
     ),
+    "delegation.self": Message("Nobody stands in for themself.", "자기 자신에게 위임할 수 없습니다."),
+    "delegation.unfit": Message(
+        "Partners and integrations take no part in delegations.",
+        "파트너와 연동 계정은 위임에 참여할 수 없습니다.",
+    ),
+    "delegation.past": Message(
+        "A delegation cannot begin or be changed in the past.",
+        "위임은 과거 날짜로 시작하거나 변경할 수 없습니다.",
+    ),
+    "delegation.taken": Message(
+        "This person stands in on some of these days already.", "같은 기간에 이미 위임된 사람입니다."
+    ),
+    "delegation.cycle": Message(
+        "These people would stand in for each other on some of these days.",
+        "같은 기간에 서로에게 위임하는 순환이 생깁니다.",
+    ),
     "identity.dates_reversed": Message(
         "The last day lies before the first.", "종료일이 시작일보다 빠릅니다."
     ),
