@@ -30,6 +30,7 @@ from app.identity import routes as identity
 from app.identity.service import actor_of
 from app.inbox import routes as inbox
 from app.sync_api import routes as sync_api
+from app.sync_api import support_routes as sync_support
 from app.visits import routes as visits
 
 DOCS_URL = "/api/docs"
@@ -47,7 +48,7 @@ CORS_SHOWS = ["Content-Language", "ETag", "Retry-After", "X-Request-Id"]
 PUBLIC = Rule(anonymous=True)
 
 # In their declared order: a later room may ask an earlier one's service.
-ROOMS = (identity, accounts, visits, activity, inbox, sync_api)
+ROOMS = (identity, accounts, visits, activity, inbox, sync_api, sync_support)
 
 
 class OrjsonProvider(JSONProvider):

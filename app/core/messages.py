@@ -167,6 +167,10 @@ SYNC = {
     "base_version_unknown": Message(
         "The version that the change was based on is not known.", "변경의 바탕이 된 버전을 알 수 없습니다."
     ),
+    "behind": Message(
+        "The device lacks something; sync first, then ask again.",
+        "기기가 최신 상태가 아닙니다. 먼저 동기화한 뒤 다시 요청하십시오.",
+    ),
     "device_required": Message("Only a registered device can sync.", "등록된 기기만 동기화할 수 있습니다."),
     "group_not_supported": Message("Groups are not supported yet.", "묶음 변경은 아직 지원하지 않습니다."),
     "mutations_without_cursor": Message(
