@@ -6,13 +6,23 @@ from flask import Response
 from flask.views import MethodView
 from marshmallow import ValidationError
 
-from app.http.api import Blueprint
+from app.core.clock import utc_now
+from app.http.api import EVERYBODY, Blueprint
 from app.http.auth import current_actor, current_claims
 from app.http.errors import Refused
+from app.sync_api.explaining import Explanation, Question, device_to_explain, explain
 from app.sync_api.pushing import Identity
+from app.sync_api.registry import BY_NAME, REGISTRY
 from app.sync_api.routes import PHONE_USERS, exchange
 from app.sync_api.support import RepairAsk, digest, repair
-from app.sync_api.support_schemas import DigestQuery, DigestSchema, RepairAnswerSchema, RepairSchema
+from app.sync_api.support_schemas import (
+    DigestQuery,
+    DigestSchema,
+    ExplainQuery,
+    ExplanationSchema,
+    RepairAnswerSchema,
+    RepairSchema,
+)
 from sync.errors import RequestInvalid
 
 support_blp = Blueprint(
@@ -64,6 +74,26 @@ class RepairView(MethodView):
         except RequestInvalid as error:
             raise Refused(error.request_code) from error
         return Response(answer, mimetype="application/json")
+
+
+@support_blp.route("/explain")
+class ExplainView(MethodView):
+    @support_blp.allow(*EVERYBODY)
+    @support_blp.arguments(ExplainQuery, location="query")
+    @support_blp.response(200, ExplanationSchema)
+    @support_blp.alt_response(404, description="`not_found`: no such device, or not one of yours")
+    def get(self, args: dict[str, Any]) -> Explanation:
+        """Say why a record is, or is not, on a device"""
+        claims = current_claims()
+        device_id = args.get("device_id") or claims.device_id
+        if device_id is None:
+            raise Refused("device_required", 403)
+        who = Identity(claims.tenant_id, claims.user_id, device_id)
+        with exchange().snapshot(who) as (connection, session):
+            actor = current_actor(session)
+            device = device_to_explain(session, actor, device_id)
+            question = Question(actor, device, str(args["entity"]), args["id"], utc_now())
+            return explain(connection, session, REGISTRY, BY_NAME, question)
 
 
 def _check_stretch(args: dict[str, Any]) -> None:

@@ -9,16 +9,23 @@ from marshmallow import ValidationError
 
 from app.http.fields import (
     INT32,
+    Boolean,
     Choice,
+    Day,
     Id,
     Integer,
     Json,
+    ListOf,
+    Nested,
     QuerySchema,
     Rows,
     Text,
+    Time,
     WireField,
     WireSchema,
 )
+from app.identity.service import Way
+from app.sync_api.explaining import State
 from app.sync_api.registry import BY_NAME
 from app.sync_api.schemas import ChangeSchema, RemovedSchema
 from app.sync_api.support import DEFAULT_REPAIRS, MAX_HELD, MAX_REPAIRS
@@ -146,4 +153,68 @@ class RepairAnswerSchema(WireSchema):
             "example": None,
             "description": "The answer ends with this id: ask again with it as `after`. Null: nothing is left",
         },
+    )
+
+
+class ExplainQuery(QuerySchema):
+    """Which record, and for administrators on which device."""
+
+    entity = Choice(EntityName, required=True)
+    id = Id(required=True)
+    device_id = Id(metadata={"description": "Another device of yours; for administrators any"})
+
+
+class BecauseSchema(WireSchema):
+    """A way by which the record comes to the user."""
+
+    bucket = Text(max=200, metadata={"example": "territory:01932c5e-8f00-7a3b-9c1d-2e4f5a6b7c8d"})
+    way = Choice(
+        Way,
+        metadata={
+            "description": "`own` (named in `fields`, or by own visits), `member` of the territory, or of one"
+            " `above` it, `stands_in` for a member, `unit`, `role`, `everybody`"
+        },
+    )
+    territory_id = Id(allow_none=True, metadata={"description": "Of which they are a member"})
+    kind = Text(max=40, allow_none=True, metadata={"example": "owner"})
+    until = Day(allow_none=True, metadata={"example": None})
+    for_user_id = Id(allow_none=True, metadata={"example": None})
+    fields_ = ListOf(Text(max=100), data_key="fields", attribute="fields", metadata={"example": ["owner_id"]})
+    visit_ids = ListOf(Id(), metadata={"example": []})
+
+
+class ExplainedDeviceSchema(WireSchema):
+    """The device as the server last knew it."""
+
+    id = Id()
+    user_id = Id()
+    last_sync_at = Time(allow_none=True)
+    at_checkpoint = Boolean(allow_none=True)
+
+
+class ExplanationSchema(WireSchema):
+    """Why the record is, or is not, on the device."""
+
+    entity = Choice(EntityName)
+    id = Id()
+    state = Choice(
+        State,
+        metadata={
+            "description": "`held`; `stale`: an older version is, a newer one comes; `coming` with the next"
+            " sync; `left_out` by the budget; `waiting` to be sequenced; `quarantined`: it cannot be rendered;"
+            " outside the `window`; `not_carried`: seen over REST only; `gone` for the `reason` given;"
+            " `not_in_shape`: the role sees none of the entity; `closed`: the user's account is; `unknown`:"
+            " there is no such record, or none for this user"
+        },
+    )
+    reason = Text(max=40, allow_none=True, metadata={"example": None})
+    shape = Text(max=100, allow_none=True, metadata={"example": "manager+partner+sales"})
+    version = Integer(allow_none=True, metadata={"example": 7})
+    because = Rows(BecauseSchema)
+    waiting = Boolean(metadata={"example": False, "description": "A change of it waits to be sequenced"})
+    quarantined = Boolean(metadata={"example": False})
+    device = Nested(ExplainedDeviceSchema)
+    internals = Json(
+        allow_none=True,
+        metadata={"example": None, "description": "For administrators: row, feed, quarantine, positions"},
     )

@@ -225,6 +225,18 @@ class SupportReader:
         )
         return [row[0] for row in rows]
 
+    def account_of(self, entity: SyncEntity, record_id: UUID) -> UUID | None:
+        """The account that the record hangs on."""
+        if entity.account_field is None:
+            return None
+        field = entity.fields.get(entity.account_field)
+        column = field.column if field and field.column else entity.account_field
+        found: UUID | None = self._run(
+            f"SELECT {column} FROM {entity.table} WHERE tenant_id = :tenant AND id = :id",  # noqa: S608  (declared)
+            id=record_id,
+        ).scalar_one_or_none()
+        return found
+
     def head(self) -> int:
         """The tenant's last position."""
         return int(self._run("SELECT position FROM sync_heads WHERE tenant_id = :tenant").scalar_one())
