@@ -15,6 +15,7 @@ from app.accounts import routes as accounts
 from app.activity import routes as activity
 from app.config import Config
 from app.core.db import Database
+from app.devices import routes as devices
 from app.http import auth
 from app.http.api import Api, Blueprint, declare
 from app.http.auth import Rule
@@ -48,7 +49,7 @@ CORS_SHOWS = ["Content-Language", "ETag", "Retry-After", "X-Request-Id"]
 PUBLIC = Rule(anonymous=True)
 
 # In their declared order: a later room may ask an earlier one's service.
-ROOMS = (identity, accounts, visits, activity, inbox, sync_api, sync_support)
+ROOMS = (identity, devices, accounts, visits, activity, inbox, sync_api, sync_support)
 
 
 class OrjsonProvider(JSONProvider):

@@ -1,7 +1,7 @@
 """Why a record is, or is not, on a device."""
 
 import enum
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -102,7 +102,6 @@ def explain(
     registry: Registry,
     synced: Mapping[str, Synced],
     question: Question,
-    left_out: Collection[str] = (),
 ) -> Explanation:
     """Why the record is, or is not, on the device.
 
@@ -112,9 +111,8 @@ def explain(
         registry: The synced entities.
         synced: Them with their verbs.
         question: What is asked.
-        left_out: Buckets that the user's budget leaves out.
     """
-    return _Explainer(connection, session, registry, synced, question, left_out).answer()
+    return _Explainer(connection, session, registry, synced, question).answer()
 
 
 class _Explainer:
@@ -127,7 +125,6 @@ class _Explainer:
         registry: Registry,
         all_synced: Mapping[str, Synced],
         question: Question,
-        left_out: Collection[str],
     ) -> None:
         self.session = session
         self.registry = registry
@@ -135,12 +132,12 @@ class _Explainer:
         self.synced = all_synced[question.entity]
         self.entity: SyncEntity = self.synced.policy
         self.question = question
-        self.left_out = left_out
         self.reader = SupportReader(connection, question.viewer.tenant_id)
         self.subject = self._subject()
         self.places = self.reader.places(self.entity.name, question.record_id)
         self.known: LastKnown | None = self.reader.last_known(question.device.id)
         self.drained = self.reader.subscriptions(question.device.user_id)
+        self.left_out = self.reader.left_out(question.device.user_id)
 
     def _subject(self) -> Actor | None:
         """The person of the device as they are now; None when their account is closed."""

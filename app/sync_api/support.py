@@ -15,7 +15,7 @@ from app.sync_api.pushing import ActorOf, Identity
 from sync.cursor import Cursor, CursorInvalid, decode
 from sync.digest import Digest
 from sync.errors import RequestInvalid
-from sync.pull import Ask, Channel, pull
+from sync.pull import Ask, Channel, Restored, pull
 from sync.stores.feed import FeedReader, set_id_of
 from sync.stores.support import Difference, SupportReader
 
@@ -71,7 +71,11 @@ def at_checkpoint(
         actor = actor_of(session)
         cursor = _cursor(exchange, who, token)
         reader = FeedReader(connection, who.tenant_id, actor.scope.buckets)
-        page = pull(reader, exchange.registry, cursor, _probe(who, actor, cursor), set_id_of)
+        ask = _probe(who, actor, cursor, SupportReader(connection, who.tenant_id).highest_n(who.device_id))
+        try:
+            page = pull(reader, exchange.registry, cursor, ask, set_id_of)
+        except Restored as error:  # the next sync begins another epoch
+            raise SyncBehind from error
         if page.rebase or page.has_more or page.changes or page.removed or page.new_set:
             raise SyncBehind
         yield Checked(connection, actor, page.cursor.epoch, page.channels)
@@ -89,7 +93,7 @@ def _cursor(exchange: Exchange, who: Identity, token: str | None) -> Cursor:
     return cursor
 
 
-def _probe(who: Identity, actor: Actor, cursor: Cursor) -> Ask:
+def _probe(who: Identity, actor: Actor, cursor: Cursor, highest_n: int) -> Ask:
     return Ask(
         tenant_id=who.tenant_id,
         device_id=who.device_id,
@@ -98,7 +102,7 @@ def _probe(who: Identity, actor: Actor, cursor: Cursor) -> Ask:
         schema_version=cursor.schema_version,
         limit=1,
         byte_limit=1,
-        highest_n=cursor.highest_n,
+        highest_n=highest_n,
     )
 
 

@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from sync.budget import Settings
 from sync.digest import Digest
 from sync.policy import SyncEntity
 from sync.pull import Channel
@@ -184,6 +185,21 @@ class SupportReader:
         )
         return frozenset(row[0] for row in rows)
 
+    def left_out(self, user_id: UUID) -> frozenset[str]:
+        """Buckets that the user's phones are not given because of the cap."""
+        rows = self._run(
+            "SELECT bucket FROM sync_left_out WHERE tenant_id = :tenant AND user_id = :user", user=user_id
+        )
+        return frozenset(row[0] for row in rows)
+
+    def highest_n(self, device_id: UUID) -> int:
+        """The highest number of a mutation of the device that was judged."""
+        found = self._run(
+            "SELECT highest_n FROM sync_devices WHERE tenant_id = :tenant AND device_id = :device",
+            device=device_id,
+        ).scalar_one_or_none()
+        return int(found or 0)
+
     def waits(self, entity: str, record_id: UUID) -> bool:
         """Whether a mark of the record waits to be sequenced."""
         return bool(
@@ -339,4 +355,17 @@ def note_clone(connection: Connection, tenant_id: UUID, device_id: UUID, at: dat
             " WHERE tenant_id = :tenant AND device_id = :device AND cloned_at IS NULL"
         ),
         {"tenant": tenant_id, "device": device_id, "at": at},
+    )
+
+
+def keep_settings(connection: Connection, tenant_id: UUID, settings: Settings) -> None:
+    """Keep what an administrator set; the caller commits."""
+    connection.execute(
+        text(
+            "INSERT INTO sync_settings (tenant_id, records_warn, records_cap, keep_days, resend_days)"
+            " VALUES (:tenant, :records_warn, :records_cap, :keep_days, :resend_days)"
+            " ON CONFLICT (tenant_id) DO UPDATE SET records_warn = :records_warn, records_cap = :records_cap,"
+            " keep_days = :keep_days, resend_days = :resend_days"
+        ),
+        {"tenant": tenant_id, **asdict(settings)},
     )
