@@ -180,6 +180,12 @@ SYNC = {
         "The connection was lost while saving; send the same changes again.",
         "저장 중에 연결이 끊겼습니다. 같은 변경을 다시 보내십시오.",
     ),
+    "sync.settings_contradict": Message(
+        "These settings do not go together: people are warned below the cap, and work is kept for no longer"
+        " than removals are.",
+        "함께 쓸 수 없는 설정입니다. 경고 기준은 상한보다 클 수 없고, 재전송 보관 기간은 삭제 기록 보관 기간보다"
+        " 길 수 없습니다.",
+    ),
     "too_many_mutations": Message("Too many changes in one request.", "한 요청에 변경이 너무 많습니다."),
     "unknown_entity": Message("There is no such kind of record.", "없는 종류의 자료입니다."),
     "unknown_op": Message("The record has no such operation.", "이 자료에 없는 작업입니다."),

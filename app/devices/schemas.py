@@ -9,13 +9,13 @@ from app.http.fields import (
     Integer,
     Json,
     ListOf,
+    QuerySchema,
     Rows,
     Text,
     Time,
     WireSchema,
 )
 from app.http.paging import DEFAULT_LIMIT, MAX_LIMIT, PageQuery, page_of
-from app.http.fields import QuerySchema
 
 
 class DeviceSchema(WireSchema):

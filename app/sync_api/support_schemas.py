@@ -56,7 +56,7 @@ class Versions(WireField):
             else:
                 found[UUID(one["id"])] = one["version"]
         if errors:
-            raise ValidationError(errors)  # type: ignore[arg-type]
+            raise ValidationError(errors)
         return found
 
     def openapi(self) -> dict[str, Any]:
