@@ -52,6 +52,15 @@ _devices = Table(
     Column("last_sync_at", DateTime(timezone=True)),
     Column("cloned_at", DateTime(timezone=True)),
 )
+# A light table: people are the identity room's; only how they are called.
+_people = Table(
+    "users",
+    _metadata,
+    Column("tenant_id", Uuid),
+    Column("id", Uuid, primary_key=True),
+    Column("name", String),
+    Column("login", String),
+)
 _heads = Table("sync_heads", _metadata, Column("tenant_id", Uuid), Column("position", BigInteger))
 
 traces = Table(
@@ -105,15 +114,14 @@ epochs = Table(
 )
 
 
-def registry(known: Select[Any], people: Select[Any], *, shows_positions: bool) -> Subquery:
+def registry(known: Select[Any], *, shows_positions: bool) -> Subquery:
     """Devices with what their last syncs told.
 
     Args:
         known: The devices that the actor may know of, as the identity room lists them.
-        people: The people whom the actor may know, likewise.
         shows_positions: Whether positions are shown: they count what happens in the whole company.
     """
-    d, p, told = known.subquery("d"), people.subquery("p"), _devices.alias("told")
+    d, p, told = known.subquery("d"), _people.alias("p"), _devices.alias("told")
     last = (
         select(traces.c.position, traces.c.has_more)
         .where(

@@ -94,7 +94,6 @@ def list_devices(session: Session, actor: Actor, wanted: DeviceFilter, *, now: d
 def _entries(session: Session, actor: Actor, user_id: UUID | None = None) -> Subquery:
     return registry(
         identity.list_devices(session, actor, user_id),
-        identity.list_users(session, actor),
         shows_positions=actor.role is Role.ADMIN,
     )
 
