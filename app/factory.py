@@ -15,6 +15,7 @@ from app.accounts import routes as accounts
 from app.activity import routes as activity
 from app.config import Config
 from app.core.db import Database
+from app.devices import routes as devices
 from app.http import auth
 from app.http.api import Api, Blueprint, declare
 from app.http.auth import Rule
@@ -30,6 +31,7 @@ from app.identity import routes as identity
 from app.identity.service import actor_of, check_farewell
 from app.inbox import routes as inbox
 from app.sync_api import routes as sync_api
+from app.sync_api import support_routes as sync_support
 from app.visits import routes as visits
 
 DOCS_URL = "/api/docs"
@@ -47,7 +49,7 @@ CORS_SHOWS = ["Content-Language", "ETag", "Retry-After", "X-Request-Id"]
 PUBLIC = Rule(anonymous=True)
 
 # In their declared order: a later room may ask an earlier one's service.
-ROOMS = (identity, accounts, visits, activity, inbox, sync_api)
+ROOMS = (identity, devices, accounts, visits, activity, inbox, sync_api, sync_support)
 
 
 class OrjsonProvider(JSONProvider):

@@ -167,6 +167,10 @@ SYNC = {
     "base_version_unknown": Message(
         "The version that the change was based on is not known.", "변경의 바탕이 된 버전을 알 수 없습니다."
     ),
+    "behind": Message(
+        "The device lacks something; sync first, then ask again.",
+        "기기가 최신 상태가 아닙니다. 먼저 동기화한 뒤 다시 요청하십시오.",
+    ),
     "device_required": Message("Only a registered device can sync.", "등록된 기기만 동기화할 수 있습니다."),
     "schema_too_old": Message(
         "This version of the app is too old for the server. Bring it up to date.",
@@ -178,6 +182,12 @@ SYNC = {
     "outcome_unknown": Message(
         "The connection was lost while saving; send the same changes again.",
         "저장 중에 연결이 끊겼습니다. 같은 변경을 다시 보내십시오.",
+    ),
+    "sync.settings_contradict": Message(
+        "These settings do not go together: people are warned below the cap, and work is kept for no longer"
+        " than removals are.",
+        "함께 쓸 수 없는 설정입니다. 경고 기준은 상한보다 클 수 없고, 재전송 보관 기간은 삭제 기록 보관 기간보다"
+        " 길 수 없습니다.",
     ),
     "too_many_mutations": Message("Too many changes in one request.", "한 요청에 변경이 너무 많습니다."),
     "unknown_entity": Message("There is no such kind of record.", "없는 종류의 자료입니다."),
