@@ -155,15 +155,17 @@ class Phone:
     def _goes_on(self, answer: Json) -> bool:
         """Whether there is more to say or to hear."""
         directives = set(answer["directives"])
-        waits = bool(answer["verdicts"]) and self.store.unsent_count() > 0
+        more_to_send = self.store.unsent_count() > 0
+        was_judged = bool(answer["verdicts"])
         if "reauth" in directives:
             self._leave_session()
         if "wipe" in directives:  # the last thing that is asked for is the queue
-            return waits
+            return was_judged and more_to_send
         if "upgrade" in directives:  # this app is too old for what comes; what leaves is taken as ever
-            return waits or bool(answer["removed"])
+            return (was_judged and more_to_send) or bool(answer["removed"])
         # What only a verdict told has to be confirmed by the feed.
-        return bool(answer["has_more"]) or waits or self.store.has_told()
+        sends_on = (was_judged or "rebase" in directives) and more_to_send
+        return bool(answer["has_more"]) or sends_on or self.store.has_told()
 
     def _ask(self) -> Json:
         """One round trip."""

@@ -61,6 +61,17 @@ class TestResending:
         assert [len(r["mutations"]) for r in server.requests[-2:]] == [1, 1]
         assert [v["status"] for v in result.verdicts] == ["applied"]
 
+    def test_is_done_in_the_same_sync_even_where_all_came_in_one_page(
+        self, phone: Phone, server: ScriptedServer
+    ) -> None:
+        phone.edit("account", ACCOUNT, phone="02-2")
+        phone.sync()
+        server.script.append(page(epoch=RESTORED, directives=["rebase"]))
+
+        phone.sync()
+
+        assert [len(r["mutations"]) for r in server.requests[-2:]] == [0, 1]
+
     def test_what_the_answer_itself_judged_is_not_sent_again(
         self, phone: Phone, server: ScriptedServer
     ) -> None:
