@@ -54,7 +54,7 @@ def supervisor(place: Path, *, application: str = "stub:app", **options: object)
         threads=2,
         pid_file=place / "serve.pid",
         log=place / "serve.log",
-        **{"scheduler_command": SLEEPER, **options},  # type: ignore[arg-type]
+        **{"scheduler_command": SLEEPER, "events_command": SLEEPER, **options},  # type: ignore[arg-type]
     )
 
 
@@ -78,7 +78,8 @@ def run_apart(place: Path) -> "subprocess.Popen[bytes]":
         f"place = Path({str(place)!r})\n"
         f"environment = {{'PYTHONPATH': '{place}:{PROJECT}'}}\n"
         "with Supervisor(environment, application='stub:app', workers=1, threads=2,\n"
-        f"                pid_file=place / 'serve.pid', scheduler_command={SLEEPER!r}) as supervisor:\n"
+        "                pid_file=place / 'serve.pid',\n"
+        f"                scheduler_command={SLEEPER!r}, events_command={SLEEPER!r}) as supervisor:\n"
         "    supervisor.wait_ready('/')\n"
         "    print('ready', flush=True)\n"
         "    sys.exit(supervisor.wait())\n"
@@ -113,7 +114,7 @@ class TestSupervisor:
             assert (response.status, response.read(), response.headers["Server"]) == (200, b"ok", None)
             connection.close()
             children = pids_of(place)[1:]
-            assert len(children) == 2
+            assert len(children) == 3
         assert [find_process(pid) for pid in children] == [None, None]
         assert not (place / "serve.pid").exists()
 
