@@ -28,6 +28,13 @@ class Listener:
             stream.ping(position)
         return len(self.streams)
 
+    def ping_news(self, position: int) -> int:
+        """Tell those streams whose last ping was sent before the company came to *position*."""
+        behind = [stream for stream in self.streams if stream.pinged is None or stream.pinged < position]
+        for stream in behind:
+            stream.ping(position)
+        return len(behind)
+
 
 @dataclass(slots=True, eq=False)
 class Hall:

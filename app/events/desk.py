@@ -287,7 +287,7 @@ class Desk:
         with self._tenant(line, hall.tenant_id) as session:
             found = probe(session, hall.tenant_id, hall.channels(), hall.told)
         hall.told = found.head
-        PINGS.inc(sum(listener.ping(found.head) for listener in hall.concerned(found.channels)))
+        PINGS.inc(sum(listener.ping_news(found.head) for listener in hall.concerned(found.channels)))
 
     def _look_at_people(self, line: Connection) -> None:
         """Look again at some whose rights may have changed; once in a while at everybody."""
@@ -313,10 +313,11 @@ class Desk:
                     actor = self._actor(session, stream)
                 except DomainError:
                     ending[stream] = Ending.REAUTH
+            head = head_of(session, tenant_id)  # read after the scope: a ping promises both
         if actor is not None:
             channels = channels_of(actor)
             if tell or channels != listener.channels or actor.role is not listener.role:
-                PINGS.inc(listener.ping(hall.told))
+                PINGS.inc(listener.ping(head))
             if actor.role is not listener.role:
                 ending = dict.fromkeys(listener.streams, Ending.RECONNECT) | ending
             hall.give(user_id, actor.role, channels)

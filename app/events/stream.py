@@ -52,6 +52,7 @@ class Stream:
         self.user_id = user_id
         self.device_id = device_id
         self.after = after
+        self.pinged: int | None = None
         self._ring = ring
         self._lock = Lock()
         self._admitted = False
@@ -74,7 +75,7 @@ class Stream:
     def ping(self, position: int) -> None:
         """Something changed for its user, up to *position*."""
         with self._lock:
-            self._position = position
+            self._position = self.pinged = position
         self._ring(self)
 
     def end(self, ending: Ending) -> None:
