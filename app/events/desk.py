@@ -5,11 +5,12 @@ import os
 import random
 import select
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -229,42 +230,49 @@ class Desk:
     # -- joining
 
     def _answer(self, line: Connection) -> None:
-        for _ in range(min(self._pace.slice, len(self._asked))):
-            what, stream = self._asked.popleft()
-            if what == "leave":
-                self._audience.leave(stream)
-                continue
-            try:
-                self._admit(line, stream)
-            except DomainError as error:
-                stream.refuse(error)
-            except Exception:
-                stream.refuse(Unavailable("No database."))
-                raise
+        """Let in and forget some; those of one company are read in one transaction."""
+        asked = [self._asked.popleft() for _ in range(min(self._pace.slice, len(self._asked)))]
+        joining: dict[UUID, list[Stream]] = defaultdict(list)
+        for what, stream in asked:
+            if what == "join" and not stream.abandoned:
+                joining[stream.tenant_id].append(stream)
+        try:
+            for tenant_id, streams in joining.items():
+                self._admit(line, tenant_id, streams)
+        except Exception:
+            for stream in (one for streams in joining.values() for one in streams):
+                stream.refuse(Unavailable("No database."))  # who was let in does not hear it
+            raise
+        finally:
+            for what, stream in asked:
+                if what == "leave":
+                    self._audience.leave(stream)
 
-    def _admit(self, line: Connection, stream: Stream) -> None:
-        """Read who it is and what they are given.
+    def _admit(self, line: Connection, tenant_id: UUID, streams: list[Stream]) -> None:
+        """Read who they are and what they are given; refuse those who are not let in."""
+        known: list[tuple[Stream, Actor, bool]] = []
+        with self._tenant(line, tenant_id) as session:
+            for stream in streams:
+                try:
+                    actor = self._actor(session, stream)
+                except DomainError as error:
+                    stream.refuse(error)
+                else:
+                    known.append((stream, actor, self._is_behind(session, stream, actor)))
+            head = head_of(session, tenant_id)  # read after the scope: a ping promises both
+        for stream, actor, behind in known:
+            for other in self._audience.admit(stream, actor.role, channels_of(actor), head):
+                other.end(Ending.REPLACED)
+            stream.admit()
+            if behind:
+                stream.ping(head)
+                PINGS.inc()
 
-        Raises:
-            Unauthenticated: The user or the device is not let in any more.
-            Forbidden: The role has no phone.
-        """
-        with self._tenant(line, stream.tenant_id) as session:
-            actor = self._actor(session, stream)
-            channels = channels_of(actor)
-            head = head_of(session, stream.tenant_id)
-            # Without a position of its own it may have missed what came between its sync and now.
-            behind = (
-                stream.after is None
-                or stream.after > head
-                or bool(probe(session, stream.tenant_id, channels, stream.after).channels)
-            )
-        for other in self._audience.admit(stream, actor.role, channels, head):
-            other.end(Ending.REPLACED)
-        stream.admit()
-        if behind:
-            stream.ping(head)
-            PINGS.inc()
+    def _is_behind(self, session: Session, stream: Stream, actor: Actor) -> bool:
+        """Whether it missed a change; one that does not say what it knows may have."""
+        if stream.after is None or stream.after > head_of(session, stream.tenant_id):
+            return True
+        return bool(probe(session, stream.tenant_id, channels_of(actor), stream.after).channels)
 
     def _actor(self, session: Session, stream: Stream) -> Actor:
         actor = actor_of(session, stream.tenant_id, stream.user_id, stream.device_id, self._clock())
@@ -295,32 +303,46 @@ class Desk:
             self._recheck_at = time.monotonic() + self._pace.recheck
             for person in self._audience.everybody():
                 self._people.setdefault(person, False)
-        for _ in range(min(self._pace.slice, len(self._people))):
-            (tenant_id, user_id), tell = next(iter(self._people.items()))
-            self._look_at(line, tenant_id, user_id, tell)
-            del self._people[tenant_id, user_id]
+        due: dict[UUID, list[UUID]] = defaultdict(list)
+        for tenant_id, user_id in islice(self._people, self._pace.slice):
+            due[tenant_id].append(user_id)
+        for tenant_id, users in due.items():
+            self._look_at(line, tenant_id, users)
 
-    def _look_at(self, line: Connection, tenant_id: UUID, user_id: UUID, tell: bool) -> None:
-        """End the streams of a user that may not go on; tell the others if their scope changed, or *tell*."""
+    def _look_at(self, line: Connection, tenant_id: UUID, users: list[UUID]) -> None:
+        """End the streams of people that may not go on; tell the others where their scope changed."""
+        found: dict[UUID, dict[Stream, Actor | None]] = {}
+        with self._tenant(line, tenant_id) as session:
+            for user_id in users:
+                listener = self._audience.listener(tenant_id, user_id)
+                streams = listener.streams if listener else []
+                found[user_id] = {stream: self._actor_or_none(session, stream) for stream in streams}
+            head = head_of(session, tenant_id)
+        for user_id, actors in found.items():
+            self._follow(tenant_id, user_id, actors, head, tell=self._people.pop((tenant_id, user_id)))
+
+    def _actor_or_none(self, session: Session, stream: Stream) -> Actor | None:
+        try:
+            return self._actor(session, stream)
+        except DomainError:
+            return None
+
+    def _follow(
+        self, tenant_id: UUID, user_id: UUID, actors: dict[Stream, Actor | None], head: int, *, tell: bool
+    ) -> None:
+        """Do for a user's streams what follows from what was read."""
         listener = self._audience.listener(tenant_id, user_id)
+        actor = next((found for found in actors.values() if found is not None), None)
         if listener is None:
             return
-        hall, actor = self._audience.halls[tenant_id], None
-        ending: dict[Stream, Ending] = {}
-        with self._tenant(line, tenant_id) as session:
-            for stream in listener.streams:
-                try:
-                    actor = self._actor(session, stream)
-                except DomainError:
-                    ending[stream] = Ending.REAUTH
-            head = head_of(session, tenant_id)  # read after the scope: a ping promises both
+        ending = {stream: Ending.REAUTH for stream, found in actors.items() if found is None}
         if actor is not None:
             channels = channels_of(actor)
             if tell or channels != listener.channels or actor.role is not listener.role:
                 PINGS.inc(listener.ping(head))
             if actor.role is not listener.role:
-                ending = dict.fromkeys(listener.streams, Ending.RECONNECT) | ending
-            hall.give(user_id, actor.role, channels)
+                ending = dict.fromkeys(actors, Ending.RECONNECT) | ending
+            self._audience.halls[tenant_id].give(user_id, actor.role, channels)
         for stream, why in ending.items():
             self._audience.leave(stream)
             stream.end(why)

@@ -20,7 +20,7 @@ from app.http.auth import AccessClaims
 from app.http.errors import retry_after_s
 
 SOCKET: Final = "fieldmerge.socket"
-ADMISSION_S: Final = 5.0
+ADMISSION_S: Final = 20.0  # a thousand phones may come at once
 RETRY_MS: Final = (2_000, 12_000)
 FULL_RETRY_S: Final = 10
 JITTER: Final = 0.25
@@ -131,6 +131,7 @@ class Lobby:
         if stream in self._open:
             self._open.discard(stream)
             STREAMS.set(len(self._open))
+            stream.abandoned = True
             self._desk.leave(stream)
 
     def close(self) -> None:

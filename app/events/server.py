@@ -92,7 +92,7 @@ def serve_events(config: Config, listener: socket.socket) -> None:
     lobby = Lobby(config, desk)
     pool = Pool(connections)
     server = WSGIServer(
-        _green(listener), create_app(config, lobby), spawn=pool, log=None, handler_class=Handler
+        as_green(listener), create_app(config, lobby), spawn=pool, log=None, handler_class=Handler
     )
     thread = threading.Thread(target=desk.run, name="desk")
     thread.start()
@@ -111,7 +111,7 @@ def serve_events(config: Config, listener: socket.socket) -> None:
     log.info("events.ended")
 
 
-def _green(listener: socket.socket) -> Any:
+def as_green(listener: socket.socket) -> Any:
     """The same socket, as gevent's."""
     return gevent.socket.socket(listener.family, listener.type, listener.proto, fileno=listener.detach())
 

@@ -53,6 +53,7 @@ class Stream:
         self.device_id = device_id
         self.after = after
         self.pinged: int | None = None
+        self.abandoned = False
         self._ring = ring
         self._lock = Lock()
         self._admitted = False

@@ -21,7 +21,7 @@ from tests.events.streams import Service
 from tests.world import Person, World
 
 SOON_S = 2.0
-QUIET_S = 0.7
+QUIET_S = 0.5
 
 
 def short_token(world: World, person: Person, seconds: int) -> str:
