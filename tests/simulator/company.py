@@ -1,9 +1,11 @@
 """One tenant of a history: who works where, what the tables hold, and who may see it, asked in SQL of our own."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -31,6 +33,7 @@ TABLES = {
     "user": "users",
     "territory": "territories",
 }
+NAMED = re.compile(r"(?<!:):([a-z]+)\b")
 TERRITORIES = {"tr": None, "tn": "tr", "ts": "tr", "te": None}
 """A region with two parts, and a territory beside it."""
 
@@ -79,6 +82,11 @@ UNION ALL SELECT p.id, 'task', x.id, x.deleted_at IS NULL
 """
 
 
+@cache
+def _plain(statement: str) -> str:
+    return NAMED.sub(r"%(\1)s", statement.replace("%", "%%"))
+
+
 @dataclass
 class Company:
     """A tenant with territories, people and a first stock of records."""
@@ -117,9 +125,8 @@ class Company:
             return result.all() if result.returns_rows else result.rowcount
 
     def look(self, statement: str, **values: Any) -> list[Any]:
-        """Read as the engine role, past row-level security."""
-        with self.server.db.engine.connect() as connection:
-            return list(connection.execute(text(statement), {"t": self.id} | values).all())
+        """Read as the engine role, past row-level security and past SQLAlchemy: the checkers read much."""
+        return self.server.engine.execute(_plain(statement), {"t": self.id} | values).fetchall()
 
     # -- the stock
 

@@ -79,7 +79,7 @@ def setup_of(seed: int) -> Step:
             "user": user,
             "skew": clocks.choice(SKEWS),
             "drift": clocks.choice([0.0, 0.0, 0.01, -0.02]),
-            "limit": chance.choice([2_000, 2_000, 50, 7, 3, 1]),
+            "limit": chance.choice([2_000, 2_000, 2_000, 50, 20, 7, 7, 3]),
             "push_limit": chance.choice([500, 500, 2, 1]),
         }
     if len(companies) == 2:
@@ -178,7 +178,7 @@ def draw_edit(draw: Draw) -> Step:
     }
 
 
-@step(30, draw_edit)
+@step(46, draw_edit)
 def do_edit(history: History, step: Step) -> None:
     phone = phone_of(history, step)
     if phone is None:
@@ -256,7 +256,7 @@ def draw_create(draw: Draw) -> Step:
     }
 
 
-@step(10, draw_create)
+@step(12, draw_create)
 def do_create(history: History, step: Step) -> None:
     phone = phone_of(history, step)
     if phone is None:
@@ -342,7 +342,7 @@ def draw_command(draw: Draw) -> Step:
 NEXT = {"planned": "check_in", "en_route": "check_in", "checked_in": "check_out", "checked_out": "complete"}
 
 
-@step(14, draw_command)
+@step(18, draw_command)
 def do_command(history: History, step: Step) -> None:
     phone = phone_of(history, step)
     key = phone and target(phone, step, step["entity"])
@@ -420,7 +420,7 @@ def do_sync(history: History, step: Step) -> None:
     phone = phone_of(history, step)
     if phone is None or phone.offline:
         return
-    history.sync(phone, step.get("rounds", 10_000 if history.hold_drains else 400), step.get("fault"), step.get("at", 0))
+    history.sync(phone, step.get("rounds", 400), step.get("fault"), step.get("at", 0))
     if not step.get("unsaved"):
         phone.flush()
 
