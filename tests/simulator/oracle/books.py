@@ -14,6 +14,9 @@ from tests.simulator.oracle.records import Author, Change, Key, Raise, Record
 from tests.simulator.oracle.values import NEVER, UNKNOWN, Path, Stamp, canonical
 
 REJECTED = "rejected"
+# Kinds of change that are more than their fields.
+GONE: Path = ("deleted_at",)
+EVENTS: Mapping[str, frozenset[Path]] = {kind: frozenset({GONE}) for kind in ("delete", "erase", "restore")}
 # product.md: where a record begins, if its creator does not say so.
 INITIAL: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "visit": lambda fields: "checked_in" if fields.get("unplanned") is True else "planned",
@@ -270,6 +273,7 @@ class Books:
             return errors
         record.deleted = kind in ("delete", "erase") or (record.deleted and kind == "update")
         pairs = {name: (before, values[name]) for name, before in old.items()}
+        paths |= EVENTS.get(kind, frozenset())
         record.history.append(Change(record.version, pairs, frozenset(paths), dict(stamps), author, kind))
         self._forget_computed(record, values)
         return errors

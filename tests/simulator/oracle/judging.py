@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from sync.policy import NEEDS_BASE, Field, Kind, Merge, SyncEntity
+from tests.simulator.oracle.books import Item, Lost
 from tests.simulator.oracle.case import Case
 from tests.simulator.oracle.expected import (
     Alternative,
@@ -55,7 +56,9 @@ class Judge(Desk):
         case = Case(user_id, device_id, mutation, sent_at, now, context, entity, with_it)
         if context.failed:
             return [self._to_inbox(case, "failed", None, "§4 any other exception: inbox item `failed`")]
+        self.company.passing = with_it
         ends = self._judge(case)
+        self.company.passing = frozenset()
         problem = self._problem_of_form(case)
         refusals = self._reject(case, problem or context.codes, "form or right")
         if problem is not None or context.valid is False or context.permitted is False:
@@ -446,9 +449,9 @@ class Judge(Desk):
 
     def _freely(self, case: Case, record: Record, verdict: Verdict) -> list[str]:
         if verdict["status"] in ("applied", "merged"):
-            for name in record.entity.fields:
-                record.values[name] = UNKNOWN
-            return self._change(record, {}, {}, case.author, "command", verdict.get("version"))
+            names = (case.fields.keys() | {"assignee_id"}) & record.entity.fields.keys()
+            values = dict.fromkeys(names, UNKNOWN)
+            return self._change(record, values, {}, case.author, "command", verdict.get("version"))
         return []
 
     def _move(self, case: Case, record: Record, verdict: Verdict) -> list[str]:
