@@ -21,6 +21,20 @@ SHAPE_OF_ROLE: Mapping[str, str] = {
 BACK, AHEAD, DAY = timedelta(days=3), timedelta(days=14), timedelta(days=1)
 MADE = frozenset({"checked_out", "completed", "verified", "flagged"})  # visits that took place
 LAST_VISITS = 5
+# Fields that may move a record into other buckets, or its children.
+DECIDE_SCOPE = frozenset(
+    [
+        "account_id",
+        "to_account_id",
+        "contact_id",
+        "territory_id",
+        "owner_id",
+        "assignee_id",
+        "planned_start",
+        "status",
+        "private",
+    ]
+)
 HOME = ZoneInfo("Asia/Seoul")  # dates are the company's days
 MODELLED = frozenset(
     {"account", "site", "contact", "account_relation", "account_contact", "visit", "activity", "task"}

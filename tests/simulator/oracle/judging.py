@@ -295,13 +295,13 @@ class Judge(Desk):
                 checks[name] = chosen.check
             if chosen.inbox and words[name] == "conflict":
                 opened.append(self._open_item(case, record, name, chosen.inbox))
-        self._note_buckets(record, case.now)
+        self._note_buckets(record, case.now, options)
         errors = self._write(case, record, values, stamps, verdict)
         self._checks |= {(record.key, name): check for name, check in checks.items()}
         errors += self._name_item(opened, verdict)
         stamp = self._stamps(case, record, case.base_version)[0]
         self._note_sent(case, record, stamp)
-        self._note_buckets(record, case.now)
+        self._note_buckets(record, case.now, options)
         return errors
 
     def _write(
