@@ -23,17 +23,8 @@ MADE = frozenset({"checked_out", "completed", "verified", "flagged"})  # visits 
 LAST_VISITS = 5
 # Fields that may move a record into other buckets, or its children.
 DECIDE_SCOPE = frozenset(
-    [
-        "account_id",
-        "to_account_id",
-        "contact_id",
-        "territory_id",
-        "owner_id",
-        "assignee_id",
-        "planned_start",
-        "status",
-        "private",
-    ]
+    {"account_id", "to_account_id", "contact_id", "territory_id", "owner_id"}
+    | {"assignee_id", "planned_start", "status", "private"}
 )
 HOME = ZoneInfo("Asia/Seoul")  # dates are the company's days
 MODELLED = frozenset(
