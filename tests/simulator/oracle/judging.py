@@ -18,8 +18,8 @@ from tests.simulator.oracle.expected import (
     outcomes_of,
 )
 from tests.simulator.oracle.merging import Option, Write, merge
-from tests.simulator.oracle.records import Key, Record
-from tests.simulator.oracle.values import NEVER, UNKNOWN, Path, Stamp
+from tests.simulator.oracle.records import Change, Key, Record
+from tests.simulator.oracle.values import FILLED_BY_ROOM, NEVER, UNKNOWN, Path, Stamp
 from tests.simulator.oracle.waiting import Desk
 
 NATIONAL_ID = re.compile(r"[0-9０-９]{6}\W{0,7}[1-8１-８][0-9０-９]{6}")
@@ -33,6 +33,8 @@ REFERENCES: Mapping[str, str] = {
     "visit_id": "visit",
 }
 HANGS_ON = frozenset({"account_id", "to_account_id", "contact_id"})
+# Beside read_only fields, a room's command may write these.
+ROOMS_OWN = frozenset({Merge.CLIENT_WINS, Merge.SERVER_WINS})
 ANY_CODE: frozenset[str] = frozenset({"*"})
 
 
@@ -318,6 +320,12 @@ class Judge(Desk):
         if unsure and told == record.version:  # what is unknown may be what it was
             record.values.update(changed)
             return []
+        filled = {name for name in values if record.entity.fields[name].table in FILLED_BY_ROOM}
+        if not changed and filled and told == record.version + 1:
+            record.version = told
+            paths = frozenset((name,) for name in filled)
+            record.history.append(Change(told, {}, paths, dict(stamps), case.author, "update"))
+            return []
         if not changed and told not in (None, record.version) and record.key not in self._loose:
             return [f"version {told}, but nothing changed since {record.version} (§2.1)"]
         return self._change(record, changed, stamps, case.author, "update", told) if values else []
@@ -463,6 +471,9 @@ class Judge(Desk):
         values[machine.field] = machine.steps[case.op][1]
         stamps: dict[Path, Stamp] = {(name,): stamp for name in values}
         errors = self._change(record, values, stamps, case.author, "command", verdict.get("version"))
+        for name, field in record.entity.fields.items():
+            if field.merge in ROOMS_OWN and name not in values:
+                record.values[name] = UNKNOWN
         self._note_sent(case, record, stamp)
         self._note_buckets(record, case.now)
         return errors

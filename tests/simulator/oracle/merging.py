@@ -7,7 +7,7 @@ from typing import Any
 
 from sync.policy import Field, Merge
 from tests.simulator.oracle.lines import three_way
-from tests.simulator.oracle.values import NEVER, UNKNOWN, Path, Rows, Stamp, larger
+from tests.simulator.oracle.values import FILLED_BY_ROOM, NEVER, UNKNOWN, Path, Rows, Stamp, larger
 
 ANY_OUTCOME = frozenset({"applied", "equal", "combined", "superseded", "conflict", "masked"})
 
@@ -267,6 +267,10 @@ def _rows(write: Write) -> tuple[Option, ...]:
             ),
         )
     words = _words_of_parts(write, merged, work.done, len(work.losses))
+    if write.field.table in FILLED_BY_ROOM:
+        words |= {"combined"}
+        if not work.done:  # perhaps only such fields were written
+            words |= {"superseded", "applied", "equal"}
     return (Option(words, merged, work.stamps, tuple(work.losses)),)
 
 
