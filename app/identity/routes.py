@@ -18,8 +18,11 @@ from app.http.paging import PageQuery, page
 from app.http.services import services
 from app.http.transaction import transaction
 from app.identity import service
-from app.identity.models import OrgUnit, PermissionSet, Territory, TerritoryMember, User
+from app.identity.models import Device, OrgUnit, PermissionSet, Territory, TerritoryMember, User
 from app.identity.schemas import (
+    DevicePageSchema,
+    DeviceQuery,
+    DeviceSchema,
     LoginSchema,
     MeSchema,
     NewUserSchema,
