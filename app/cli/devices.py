@@ -15,10 +15,7 @@ from rich.table import Table
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
-from app.cli.users import _office as office
-from app.cli.users import _tenant_id as tenant_id_of
-from app.cli.users import _user_by_login as user_by_login
-from app.cli.users import tenant_option
+from app.cli.users import office, tenant_id_of, tenant_option, user_by_login
 from app.core.clock import utc_now
 from app.core.db import set_writer
 from app.devices import service

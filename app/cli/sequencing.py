@@ -3,7 +3,8 @@
 import click
 from sqlalchemy import text
 
-from app.cli.devices import json_option, office, print_rows, tenant_option
+from app.cli.devices import json_option, print_rows
+from app.cli.users import office, tenant_option
 from app.core.clock import utc_now
 from app.devices import service as devices
 from app.devices.schemas import AlarmSchema, EpochSchema, QuarantineSchema
