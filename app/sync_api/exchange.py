@@ -30,6 +30,7 @@ from sync.render import body_sql
 from sync.sequencer import REQUEST_MARKS, Drainer
 from sync.stores.epochs import begin_epoch, lives, note_carried
 from sync.stores.feed import FeedReader, keep_given, keep_left_out, keep_set, set_id_of
+from sync.stores.support import note_clone
 from sync.verdicts import Verdict
 
 log = structlog.get_logger(__name__)
@@ -361,6 +362,8 @@ class Exchange:
             _note_sync(connection, who, request, now)
             if page.carried is not None:
                 note_carried(connection, who.tenant_id, who.device_id, who.user_id, page.carried)
+            if answer.pushed.cloned:
+                note_clone(connection, who.tenant_id, who.device_id, now)
             for entity, count in sorted(shown.items()):
                 note_access(session, answer.actor, entity, None, "sync", count=count)
             if self.trace is not None:

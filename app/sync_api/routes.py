@@ -40,6 +40,7 @@ from sync.errors import Refused, RequestInvalid, SchemaTooOld
 from sync.sequencer import Drainer
 from sync.stores.feed import settings_of
 from sync.stores.push import PushStore
+from sync.stores.support import note_sync_trace
 
 blp = Blueprint(
     "sync", __name__, url_prefix="/api/v1", description="Delta sync: one round trip pushes and pulls"
@@ -67,7 +68,7 @@ def exchange() -> Exchange:
         shared = services()
         drainer = Drainer(shared.db.engine, REGISTRY, utc_now)
         key = derive_key(shared.config.secret_key, "sync-cursor")
-        found = Exchange(shared.db, REGISTRY, BY_NAME, drainer, utc_now, key)
+        found = Exchange(shared.db, REGISTRY, BY_NAME, drainer, utc_now, key, trace=note_sync_trace)
         current_app.extensions[EXTENSION] = found
     return found
 
