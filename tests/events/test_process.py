@@ -70,6 +70,7 @@ class TestLimits:
 HANDLER = """
 import socket, sys
 from gevent.pywsgi import WSGIServer
+from app.events import server
 
 server.READ_S = server.WRITE_S = 0.5
 
@@ -142,6 +143,14 @@ class TestSlowPhones:
                         service.until(lambda at=position: reads.pings[-1:] == [at], SOON_S)  # type: ignore[misc]
                     assert time.monotonic() - began < 20
             assert service.streams == 1
+
+
+def received(line: socket.socket) -> bytes:
+    """What comes next; nothing when the other side cut the connection."""
+    try:
+        return line.recv(65_536)
+    except ConnectionResetError:
+        return b""
 
 
 def notify(
