@@ -67,7 +67,8 @@ def exchange() -> Exchange:
         shared = services()
         drainer = Drainer(shared.db.engine, REGISTRY, utc_now)
         key = derive_key(shared.config.secret_key, "sync-cursor")
-        found = Exchange(shared.db, REGISTRY, BY_NAME, drainer, utc_now, key)
+        events = shared.config.events_url or None
+        found = Exchange(shared.db, REGISTRY, BY_NAME, drainer, utc_now, key, events_path=events)
         current_app.extensions[EXTENSION] = found
     return found
 

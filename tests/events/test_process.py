@@ -25,7 +25,7 @@ from app.http.metrics import metrics_token
 from app.http.services import services
 from tests.events.streams import PATIENCE_S, PROJECT, Phone, Service, allow_files, running
 from tests.events.test_stream import SOON_S, connections, terminate
-from tests.world import World
+from tests.world import World, wire
 
 
 class TestLimits:
@@ -231,6 +231,17 @@ class TestElsewhere:
 
         assert (answer.status_code, answer.json["code"]) == (404, "events_elsewhere")
         assert answer.json["details"] == {"url": None}
+
+    @pytest.mark.parametrize("url", ["", "/api/v1/sync/events", "https://pings.example.com/events"])
+    def test_the_sync_answer_tells_phones_where(self, migrated: Config, world: World, url: str) -> None:
+        rep = world.person(Role.REP, world.north)
+        app = create_app(replace(migrated, events_url=url))
+        body = {"schema_version": 1, "cursor": None, "sent_at": wire(utc_now())}
+
+        answer = app.test_client().post("/api/v1/sync", json=body, headers=rep.headers)
+        services(app).db.dispose()
+
+        assert answer.json["events"] == (url or None)
 
     def test_and_where(self, migrated: Config) -> None:
         app = create_app(replace(migrated, events_url="https://pings.example.com/events"))

@@ -30,7 +30,7 @@ class TestAddresses:
     def test_phones_are_told_a_path_or_an_address(self, migrated: Config, url: str) -> None:
         assert from_env(migrated, FIELDMERGE_EVENTS_URL=url).events_url == url
 
-    @pytest.mark.parametrize("url", ["pings.example.com", "javascript:alert(1)", "ftp://x/"])
+    @pytest.mark.parametrize("url", ["pings.example.com", "javascript:alert(1)", "ftp://x/", "/" + 200 * "x"])
     def test_anything_else_is_refused(self, migrated: Config, url: str) -> None:
         with pytest.raises(ConfigInvalid, match="FIELDMERGE_EVENTS_URL"):
             from_env(migrated, FIELDMERGE_EVENTS_URL=url)
