@@ -68,7 +68,16 @@ def exchange() -> Exchange:
         shared = services()
         drainer = Drainer(shared.db.engine, REGISTRY, utc_now)
         key = derive_key(shared.config.secret_key, "sync-cursor")
-        found = Exchange(shared.db, REGISTRY, BY_NAME, drainer, utc_now, key, trace=note_sync_trace)
+        found = Exchange(
+            shared.db,
+            REGISTRY,
+            BY_NAME,
+            drainer,
+            utc_now,
+            key,
+            events_path=shared.config.events_url or None,
+            trace=note_sync_trace,
+        )
         current_app.extensions[EXTENSION] = found
     return found
 
