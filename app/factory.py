@@ -1,5 +1,6 @@
 """create_app(): the only module that knows every room."""
 
+from copy import deepcopy
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ from app.activity import routes as activity
 from app.config import Config
 from app.core.db import Database
 from app.devices import routes as devices
+from app.events import document as events
 from app.http import auth
 from app.http.api import Api, Blueprint, declare
 from app.http.auth import Rule
@@ -188,6 +190,9 @@ def _add_documents(app: Flask) -> None:
         return Response(rendered[0], mimetype="application/json")
 
     app.add_url_rule(SPEC_URL, "openapi", declare(show_spec, PUBLIC))
+    app.add_url_rule(events.PATH, "events_elsewhere", declare(events.say_elsewhere, PUBLIC))
+    (route,) = app.url_map.iter_rules("events_elsewhere")
+    spec.path(rule=route, operations={"get": deepcopy(events.OPERATION)})
     # validatorUrl would send the document's address to swagger.io.
     settings = {"app_name": TITLE, "validatorUrl": None, "persistAuthorization": False}
     app.register_blueprint(get_swaggerui_blueprint(DOCS_URL, SPEC_URL, config=settings))

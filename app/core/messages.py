@@ -81,6 +81,10 @@ REQUEST = {
     "version_required": Message(
         "Send If-Match with the version that you read.", "읽은 버전을 If-Match로 보내십시오."
     ),
+    "events_elsewhere": Message(
+        "Pings are given on another address; the sync answer names it.",
+        "알림은 다른 주소에서 받습니다. 동기화 응답에 그 주소가 있습니다.",
+    ),
     "internal_error": Message(
         "Something went wrong on our side; the request id helps us to find it.",
         "서버에서 문제가 생겼습니다. 요청 번호를 알려 주시면 찾을 수 있습니다.",

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from flask.views import MethodView
-from sync.budget import Settings
 
 from app.core.clock import utc_now
 from app.core.scope import Role
@@ -29,6 +28,7 @@ from app.http.errors import Refused
 from app.http.fields import Rendered
 from app.http.paging import page
 from app.http.transaction import transaction
+from sync.budget import Settings
 
 PREFIX = "/api/v1"
 registry_blp = Blueprint(

@@ -9,12 +9,12 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Select, Subquery, select
 from sqlalchemy.orm import Session
-from sync.budget import Settings
 
 from app.core.errors import NotFound, RuleViolation
 from app.core.scope import Actor, Role
 from app.devices.queries import DeviceState, alarms, epochs, quarantine, registry, rows_of, traces
 from app.identity import service as identity
+from sync.budget import Settings
 from sync.stores.feed import settings_of
 from sync.stores.support import keep_settings
 

@@ -46,7 +46,7 @@ class FeedReader:
             " FROM sync_heads h JOIN sync_drain d ON d.tenant_id = h.tenant_id AND d.position = h.position"
             " LEFT JOIN sync_settings s ON s.tenant_id = h.tenant_id WHERE h.tenant_id = :tenant"
         ).one()
-        return Head(*row[:4], DEFAULTS if row[4] is None else Settings(*row[4:]))
+        return Head(row[0], row[1], row[2], row[3], DEFAULTS if row[4] is None else Settings(*row[4:]))
 
     def waiting_marks(self, at_most: int) -> int:
         """How many marks wait, counted up to *at_most*."""

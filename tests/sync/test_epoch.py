@@ -10,7 +10,6 @@ import pytest
 from app.core.clock import utc_now
 from app.core.db import Database
 from app.core.ids import new_id
-from app.http.services import services
 from app.sync_api.pushing import Pushing, Standing, judge_parked_of_tenant
 from app.sync_api.registry import BY_NAME, REGISTRY
 from tests.sync.pushing import Json, outcomes, push, row, told
