@@ -138,6 +138,26 @@ class TestRoles:
             assert all(finding.ok for finding in findings(migrated, check)), check.__name__
 
 
+class TestIdentity:
+    CHANGED = "UPDATE sync_epochs SET identity = identity || '{\"timeline\": 99}' WHERE ended_at IS NULL"
+
+    def test_the_database_of_the_present_epoch_is_known_again(self, untouched: Config) -> None:
+        (found,) = findings(untouched, backlog.identity)
+
+        assert found.ok
+
+    def test_another_database_is_an_alarm_until_the_operator_accepts_it(self, untouched: Config) -> None:
+        with connect(untouched, "engine") as connection:
+            connection.execute(text(self.CHANGED))
+        assert "timeline" in the_bad_one(untouched, backlog.identity).text
+        refuse_unsafe_start(untouched)  # an alarm for people; it stops nobody
+
+        done = flask_command("doctor", "--accept-database", env=variables_of(untouched))
+
+        assert "perhaps an older copy" not in done.output
+        assert findings(untouched, backlog.identity)[0].ok
+
+
 class TestServer:
     def test_a_commit_that_does_not_wait_for_the_disk(self, migrated: Config) -> None:
         found = the_bad_one(lossy(migrated), server.durability)
