@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -53,20 +54,21 @@ def _repaired(store: Store, client: Client, cursor: str, entity: str, held: dict
     after: str | None = None
     while True:
         part = [record_id for record_id in ids if after is None or record_id > after][:STRETCH]
-        body = {
+        until = part[-1] if len(part) == STRETCH else None
+        body: Json = {
             "cursor": cursor,
             "entity": entity,
             "held": [{"id": record_id, "version": held[record_id]} for record_id in part],
             "after": after,
-            "until": part[-1] if len(part) == STRETCH else None,
+            "until": until,
         }
-        answer = client.call("POST", "/sync/repair", lambda body=body: body)  # type: ignore[misc]
+        answer = client.call("POST", "/sync/repair", partial(dict, body))
         with store.transaction():
             for change in answer["changes"]:
                 store.replace(entity, change["id"], change["version"], change["record"], store.read("epoch"))
             for gone in answer["removed"]:
                 store.remove(entity, gone["id"])
         yield from (one["id"] for one in (*answer["changes"], *answer["removed"]))
-        after = answer["next_after"] or body["until"]
+        after = answer["next_after"] or until
         if after is None:
             return

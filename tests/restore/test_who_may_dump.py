@@ -11,6 +11,8 @@ from tests.restore.clusters import Cluster
 from tests.restore.company import Company
 
 Place = Callable[[str], Path]
+pytestmark = pytest.mark.more
+
 TABLES = ("accounts", "changes", "sync_feed", "sync_mutations", "sync_epochs", "sync_drain")
 
 
