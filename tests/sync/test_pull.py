@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -19,9 +20,9 @@ from app.core.ids import new_id
 from app.sync_api.registry import REGISTRY
 from sync.budget import Settings
 from sync.cursor import Cursor
-from sync.policy import SyncEntity
-from sync.pull import Ask, Channel, FeedRow, Head, Record, pull
-from sync.registry import Registry
+from sync.policy import Field, Merge, SyncEntity
+from sync.pull import Ask, Channel, FeedRow, Head, Page, Record, Restored, pull
+from sync.registry import Registry, newest_since
 from sync.stores.feed import FeedReader, set_id_of
 from sync.stores.sequencer import lock_table
 from tests.world import Person, World
@@ -444,9 +445,22 @@ class TestSnapshot:
 
 SHAPES = ("sales", "manager")
 _nonces = count(1)
-THINGS = Registry.of([SyncEntity("thing", "things", {}, buckets="", shapes=SHAPES)], "")
+ENTITIES = ("thing", "stone", "novelty")
+THINGS = Registry(
+    (
+        SyncEntity("thing", "things", {"since_two": Field(Merge.LAST_WRITE, since=2)}, "", shapes=SHAPES),
+        SyncEntity("stone", "stones", {}, buckets="", shapes=SHAPES),
+        SyncEntity("novelty", "novelties", {}, buckets="", shapes=SHAPES, since=3),
+    ),
+    "",
+    schema_version=3,
+)
 TENANT, DEVICE, USER, EPOCH = (UUID(int=n) for n in (1, 2, 3, 4))
 BUCKETS = "ABCD"
+
+
+def entity_of(record: int) -> str:
+    return ENTITIES[record % 3]
 
 
 @dataclass
@@ -501,7 +515,7 @@ class Company:
             self.rows[channel, record] = FeedRow(
                 self.position,
                 before.entered if before else self.position,
-                "thing",
+                entity_of(record),
                 UUID(int=record),
                 self.version[record],
                 body if channel in wanted else None,
@@ -519,12 +533,25 @@ class Company:
         }
         self.last_pull = set(self.drained), self.position
 
-    def view(self, shape: str) -> dict[Record, str | None]:
+    def view(self, shape: str, schema: int) -> dict[Record, str | None]:
         return {
-            ("thing", row.record_id): row.body
+            (row.entity, row.record_id): row.body
             for ((bucket, s), _), row in self.rows.items()
-            if s == shape and bucket in self.drained and not row.gone
+            if s == shape
+            and bucket in self.drained - self.out
+            and not row.gone
+            and row.entity not in THINGS.unknown_to(schema)
         }
+
+    def restore(self, backup: "Company") -> None:
+        vars(self).update(vars(deepcopy(backup)))
+
+    def begin_epoch(self, seen: UUID) -> None:
+        """As ``sync_begin_epoch`` does."""
+        if seen not in self.ended:
+            self.ended[seen] = -1
+            self.ended[self.epoch] = self.position
+            self.epoch = UUID(int=next(_nonces))
 
     def keep(self, channels: Sequence[Channel]) -> str:
         name = repr(sorted(channels))
@@ -620,6 +647,8 @@ class Phone:
     company: Company
     cursor: Cursor | None = None
     records: dict[Record, str | None] = field(default_factory=dict)
+    schema: int = 3
+    kept_by: dict[Record, int] = field(default_factory=dict)
 
     def may_hold(self) -> set[int]:
         """What came into a bucket of this phone at or before the last position that its cursor speaks of."""
@@ -634,50 +663,87 @@ class Phone:
             if channel in channels and row.entered <= known
         }
 
-    def pull(self, shape: str, limit: int, byte_limit: int, pending: int) -> bool:
+    def pull(
+        self, shape: str, limit: int, byte_limit: int, pending: int = 0, *, changes_held: bool = False
+    ) -> bool:
         """One page; whether it was the checkpoint."""
         self.company.note_pull()
         may_hold = self.may_hold()
-        ask = Ask(TENANT, DEVICE, USER, shape, 1, limit=limit, byte_limit=byte_limit, pending=pending)
-        page = pull(self.company, THINGS, self.cursor, ask, self.company.keep)
+        ask = Ask(
+            TENANT,
+            DEVICE,
+            USER,
+            shape,
+            self.schema,
+            limit=limit,
+            byte_limit=byte_limit,
+            pending=pending,
+            changes_held=changes_held,
+        )
+        try:
+            page = pull(self.company, THINGS, self.cursor, ask, self.company.keep)
+        except Restored as restored:
+            self.company.begin_epoch(restored.epoch)
+            page = pull(self.company, THINGS, None, ask, self.company.keep)
+        self.company.out = frozenset(page.budget.left_out)
+        self.check(page, may_hold, ask)
+        self.take(page)
+        if not page.has_more:
+            assert self.company.drained - self.company.out <= self.company.live
+            assert self.records == self.company.view(shape, self.schema)
+            newest = {e.name: newest_since(e) for e in THINGS.entities}
+            assert all(self.kept_by[key] >= min(newest[key[0]], self.schema) for key in self.records)
+        return not page.has_more
+
+    def check(self, page: Page, may_hold: set[int], ask: Ask) -> None:
+        given = {(row.entity, row.record_id) for row in page.changes}
+        taken = {(entity, record_id) for entity, record_id, _ in page.removed}
+        assert len(given) == len(page.changes), "a record stands in a page once"
+        assert len(given) + len(taken) <= ask.limit
+        assert not taken & given, "an id stands in changes or in removed, not in both"
+        assert all(record.int in self.company.tellable for _, record in taken | given), "a foreign id"
+        assert all(record.int in may_hold for _, record in taken), "an id that the phone never had"
+        assert page.budget.records <= self.company.cap
+        assert all(row.bucket in self.company.live for row in page.changes), "a body of a withheld bucket"
+        if ask.pending:
+            assert not taken
+        if ask.changes_held:
+            assert not given
+        if ask.pending or ask.changes_held:
+            assert page.has_more
+
+    def take(self, page: Page) -> None:
         if page.rebase:
             self.records.clear()
-        given = {(row.entity, row.record_id): row.body for row in page.changes}
-        taken = {(entity, record_id) for entity, record_id, _ in page.removed}
-        assert len(given) + len(taken) <= limit
-        assert not taken & given.keys(), "an id stands in changes or in removed, not in both"
-        assert all(record.int in self.company.tellable for _, record in taken | given.keys()), "a foreign id"
-        assert all(record.int in may_hold for _, record in taken), "an id that the phone never had"
-        if pending:
-            assert not taken
-            assert page.has_more
-        for record in taken:
-            self.records.pop(record, None)
-        self.records |= given
+        for entity, record, _ in page.removed:
+            self.records.pop((entity, record), None)
+        for row in page.changes:
+            self.records[row.entity, row.record_id] = row.body
+            self.kept_by[row.entity, row.record_id] = self.schema
         self.cursor = page.cursor
-        if not page.has_more:
-            assert self.company.drained <= self.company.live
-            assert self.records == self.company.view(shape)
-        return not page.has_more
 
 
 def live_through(seed: int) -> None:
-    """A random history of writes, drains, scope and role changes, and pulls of one phone."""
+    """A random history of writes, drains, scope and role changes, restores, updates of the app, and pulls."""
     chance = random.Random(seed)
     company, shape = Company(), SHAPES[0]
     phone = Phone(company)
     toggles = chance.choice((0.1, 0.25))
+    upheavals = [what for what in ("restores", "updates", "caps") if chance.random() < 0.35]
+    phone.schema = 1 if "updates" in upheavals else 3
 
     def some_buckets() -> set[str]:
         return {bucket for bucket in BUCKETS if chance.random() < 0.35}
 
-    def page(pending: int) -> bool:
-        return phone.pull(shape, chance.choice((1, 1, 2, 3, 7)), chance.choice((5, 20, 1000)), pending)
+    def page(pending: int = 0, *, held: bool = False) -> bool:
+        limit, byte_limit = chance.choice((1, 1, 2, 3, 7)), chance.choice((5, 20, 1000))
+        return phone.pull(shape, limit, byte_limit, pending, changes_held=held)
 
     company.live = some_buckets()
     for record in range(chance.randint(1, 8)):
         company.write(record, some_buckets())
     company.drain()
+    backup = deepcopy(company)
     for _ in range(35):
         what = chance.random()
         if what < 0.3:
@@ -691,17 +757,27 @@ def live_through(seed: int) -> None:
             shape = chance.choice(SHAPES)
         elif what < 0.34 + toggles:
             company.sets.clear()  # as the purge would: the phone has to start over
-        elif what < 0.5 + toggles:
+        elif what < 0.36 + toggles:
+            backup = deepcopy(company)
+        elif what < 0.46 + toggles and upheavals:
+            match chance.choice(upheavals):
+                case "restores":
+                    company.restore(backup)
+                case "updates":
+                    phone.schema = min(3, phone.schema + 1)
+                case "caps":
+                    company.cap = chance.choice((2, 4, 8, 20_000))
+        elif what < 0.56 + toggles:
             company.drain()
         else:
             if chance.random() < 0.5:
                 company.drain()
-            pending = int(chance.random() < 0.25)
+            pending, held = int(chance.random() < 0.25), "updates" in upheavals and chance.random() < 0.3
             for _ in range(chance.choice((1, 1, 4))):
-                if page(pending):
+                if page(pending, held=held):
                     break
     company.drain()
-    assert any(page(0) for _ in range(200)), "no checkpoint"
+    assert any(page() for _ in range(300)), "no checkpoint"
 
 
 class TestAgainstAModel:
@@ -719,12 +795,47 @@ class TestAgainstAModel:
         for record in (0, 1):
             company.write(record, {"A"})
         company.drain()
-        phone.pull(SHAPES[0], 1, 1000, 0)
+        phone.pull(SHAPES[0], 1, 1000)
         for record, buckets in ((2, {"A"}), (1, {"A"}), (2, set())):
             company.write(record, buckets)
             company.drain()
 
-        assert phone.pull(SHAPES[0], 7, 1000, 0)
+        assert phone.pull(SHAPES[0], 7, 1000)
+
+
+class TestAnAppThatIsTooOldForChanges:
+    def test_loses_no_record_that_stays_by_another_bucket(self) -> None:
+        company = Company(live={"A", "B"})
+        phone = Phone(company)
+        company.write(0, {"A", "B"})
+        company.write(1, {"A"})
+        company.drain()
+        phone.pull(SHAPES[0], 7, 1000)
+        company.write(0, {"B"})
+        company.write(1, set())
+        company.drain()
+
+        phone.pull(SHAPES[0], 7, 1000, changes_held=True)
+
+        assert [record.int for _, record in phone.records] == [0]
+        company.write(0, set())
+        company.drain()
+        phone.pull(SHAPES[0], 7, 1000, changes_held=True)
+        assert phone.records == {}
+
+    def test_gets_what_was_held_once_it_is_new_enough(self) -> None:
+        company = Company(live={"A"})
+        phone = Phone(company)
+        company.write(0, {"A"})
+        company.drain()
+        phone.pull(SHAPES[0], 7, 1000)
+        company.write(0, {"A"})
+        company.write(3, {"A"})
+        company.drain()
+        for _ in range(2):
+            assert not phone.pull(SHAPES[0], 7, 1000, changes_held=True)
+
+        assert phone.pull(SHAPES[0], 7, 1000)
 
 
 class TestReaderOfTheModel:
@@ -759,9 +870,14 @@ class TestReaderOfTheModel:
                         },
                     ),
                     (
+                        "again",
+                        (channel, chance.sample(ENTITIES, 2)),
+                        {"after": after, "until": other, "limit": limit},
+                    ),
+                    (
                         "held",
-                        ([("thing", UUID(int=n)) for n in range(12)], [(c, given) for c in channels]),
-                        {},
+                        ([(entity_of(n), UUID(int=n)) for n in range(12)], [(c, given) for c in channels]),
+                        {"by_entry": chance.random() < 0.5},
                     ),
                 ]
                 for name, args, values in asked:
@@ -779,13 +895,14 @@ def load(world: World, company: Company) -> None:
         connection.execute(
             text(
                 "INSERT INTO sync_feed (tenant_id, bucket, shape, entity, record_id, position, entered, version,"
-                " body, gone) VALUES (:t, :b, :s, 'thing', :id, :p, :e, :v, :body, :gone)"
+                " body, gone) VALUES (:t, :b, :s, :entity, :id, :p, :e, :v, :body, :gone)"
             ),
             [
                 {
                     "t": world.id,
                     "b": channel[0],
                     "s": channel[1],
+                    "entity": row.entity,
                     "id": row.record_id,
                     "p": row.position,
                     "e": row.entered,
