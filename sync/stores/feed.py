@@ -46,7 +46,7 @@ class FeedReader:
             " FROM sync_heads h JOIN sync_drain d ON d.tenant_id = h.tenant_id AND d.position = h.position"
             " LEFT JOIN sync_settings s ON s.tenant_id = h.tenant_id WHERE h.tenant_id = :tenant"
         ).one()
-        return Head(*row[:4], DEFAULTS if row[4] is None else Settings(*row[4:]))
+        return Head(row[0], row[1], row[2], row[3], DEFAULTS if row[4] is None else Settings(*row[4:]))
 
     def waiting_marks(self, at_most: int) -> int:
         """How many marks wait, counted up to *at_most*."""
@@ -228,11 +228,15 @@ def settings_of(connection: Connection, tenant_id: UUID) -> Settings:
 
 
 def keep_set(connection: Connection, tenant_id: UUID, channels: Sequence[Channel]) -> None:
-    """Store a subscription set, so that cursors can name it; the caller commits."""
+    """Store a subscription set, so that cursors can name it; the caller commits.
+
+    When it was last named is kept to the day: a set that no cursor can name any more is forgotten.
+    """
     connection.execute(
         text(
-            "INSERT INTO sync_subscription_sets (tenant_id, id, channels)"
-            " VALUES (:tenant, :id, CAST(:channels AS jsonb)) ON CONFLICT DO NOTHING"
+            "INSERT INTO sync_subscription_sets AS s (tenant_id, id, channels)"
+            " VALUES (:tenant, :id, CAST(:channels AS jsonb))"
+            " ON CONFLICT (tenant_id, id) DO UPDATE SET used_at = now() WHERE s.used_at < now() - interval '1 day'"
         ),
         {"tenant": tenant_id, "id": set_id_of(channels), "channels": json.dumps(list(channels))},
     )
