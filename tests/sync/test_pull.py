@@ -12,16 +12,16 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.orm import Session
 
 from app.core.db import Database, set_writer
 from app.core.ids import new_id
 from app.sync_api.registry import REGISTRY
 from sync.budget import Settings
-from sync.cursor import Cursor
+from sync.cursor import Cursor, Walk
 from sync.policy import Field, Merge, SyncEntity
-from sync.pull import Ask, Channel, FeedRow, Head, Page, Record, Restored, pull
+from sync.pull import Ask, Channel, FeedRow, Head, Page, Record, Restored, Worth, pull, worth_of
 from sync.registry import Registry, newest_since
 from sync.stores.feed import FeedReader, set_id_of
 from sync.stores.sequencer import lock_table
@@ -152,8 +152,77 @@ class TestFirstSync:
         order = [(c["entity"], c["id"]) for a in answers for c in a["changes"]]
         assert order.index(("task", str(task))) < min(n for n, key in enumerate(order) if key[0] == "account")
 
+    def test_killed_after_any_page_goes_on_where_it_was(self, world: World) -> None:
+        """Each page is lost once, then taken; meanwhile others create, edit, move and delete."""
+        accounts = [world.account() for _ in range(8)]
+        rep, other = world.person("rep", world.north), world.person("rep", world.north)
+        other.sync()
+        happenings = iter(
+            [
+                lambda: other.sync(other.edit("account", accounts[0], {"name": "고침"})),
+                lambda: delete(world, accounts[1]),
+                lambda: move(world, accounts[2], world.south),
+                lambda: other.sync(other.mutation("create", "account", new_id(), fields={"name": "새"})),
+                lambda: move(world, accounts[2], world.north),
+            ]
+        )
+        first, cursors = True, set()
+        for _ in range(100):
+            lost = rep.post_sync(limit=2).json
+            assert lost["changes"] or not lost["has_more"]
+            next(happenings, list)()
+            answer = rep.post_sync(limit=2).json
+            assert ("rebase" in answer["directives"]) == first
+            rep.take(answer)
+            first = False
+            assert rep.cursor not in cursors
+            cursors.add(rep.cursor or "")
+            if not answer["has_more"]:
+                break
+
+        assert next(happenings, None) is None
+        assert equals_a_first_sync(world, rep)
+
+    def test_gives_a_record_that_is_larger_than_the_page_alone(self, world: World) -> None:
+        rep = world.person("rep", world.north)
+        for _ in range(3):
+            world.account(notes="가" * 1_000)
+
+        answers = pages_of_bytes(rep, 500)
+
+        assert all(sum(c["entity"] == "account" for c in a["changes"]) <= 1 for a in answers)
+        assert len(accounts_of(rep)) == 3
+
+
+def pages_of_bytes(person: Person, limit: int) -> list[dict[str, Any]]:
+    answers = []
+    for _ in range(100):
+        answers.append(person.post_sync(limit_bytes=limit).json)
+        person.take(answers[-1])
+        if not answers[-1]["has_more"]:
+            break
+    return answers
+
 
 class TestDelta:
+    def test_costs_no_more_than_nine_statements_when_it_is_empty(self, world: World) -> None:
+        rep = world.person("rep", world.north)
+        world.account()
+        rep.sync()
+        rep.sync()
+        sent: list[str] = []
+
+        def note(*parts: Any) -> None:
+            sent.append(parts[2])
+
+        event.listen(world.db.app, "before_cursor_execute", note)
+        try:
+            rep.sync()
+        finally:
+            event.remove(world.db.app, "before_cursor_execute", note)
+
+        assert len(sent) <= 9, sent
+
     def test_is_empty_when_nothing_happened(self, world: World) -> None:
         world.account()
         rep = world.person("rep", world.north)
@@ -778,6 +847,35 @@ def live_through(seed: int) -> None:
                     break
     company.drain()
     assert any(page() for _ in range(300)), "no checkpoint"
+
+
+class TestAWalkBelowTheFloor:
+    """Tombstones above the place where a walk began may be purged, though the position has gone on."""
+
+    def cursor(self, company: Company, *walks: Walk) -> Cursor:
+        at, nonce = company.position, company.nonces[company.position]
+        return Cursor(
+            TENANT, DEVICE, 3, EPOCH, at, nonce, at, nonce, 0, company.keep([("A", "sales")]), walks
+        )
+
+    @pytest.mark.parametrize(
+        ("walk", "worth"),
+        [
+            (Walk("gain", "A", "sales", 1, 2), Worth.BELOW_FLOOR),
+            (Walk("gain", "A", "sales", 1, 3), Worth.GOOD),
+            (Walk("loss", "A", "sales", 0, 2), Worth.BELOW_FLOOR),
+            (Walk("delta", "A", "sales", 2, 4), Worth.BELOW_FLOOR),
+            (Walk("delta", "A", "sales", 3, 4), Worth.GOOD),
+        ],
+    )
+    def test_makes_the_phone_start_over(self, walk: Walk, worth: Worth) -> None:
+        company = Company(live={"A"})
+        for record in range(5):
+            company.write(record, {"A"})
+        company.drain()
+        company.floor = 3
+
+        assert worth_of(company, self.cursor(company, walk), company.head(), 0) is worth
 
 
 class TestAgainstAModel:
