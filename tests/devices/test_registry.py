@@ -173,7 +173,7 @@ class TestFilters:
             ({"state": "active", "has_error": "true"}, {"ill"}),
             ({"state": "wiped"}, set()),
         ],
-        ids=str,
+        ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),
     )
     def test_narrow_the_list(self, fleet: dict[str, Person], query: Json, expected: set[str]) -> None:
         found = ids(listed(fleet["admin"], **query))
