@@ -24,8 +24,6 @@ from app.identity.schemas import (
     DelegationPatchSchema,
     DelegationQuery,
     DelegationSchema,
-    DevicePageSchema,
-    DeviceQuery,
     DeviceSchema,
     LoginSchema,
     MeSchema,
@@ -73,7 +71,6 @@ delegations_blp = Blueprint(
 )
 
 USERS_SORT = {"login": User.login, "name": User.name}
-DEVICES_SORT = {"last_seen_at": Device.last_seen_at, "registered_at": Device.registered_at}
 UNITS_SORT = {"code": OrgUnit.code, "name": OrgUnit.name}
 TERRITORIES_SORT = {"code": Territory.code, "name": Territory.name}
 MEMBERS_SORT = {"valid_from": TerritoryMember.valid_from}
@@ -206,27 +203,8 @@ class PasswordView(MethodView):
         )
 
 
-@devices_blp.route("")
-class DevicesView(MethodView):
-    @devices_blp.allow(*EVERYBODY)
-    @devices_blp.arguments(DeviceQuery, location="query")
-    @devices_blp.response(200, DevicePageSchema)
-    def get(self, args: dict[str, Any]) -> dict[str, Any]:
-        """List own devices, for managers also the team's"""
-        with transaction() as (session, actor):
-            found = service.list_devices(session, actor, args.get("user_id"))
-            return page(session, found, model=Device, sortable=DEVICES_SORT, args=args)
-
-
 @devices_blp.route("/<uuid:device_id>")
 class DeviceView(MethodView):
-    @devices_blp.allow(*EVERYBODY)
-    @devices_blp.response(200, DeviceSchema)
-    def get(self, device_id: UUID) -> Device:
-        """Show a device"""
-        with transaction() as (session, actor):
-            return service.get_device(session, actor, device_id)
-
     @devices_blp.allow(*EVERYBODY)
     @devices_blp.response(204)
     def delete(self, device_id: UUID) -> None:

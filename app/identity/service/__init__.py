@@ -39,6 +39,7 @@ from app.identity.service.people import (
     update_user,
     user_names,
 )
+from app.identity.service.reasons import Reason, Way, reasons_for
 from app.identity.service.sessions import (
     DeviceInfo,
     SignedIn,
@@ -83,11 +84,13 @@ __all__ = [
     "PasswordChangeDue",
     "PasswordWeak",
     "PasswordWrong",
+    "Reason",
     "SessionEnded",
     "SignedIn",
     "StaffImport",
     "TooManyLoginTries",
     "UserDisabled",
+    "Way",
     "actor_of",
     "add_member",
     "change_password",
@@ -132,6 +135,7 @@ __all__ = [
     "log_out",
     "permission_codes",
     "read_staff_list",
+    "reasons_for",
     "reference_territory",
     "reference_user",
     "refresh",
