@@ -109,6 +109,8 @@ class History:
         self.faults_stopped = False
         self.poisoned: set[str] = set()
         self.spoilt = False
+        self.made: dict[tuple[str, str, str], datetime] = {}
+        self.sent_before: set[tuple[str, str, str]] = set()
         self.told: set[tuple[str, int]] = set()
         self.oracles: dict[str, Any] = {}
 
@@ -210,7 +212,8 @@ class History:
         for _, _, number in TOKEN.findall(orjson.dumps(asked["mutations"])):
             self.told.add((user, int(number)))
         for mutation in asked["mutations"]:
-            self.sent_mutations[company.mark, self.user_id(phone), mutation["id"]] = mutation
+            self.sent_mutations.setdefault((company.mark, user, mutation["id"]), mutation)
+        self.note_true_times(phone, asked)
         if answer.status == 200:
             for verdict in answer.json["verdicts"]:
                 self.report.verdicts["replayed" if verdict["replayed"] else verdict["status"]] += 1
@@ -222,6 +225,17 @@ class History:
         elif answer.status not in (401, 503):
             raise Violation("I16", f"a sound request was answered {answer.status}: {answer.body[:300]!r}")
         return answer
+
+    def note_true_times(self, phone: Phone, asked: Json) -> None:
+        """When each mutation was really made, where its phone can tell: the first time that it is sent."""
+        by_id = {q.body["id"]: q for q in phone.state.queue}
+        for mutation in asked["mutations"]:
+            key = self.company_of(phone).mark, self.user_id(phone), mutation["id"]
+            queued = by_id.get(mutation["id"])
+            known = "age_ms" in mutation or (queued and queued.skew == phone.clock.error(self.now))
+            if queued is not None and known and key not in self.sent_before:
+                self.made[key] = queued.made
+            self.sent_before.add(key)
 
     def hear(self, heard: Heard) -> None:
         """Everything that must hold of every answer."""
@@ -324,6 +338,7 @@ class History:
                     self.look_around()
         if end:
             self.report.at_step = len(steps)
+            self.now += timedelta(seconds=1)
             with self.server.at(self.now):
                 self.heal()
 
@@ -331,8 +346,6 @@ class History:
         """The faults stop; everybody drains their queue, then all are compared."""
         self.faults_stopped = True
         self.hold_drains = False
-        self.now += timedelta(seconds=1)
-        self.server.set_clock(self.now)
         for company in self.companies.values():
             company.jobs(self.now)
             company.drain(self.now)

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,10 @@ from uuid import UUID
 
 import orjson
 
-from app.visits.states import VISIT_MACHINE
 from app.activity.states import TASK_MACHINE
+from app.sync_api.registry import BY_NAME
+from app.visits.states import VISIT_MACHINE
+from sync.policy import Merge
 from tests.simulator.chance import id_of
 from tests.simulator.company import TABLES, Company
 from tests.simulator.device import Json, Phone
@@ -443,12 +446,87 @@ def i03_every_mutation_wrote_once(history: "History") -> None:
             broken("I3", f"replays wrote {after - before} changes")
 
 
-def i10_arrival_order_does_not_matter(history: "History") -> None:
-    """See ``metamorphic``: two orders of arrival are two histories with one end."""
+def i10_the_later_stamp_stays(history: "History") -> None:
+    """Of the writes of a ``last_write`` field none gives way to an earlier one, in whatever order they came.
+
+    So the merged state is that of the latest stamps, which do not depend on the order of arrival.
+    """
+    for company in history.companies.values():
+        newest: dict[tuple[str, str, str], tuple[Any, str]] = {}
+        rows = company.look(
+            "SELECT c.entity, c.record_id::text, c.op, c.new, c.stamp_at, coalesce(c.mutation_id::text, ''), m.op"
+            " FROM changes c LEFT JOIN sync_mutations m ON m.tenant_id = c.tenant_id AND m.id = c.mutation_id"
+            " WHERE c.tenant_id = :t AND c.part IS NULL ORDER BY c.id"
+        )
+        for entity, record, op, new, at, mutation, how in rows:
+            fields = BY_NAME[entity].policy.fields if entity in BY_NAME else {}
+            for name in new or {}:
+                if name not in fields or fields[name].merge is not Merge.LAST_WRITE:
+                    continue
+                key = entity, record, name
+                if op == "lost":
+                    if key in newest and (at, mutation) >= newest[key]:
+                        broken("I10", f"{entity} {record}: {name} of {mutation} was the later one, and lost")
+                    continue
+                if how == "update" and key in newest and (at, mutation) < newest[key]:
+                    broken("I10", f"{entity} {record}: {name} of {mutation} is older than what it replaced")
+                newest[key] = max((at, mutation), newest.get(key, (at, mutation)))
+
+
+def i10_nobody_is_overwritten_unasked(history: "History") -> None:
+    """An ``ask`` field is only written by somebody who had seen the value that it replaces, or by a decision."""
+    for company in history.companies.values():
+        rows = company.look(
+            "SELECT c.entity, c.record_id::text, c.old, c.new, m.payload -> 'base', m.id::text, c.version FROM changes c"
+            " JOIN sync_mutations m ON m.tenant_id = c.tenant_id AND m.id = c.mutation_id"
+            " WHERE c.tenant_id = :t AND c.op = 'update' AND c.part IS NULL AND m.op = 'update' ORDER BY c.id"
+        )
+        mine: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for (mark, user, _), sent in history.sent_mutations.items():
+            if mark == company.mark:
+                for name, value in sent["fields"].items():
+                    mine[sent["record_id"], name].add(f"{user}/{value}")
+        writers = {m: u for (mark, u, m) in history.sent_mutations if mark == company.mark}
+        for entity, record, old, new, base, mutation, _ in rows:
+            fields = BY_NAME[entity].policy.fields
+            for name in new:
+                if name not in fields or fields[name].merge is not Merge.ASK or name not in (base or {}):
+                    continue
+                own = f"{writers.get(mutation)}/{old.get(name)}" in mine[record, name]
+                if not own and not _alike(base[name], old.get(name)) and old.get(name) != new[name]:
+                    broken("I10", f"{entity} {record}: {name} of {mutation} replaced {old.get(name)!r} unseen")
 
 
 def i11_skew_changes_nothing(history: "History") -> None:
-    """See ``metamorphic``: the same history with right clocks has the same end."""
+    """Each mutation is stamped with the time when it was really made, or just above what it was based on."""
+    for company in history.companies.values():
+        stamps: dict[tuple[str, str], list[Any]] = defaultdict(list)
+        rows = company.look(
+            "SELECT entity, record_id::text, mutation_id::text, actor_id::text, stamp_at FROM changes"
+            " WHERE tenant_id = :t ORDER BY id"
+        )
+        own = {
+            str(r[0]): (r[1], str(r[2]), r[3])
+            for r in company.look(
+                "SELECT id, entity, record_id, stamp_at FROM sync_mutations WHERE tenant_id = :t AND stamp_at IS NOT NULL"
+            )
+        }
+        for entity, record, mutation, actor, at in rows:
+            made = history.made.get((company.mark, actor, mutation)) if mutation else None
+            about = own.get(mutation) if mutation else None
+            if made is not None and about is not None and about[:2] == (entity, record):
+                tolerance = timedelta(milliseconds=2)
+                if at < made - tolerance:
+                    broken("I11", f"{mutation} of {entity} {record}, made {made}, was stamped {at}")
+                above = [s for s in (*stamps[entity, record], *_of_others(own, entity, record, mutation)) if s < at]
+                raised = any(at - s <= timedelta(microseconds=2) for s in above)
+                if at > made + tolerance and not raised:
+                    broken("I11", f"{mutation} of {entity} {record}, made {made}, was stamped {at}")
+            stamps[entity, record].append(at)
+
+
+def _of_others(own: Any, entity: str, record: str, mutation: str) -> list[Any]:
+    return [at for name, (e, r, at) in own.items() if (e, r) == (entity, record) and name != mutation]
 
 
 def i12_nothing_rises_by_itself(history: "History") -> None:
@@ -620,6 +698,9 @@ AT_THE_END: list[Callable[..., None]] = [
     i01_no_acknowledged_edit_is_lost,
     i02_phones_equal_the_server,
     i03_every_mutation_wrote_once,
+    i10_the_later_stamp_stays,
+    i10_nobody_is_overwritten_unasked,
+    i11_skew_changes_nothing,
     i12_nothing_rises_by_itself,
     i14_status_moves_by_the_machine,
     i17_the_ledger_gives_the_tables,
