@@ -30,6 +30,15 @@ class Config:
     log_level: str = "INFO"
     public_url: str = ""
     trusted_proxies: int = 0
+    events_url: str = ""
+    events_database_url: str = ""
+    events_max: int = 2000
+    events_heartbeat_s: int = 20
+
+    @property
+    def listen_url(self) -> str:
+        """Where the process of live pings listens, as the app role; empty where only a pooler is known."""
+        return self.events_database_url or ("" if self.pooled else self.database_url)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Config":
@@ -61,6 +70,10 @@ class Config:
             log_level=environ.get("FIELDMERGE_LOG_LEVEL", "INFO").upper(),
             public_url=environ.get("FIELDMERGE_PUBLIC_URL", ""),
             trusted_proxies=_whole(environ, "FIELDMERGE_TRUSTED_PROXIES", 0, least=0),
+            events_url=_address(environ, "FIELDMERGE_EVENTS_URL"),
+            events_database_url=environ.get("FIELDMERGE_EVENTS_DATABASE_URL", ""),
+            events_max=_whole(environ, "FIELDMERGE_EVENTS_MAX", 2000),
+            events_heartbeat_s=_whole(environ, "FIELDMERGE_EVENTS_HEARTBEAT_S", 20),
         )
 
 
@@ -71,6 +84,13 @@ def _strong(secret: str) -> str:
             'make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
         )
     return secret
+
+
+def _address(environ: Mapping[str, str], name: str) -> str:
+    found = environ.get(name, "")
+    if found and not found.startswith(("/", "http://", "https://")):
+        raise ConfigInvalid(f"{name} must be a path or an http address, not {found!r}.")
+    return found
 
 
 def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:

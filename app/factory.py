@@ -1,5 +1,6 @@
 """create_app(): the only module that knows every room."""
 
+from copy import deepcopy
 from typing import Any
 
 import orjson
@@ -15,6 +16,8 @@ from app.accounts import routes as accounts
 from app.activity import routes as activity
 from app.config import Config
 from app.core.db import Database
+from app.devices import routes as devices
+from app.events import document as events
 from app.http import auth
 from app.http.api import Api, Blueprint, declare
 from app.http.auth import Rule
@@ -27,9 +30,10 @@ from app.http.openapi import SECURITY_SCHEME, TITLE, VERSION, spec_plugins
 from app.http.services import EXTENSION, Services
 from app.http.strict_json import MAX_BODY_BYTES, StrictRequest
 from app.identity import routes as identity
-from app.identity.service import actor_of
+from app.identity.service import actor_of, check_farewell
 from app.inbox import routes as inbox
 from app.sync_api import routes as sync_api
+from app.sync_api import support_routes as sync_support
 from app.visits import routes as visits
 
 DOCS_URL = "/api/docs"
@@ -47,7 +51,7 @@ CORS_SHOWS = ["Content-Language", "ETag", "Retry-After", "X-Request-Id"]
 PUBLIC = Rule(anonymous=True)
 
 # In their declared order: a later room may ask an earlier one's service.
-ROOMS = (identity, accounts, visits, activity, inbox, sync_api)
+ROOMS = (identity, devices, accounts, visits, activity, inbox, sync_api, sync_support)
 
 
 class OrjsonProvider(JSONProvider):
@@ -172,6 +176,7 @@ def _add_rooms(app: Flask) -> None:
             if isinstance(blueprint, Blueprint) and blueprint.name not in app.blueprints:
                 api.register_blueprint(blueprint)
     auth.register_actor_loader(actor_of)
+    auth.register_farewell_check(check_farewell)
 
 
 def _add_documents(app: Flask) -> None:
@@ -185,6 +190,9 @@ def _add_documents(app: Flask) -> None:
         return Response(rendered[0], mimetype="application/json")
 
     app.add_url_rule(SPEC_URL, "openapi", declare(show_spec, PUBLIC))
+    app.add_url_rule(events.PATH, "events_elsewhere", declare(events.say_elsewhere, PUBLIC))
+    (route,) = app.url_map.iter_rules("events_elsewhere")
+    spec.path(rule=route, operations={"get": deepcopy(events.OPERATION)})
     # validatorUrl would send the document's address to swagger.io.
     settings = {"app_name": TITLE, "validatorUrl": None, "persistAuthorization": False}
     app.register_blueprint(get_swaggerui_blueprint(DOCS_URL, SPEC_URL, config=settings))

@@ -1,4 +1,4 @@
-"""Run the web server and the scheduler as one: start, watch, stop; imports no Flask.
+"""Run the web server, the scheduler and the live pings as one: start, watch, stop; imports no Flask.
 
 ``python -m app.serve stop`` stops a server that was left running.
 """
@@ -27,12 +27,17 @@ from localpg import state_root
 from localpg.processes import find_process
 
 DEFAULT_PORT = 8000
+DEFAULT_EVENTS_PORT = 8100
 SCHEDULER_COMMAND = (sys.executable, "-m", "flask", "--app", "wsgi", "scheduler", "run")
+EVENTS_COMMAND = (sys.executable, "-m", "flask", "--app", "wsgi", "events", "run")
+EVENTS_PATH = "/api/v1/sync/events"
+EVENTS_URL = "FIELDMERGE_EVENTS_URL"
 
 _PORTS_TRIED = 20
 _WEB_GRACE_S = 35.0  # a little more than graceful_timeout of app/gunicorn_conf.py
-_SCHEDULER_GRACE_S = 10.0
+_KEPT_GRACE_S = 10.0
 _RESTART_FIRST_S, _RESTART_MOST_S = 1.0, 60.0
+_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared only
 _STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -58,7 +63,7 @@ def find_port(preferred: int, host: str = "127.0.0.1") -> int:
     Raises:
         PortTaken: That one and the 19 after it are all busy.
     """
-    with _listen(host, preferred, _PORTS_TRIED) as listener:
+    with listen(host, preferred, _PORTS_TRIED) as listener:
         return _port_of(listener)
 
 
@@ -94,6 +99,8 @@ def serve(
     workers: int = 2,
     threads: int = 32,
     scheduler: bool = True,
+    events: bool = True,
+    events_port: int | None = None,
 ) -> int:
     """Serve until SIGINT or SIGTERM, then stop everything that was started.
 
@@ -104,6 +111,8 @@ def serve(
         workers: Processes of gunicorn.
         threads: Threads of each.
         scheduler: Whether to run the scheduler process too.
+        events: Whether to run the process of live pings too.
+        events_port: Of it; insisted on when given, by default the first free one from 8100.
 
     Returns:
         Exit status: 0 after a signal, 1 when the web server ended by itself.
@@ -112,7 +121,14 @@ def serve(
         ServeError: It cannot be started.
     """
     with Supervisor(
-        config_env, host=host, port=port, workers=workers, threads=threads, scheduler=scheduler
+        config_env,
+        host=host,
+        port=port,
+        workers=workers,
+        threads=threads,
+        scheduler=scheduler,
+        events=events,
+        events_port=events_port,
     ) as supervisor:
         _tell(f"Serving on {supervisor.url} (Ctrl-C stops it)")
         return supervisor.wait()
@@ -123,8 +139,46 @@ def default_pid_file() -> Path:
     return state_root() / "serve.pid"
 
 
+class _Kept:
+    """A child that is started again when it ends, after a pause that grows while it keeps ending."""
+
+    def __init__(self, name: str, spawn: Callable[[], "subprocess.Popen[bytes]"]) -> None:
+        self.name = name
+        self._spawn = spawn
+        self._restart_at = 0.0
+        self._restart_after_s = _RESTART_FIRST_S
+        self._start()
+
+    def _start(self) -> None:
+        self.process = self._spawn()
+        self._started = time.monotonic()
+
+    def look_after(self, tell: Callable[[str], None], on_end: Callable[[int], None]) -> bool:
+        """Notice its end, or start it again when the pause is over; gives whether it was started.
+
+        Args:
+            tell: Told of an end in a sentence.
+            on_end: Given the process id of a child that ended.
+        """
+        if self.process.poll() is None:
+            return False
+        now = time.monotonic()
+        if self._restart_at < self._started:
+            if now - self._started > _RESTART_MOST_S:
+                self._restart_after_s = _RESTART_FIRST_S
+            self._restart_at = now + self._restart_after_s
+            on_end(self.process.pid)
+            reason = _reason(self.process.returncode)
+            tell(f"The {self.name} ended ({reason}); it is started again in {self._restart_after_s:.0f} s.")
+            self._restart_after_s = min(2 * self._restart_after_s, _RESTART_MOST_S)
+        elif now >= self._restart_at:
+            self._start()
+            return True
+        return False
+
+
 class Supervisor:
-    """The web server and the scheduler, as children in sessions of their own.
+    """The web server, the scheduler and the live pings, as children in sessions of their own.
 
     A context manager: entering starts them, leaving stops them. Inside, SIGTERM and SIGHUP interrupt as
     Ctrl-C does. Use it from the main thread.
@@ -139,7 +193,10 @@ class Supervisor:
         workers: int = 2,
         threads: int = 32,
         scheduler: bool = True,
+        events: bool = True,
+        events_port: int | None = None,
         scheduler_command: Sequence[str] = SCHEDULER_COMMAND,
+        events_command: Sequence[str] = EVENTS_COMMAND,
         application: str = "wsgi:app",
         pid_file: Path | None = None,
         log: Path | None = None,
@@ -154,7 +211,10 @@ class Supervisor:
             workers: Processes of gunicorn.
             threads: Threads of each.
             scheduler: Whether to run the scheduler process too.
-            scheduler_command: What runs it.
+            events: Whether to run the process of live pings too.
+            events_port: Of it; insisted on when given, by default the first free one from 8100.
+            scheduler_command: What runs the scheduler.
+            events_command: What runs the live pings; ``--fd`` and the number of its socket are added.
             application: Module and name of the WSGI application.
             pid_file: By default ``serve.pid`` of the state directory.
             log: A file for what the children print; by default they share our terminal.
@@ -162,21 +222,21 @@ class Supervisor:
         """
         self._environment = {**os.environ, "PYTHONUTF8": "1", **config_env}
         self._metrics = ""
-        self._host, self._port = host, port
+        self._host, self._port, self._events_port = host, port, events_port
         self._workers, self._threads = workers, threads
         self._scheduler_command = list(scheduler_command) if scheduler else None
+        self._events_command = list(events_command) if events else None
         self._application = application
         self._pid_file = pid_file or default_pid_file()
         self._log = log
         self._tell = tell or _tell
         self._web: subprocess.Popen[bytes] | None = None
-        self._scheduler: subprocess.Popen[bytes] | None = None
-        self._scheduler_started = 0.0
-        self._restart_at = 0.0
-        self._restart_after_s = _RESTART_FIRST_S
+        self._kept: list[_Kept] = []
+        self._events_listener: socket.socket | None = None
         self._handlers = contextlib.ExitStack()
         self._hurry = False
         self.url = ""
+        self.events_url = ""
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as handlers:
@@ -192,23 +252,24 @@ class Supervisor:
             self.stop()
 
     def start(self) -> None:
-        """Start both; returns at once, with ``url`` set. On any failure nothing is left running.
+        """Start all; returns at once, with the addresses set. On any failure nothing is left running.
 
         Raises:
             AlreadyServing: The pid file is that of a live server.
-            PortTaken: The port is busy.
+            PortTaken: A port is busy.
         """
         _clear_leftovers(self._pid_file, self._tell)
-        # The workers add up their counters in files of this folder; each start begins anew.
+        # The processes add up their counters in files of this folder; each start begins anew.
         self._metrics = tempfile.mkdtemp(prefix="fieldmerge-metrics-")
         self._environment["PROMETHEUS_MULTIPROC_DIR"] = self._metrics
         try:
-            with _listen(
+            self._open_events()
+            with listen(
                 self._host, self._port or DEFAULT_PORT, 1 if self._port else _PORTS_TRIED
             ) as listener:
                 self.url = _url_of(self._host, _port_of(listener))
                 self._web = self._spawn(self._web_command(listener), listener)
-            self._start_scheduler()
+            self._start_kept()
             self._note()
         except BaseException:
             self.stop()
@@ -223,14 +284,16 @@ class Supervisor:
         wait_ready(self.url + path, timeout_s, still_alive=self._web_lives)
 
     def wait(self) -> int:
-        """Watch the children until a signal; start the scheduler again when it ends.
+        """Watch the children until a signal; start all but the web server again when they end.
 
         Returns:
             0 after a signal, 1 when the web server ended by itself.
         """
         try:
             while self._web_lives():
-                self._look_after_scheduler()
+                started = [kept.look_after(self._tell, self._forget_gauges) for kept in self._kept]
+                if any(started):
+                    self._note()
                 time.sleep(0.2)
         except KeyboardInterrupt:
             return 0
@@ -239,16 +302,37 @@ class Supervisor:
         return 1
 
     def stop(self) -> None:
-        """Stop the scheduler, then the web server; a second Ctrl-C meanwhile kills them at once."""
+        """Stop the others, then the web server; a second Ctrl-C meanwhile kills them at once."""
         with _on_stopping_signals(self._hurry_up):
-            if self._scheduler is not None:
-                self._end(self._scheduler, _SCHEDULER_GRACE_S)
+            for kept in self._kept:
+                if kept.process.poll() is None:
+                    kept.process.terminate()
+            for kept in self._kept:
+                self._end(kept.process, _KEPT_GRACE_S)
             if self._web is not None:
                 self._end(self._web, _WEB_GRACE_S)
-        if self._scheduler is not None or self._web is not None:
+        if self._kept or self._web is not None:
             self._pid_file.unlink(missing_ok=True)
-        self._scheduler = self._web = None
+        self._kept, self._web = [], None
+        if self._events_listener is not None:
+            self._events_listener.close()
+            self._events_listener = None
         shutil.rmtree(self._metrics, ignore_errors=True)
+
+    def _open_events(self) -> None:
+        """Find the port of the live pings, and have the web server tell phones where they are.
+
+        The socket stays open here: while the process is started again, phones wait and are not refused.
+        """
+        if self._events_command is None:
+            return
+        port, tries = self._events_port or DEFAULT_EVENTS_PORT, 1 if self._events_port else _PORTS_TRIED
+        self._events_listener = listen(self._host, port, tries)
+        self.events_url = _url_of(self._host, _port_of(self._events_listener)) + EVENTS_PATH
+        if not self._environment.get(EVENTS_URL):
+            # Whoever listens on every address knows none by which phones come: a proxy's path is left.
+            everywhere = self._host in _EVERYWHERE
+            self._environment[EVENTS_URL] = EVENTS_PATH if everywhere else self.events_url
 
     def _web_command(self, listener: socket.socket) -> list[str]:
         # The socket is handed over open: nobody can take the port between finding and using it.
@@ -273,7 +357,7 @@ class Supervisor:
     ) -> subprocess.Popen[bytes]:
         project = Path(__file__).resolve().parent.parent
         with self._output() as output:
-            return subprocess.Popen(  # noqa: S603 - our own server and scheduler
+            return subprocess.Popen(  # noqa: S603 - our own processes
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -293,27 +377,19 @@ class Supervisor:
             with open(self._log, "ab") as file:
                 yield file
 
-    def _start_scheduler(self) -> None:
+    def _start_kept(self) -> None:
         if self._scheduler_command is not None:
-            self._scheduler = self._spawn(self._scheduler_command)
-            self._scheduler_started = time.monotonic()
+            scheduler = self._scheduler_command
+            self._kept.append(_Kept("scheduler", lambda: self._spawn(scheduler)))
+        if self._events_command is not None and self._events_listener is not None:
+            listener = self._events_listener
+            events = [*self._events_command, "--fd", str(listener.fileno())]
+            self._kept.append(_Kept("process of live pings", lambda: self._spawn(events, listener)))
 
-    def _look_after_scheduler(self) -> None:
-        if self._scheduler is None or self._scheduler.poll() is None:
-            return
-        now = time.monotonic()
-        if self._restart_at < self._scheduler_started:
-            if now - self._scheduler_started > _RESTART_MOST_S:
-                self._restart_after_s = _RESTART_FIRST_S
-            self._restart_at = now + self._restart_after_s
-            reason = _reason(self._scheduler.returncode)
-            self._tell(
-                f"The scheduler ended ({reason}); it is started again in {self._restart_after_s:.0f} s."
-            )
-            self._restart_after_s = min(2 * self._restart_after_s, _RESTART_MOST_S)
-        elif now >= self._restart_at:
-            self._start_scheduler()
-            self._note()
+    def _forget_gauges(self, pid: int) -> None:
+        """A child that was killed has left its live numbers behind."""
+        for file in Path(self._metrics).glob(f"gauge_live*_{pid}.db"):
+            file.unlink(missing_ok=True)
 
     def _web_lives(self) -> bool:
         return self._web is not None and self._web.poll() is None
@@ -332,7 +408,8 @@ class Supervisor:
 
     def _note(self) -> None:
         """Write the pid file; a directory that cannot be written only costs ``make stop``."""
-        pids = [os.getpid(), *(child.pid for child in (self._scheduler, self._web) if child is not None)]
+        children = [*(kept.process for kept in self._kept), *([self._web] if self._web else [])]
+        pids = [os.getpid(), *(child.pid for child in children)]
         try:
             _Note(self.url, _fingerprints(pids)).write(self._pid_file)
         except OSError as error:
@@ -411,7 +488,7 @@ def stop_serving(pid_file: Path | None = None) -> bool:
         _tell(f"Stopping the server on {note.url} …")
     if note.supervisor in live:
         _signal_all([note.supervisor], signal.SIGTERM)
-        _wait_gone(note, [note.supervisor], _SCHEDULER_GRACE_S + _WEB_GRACE_S + 5)
+        _wait_gone(note, [note.supervisor], _KEPT_GRACE_S + _WEB_GRACE_S + 5)
     _signal_all(note.live(), signal.SIGTERM)
     _wait_gone(note, list(note.processes), _WEB_GRACE_S)
     _signal_all(note.live(), signal.SIGKILL)
@@ -469,7 +546,13 @@ def _wait_gone(note: _Note, pids: Sequence[int], patience_s: float) -> None:
         time.sleep(0.1)
 
 
-def _listen(host: str, first_port: int, count: int) -> socket.socket:
+def listen(host: str, first_port: int, count: int = 1) -> socket.socket:
+    """A socket that listens on the first free of *count* ports.
+
+    Raises:
+        PortTaken: None is free.
+        ServeError: The address is not this machine's.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for port in range(first_port, min(first_port + count, 65_536)):
         try:

@@ -16,7 +16,7 @@ COMPRESSED_FROM = 400  # bytes; below, zlib gains nothing
 MAC_BYTES = 16
 PLAIN, COMPRESSED = b"\x01", b"\x02"  # first byte: the format
 CONTEXT = b"fieldmerge sync cursor 1"
-WALK_KINDS = ("gain", "loss", "delta")
+WALK_KINDS = ("gain", "loss", "delta", "again")
 _UNPACK: dict[bytes, Callable[[bytes], bytes]] = {PLAIN: bytes, COMPRESSED: zlib.decompress}
 
 
@@ -31,14 +31,15 @@ class Walk:
     """A stretch of the feed that a device has not wholly been given.
 
     Attributes:
-        kind: ``gain`` and ``loss`` of a bucket, or ``delta``: the changes of all others, cut by a page.
+        kind: ``gain`` and ``loss`` of a bucket, ``again`` for what a newer app can take more of, or
+            ``delta``: the changes of all others, cut by a page.
         bucket: Its name; empty for ``delta``.
         shape: The shape in which the bucket is, or was, given; empty for ``delta``.
         at: Position up to which it has been walked.
         until: Position that bounds it; see ``sync.pull``.
     """
 
-    kind: Literal["gain", "loss", "delta"]
+    kind: Literal["gain", "loss", "delta", "again"]
     bucket: str
     shape: str
     at: int
@@ -61,6 +62,9 @@ class Cursor:
         highest_n: Highest ``n`` judged for the device.
         subscription_set: Id of the immutable set of channels that it was served from.
         walks: What is not finished, in the order of serving.
+        newest: The newest drain of the snapshot in which the cursor was made, and its nonce: walks speak of
+            places up to it. None where it is ``position``.
+        again_since: Schema version under which the records were given that the walks ``again`` give anew.
     """
 
     tenant_id: UUID
@@ -74,6 +78,29 @@ class Cursor:
     highest_n: int
     subscription_set: str
     walks: tuple[Walk, ...] = ()
+    newest: tuple[int, UUID] | None = None
+    again_since: int | None = None
+
+    @property
+    def drains(self) -> tuple[tuple[int, UUID], ...]:
+        """The drains that it names, each with the nonce that proves it."""
+        named = ((self.position, self.nonce), (self.removals, self.removals_nonce))
+        return named if self.newest is None else (*named, self.newest)
+
+    @property
+    def highest(self) -> int:
+        """The highest position that it speaks of."""
+        return max(*(position for position, _ in self.drains), *(max(w.at, w.until) for w in self.walks), 0)
+
+    @property
+    def lowest(self) -> int:
+        """The lowest position above which ``gone`` marks have yet to be told."""
+        marks = [
+            walk.at if walk.kind == "delta" else max(walk.at, walk.until)
+            for walk in self.walks
+            if walk.bucket
+        ]
+        return min(self.position, self.removals, *marks)
 
 
 def encode(cursor: Cursor, key: bytes) -> str:
@@ -148,11 +175,14 @@ def _to_json(cursor: Cursor) -> list[Any]:
         cursor.highest_n,
         cursor.subscription_set,
         [[walk.kind, walk.bucket, walk.shape, walk.at, walk.until] for walk in cursor.walks],
+        cursor.newest and [cursor.newest[0], cursor.newest[1].hex],
+        cursor.again_since,
     ]
 
 
 def _from_json(parts: Sequence[Any], tenant_id: UUID, device_id: UUID) -> Cursor:
-    version, epoch, position, nonce, removals, removals_nonce, highest_n, subscription_set, walks = parts
+    version, epoch, position, nonce, removals, removals_nonce, highest_n, subscription_set, walks = parts[:9]
+    newest, again_since = parts[9:] or (None, None)  # cursors of the first release end before them
     return Cursor(
         tenant_id=tenant_id,
         device_id=device_id,
@@ -165,11 +195,20 @@ def _from_json(parts: Sequence[Any], tenant_id: UUID, device_id: UUID) -> Cursor
         highest_n=highest_n,
         subscription_set=subscription_set,
         walks=tuple(Walk(*walk) for walk in walks),
+        newest=None if newest is None else _drain_of(*newest),
+        again_since=again_since,
     )
+
+
+def _drain_of(position: int, nonce: str) -> tuple[int, UUID]:
+    return position, UUID(nonce)
 
 
 def _is_sound(cursor: Cursor) -> bool:
     numbers = [cursor.schema_version, cursor.position, cursor.removals, cursor.highest_n]
+    numbers += [
+        number for number in (cursor.again_since, cursor.newest and cursor.newest[0]) if number is not None
+    ]
     for walk in cursor.walks:
         numbers += [walk.at, walk.until]
     texts = [cursor.subscription_set, *(text for walk in cursor.walks for text in (walk.bucket, walk.shape))]

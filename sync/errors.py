@@ -32,3 +32,11 @@ class RequestInvalid(Exception):
         super().__init__(code)
         self.request_code = code
         self.pointer = pointer
+
+
+class SchemaTooOld(RequestInvalid):
+    """The app speaks a wire that this server no longer reads: it has to be brought up to date first."""
+
+    def __init__(self) -> None:
+        """Name the schema version as the fault."""
+        super().__init__("schema_too_old", "/schema_version")

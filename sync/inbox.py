@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+TRIED_ANEW = ("failed", "quarantined", "awaiting_record", "group")
+"""Kinds that were never judged to their end: they hold what the phone sent, and nothing of the server's state."""
+
 
 @dataclass(frozen=True, slots=True)
 class InboxItem:
@@ -11,8 +14,8 @@ class InboxItem:
 
     Attributes:
         kind: ``field``, ``row``, ``text`` for a value; ``command``, ``delete``, ``deleted``, ``frozen``,
-            ``out_of_scope``, ``failed`` for a whole mutation.
-        account_id: The customer whose managers decide; None where only the author may know.
+            ``out_of_scope``, and the kinds of ``TRIED_ANEW``, for a whole mutation or a group of them.
+        account_id: The customer whose managers decide; None where only the author and their team may know.
         record_version: The record's version that ``theirs`` was read at.
         mine: What the phone's user wanted.
         base: What they saw.

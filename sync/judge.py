@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from sync.errors import Overtaken, Refused
 from sync.inbox import InboxItem
 from sync.judgement import Judgement, Merged, judge_update
 from sync.merge import Outcome
-from sync.policy import StateMachine, SyncEntity
+from sync.policy import Merge, StateMachine, SyncEntity
 from sync.registry import Registry
 from sync.rooms import Checked, Rooms
 from sync.stamps import Stamp, corrected_time
@@ -21,25 +21,55 @@ from sync.verdicts import Status, Verdict, outcomes_on_wire, verdict_of
 from sync.wire import Intent, refusal, storable
 
 OPERATIONS = ("create", "update", "delete")
+PARKED = timedelta(hours=24)
+"""How long after a new epoch a mutation waits for a record that nobody has re-sent yet."""
+
+
+class AwaitsRecord(Exception):
+    """The record is unknown, and may be one that the restored backup did not hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who pushes, and by which clocks."""
+    """Who pushes, by which clocks, and in which life of the database.
+
+    ``known_epochs`` are those under which a base version means something: the present one, and ended
+    ones that a valid cursor of the device carried on. Without an ``epoch`` every base is known.
+    """
 
     user_id: UUID
     device_id: UUID
     shape_class: str
     now: datetime
     sent_at: datetime | None
+    epoch: UUID | None = None
+    epoch_started_at: datetime | None = None
+    known_epochs: frozenset[UUID] = frozenset()
+    generation: int = 1
+
+    def knows_base(self, epoch: UUID | None) -> bool:
+        """Whether a base that was read under *epoch* is one of this life of the database."""
+        return epoch is None or self.epoch in (None, epoch) or epoch in self.known_epochs
+
+    @property
+    def parks_until(self) -> datetime | None:
+        """Until when mutations on unknown records wait; None when they are refused."""
+        if self.generation <= 1 or self.epoch_started_at is None:
+            return None
+        until = self.epoch_started_at + PARKED
+        return until if self.now < until else None
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A verdict, and the corrected time of the mutation where it was reckoned."""
+    """A verdict, and the corrected time of the mutation where it was reckoned.
+
+    ``whole`` is the inbox item that holds the mutation as a whole, where nothing of it was applied.
+    """
 
     verdict: Verdict
     stamp_at: datetime | None = None
+    whole: InboxItem | None = None
 
 
 class Judge:
@@ -74,16 +104,23 @@ class Judge:
         self._entity: SyncEntity | None = None
         self._found: RecordState | None = None
         self._is_lost = False
+        self.saw = False
+        self._whole: InboxItem | None = None
+        self._base_known = sender.knows_base(intent.epoch)
 
     def decide(self) -> Decided:
         """The verdict; raises Refused."""
+        try:
+            return self._decide()
+        except AwaitsRecord:
+            return self._park()
+
+    def _decide(self) -> Decided:
         intent = self.intent
         entity = self.registry.find(intent.entity)
         # An entity that the user's shape knows nothing of is as unknown as one that nobody has.
         if entity is None or entity.shape_for(self.sender.shape_class) is None:
             raise refusal("unknown_entity", "/entity")
-        if intent.group is not None:
-            raise refusal("group_not_supported", "/group")
         if entity.append_only and intent.op in ("update", "delete"):
             self._target(entity)
             raise Refused("append_only")
@@ -106,54 +143,99 @@ class Judge:
         """A fault of the server, not of the mutation: kept in the inbox, and nobody waits for it."""
         state, entity = self._found, self._entity
         known = state is not None and entity is not None and not self._is_lost
-        item = InboxItem(
+        self._whole = InboxItem(
             kind="failed",
             entity=self.intent.entity,
             record_id=self.intent.record_id,
             account_id=self._account(entity, state) if known and entity and state else None,
             record_version=state.version if known and state else 0,
-            mine=storable(self.rooms.keepable({"op": self.intent.op, "fields": self.intent.fields})),
+            mine=self._as_sent(),
             code=type(error).__name__,
         )
+        return self._unjudged("failed", self._open(self._whole))
+
+    def _park(self) -> Decided:
+        """A mutation on a record that the restored backup may not hold: it waits until the record is re-sent."""
+        intent, until = self.intent, self.sender.parks_until
+        self.at = corrected_time(
+            now=self.sender.now,
+            sent_at=self.sender.sent_at,
+            occurred_at=intent.occurred_at,
+            age_ms=intent.age_ms,
+            floor=None,
+        )
+        self._whole = InboxItem(
+            kind="awaiting_record",
+            entity=intent.entity,
+            record_id=intent.record_id,
+            account_id=None,
+            record_version=0,
+            mine=self._as_sent(),
+            code="awaiting_record",
+        )
+        conflict_id = self._open(self._whole)
+        self.store.park(
+            intent.entity,
+            intent.record_id,
+            intent.mutation.id,
+            intent.mutation.n,
+            conflict_id,
+            base_known=self._base_known,
+            until=until or self.sender.now,
+        )
+        return self._unjudged("awaiting_record", conflict_id)
+
+    def _as_sent(self) -> Any:
+        intent = self.intent
+        sent = {"op": intent.op, "fields": intent.fields} | ({"base": intent.base} if intent.base else {})
+        return storable(self.rooms.keepable(sent))
+
+    def _unjudged(self, code: str, conflict_id: UUID) -> Decided:
         verdict = Verdict(
             self.intent.mutation.id,
             Status.CONFLICT,
-            "failed",
-            conflict_id=self._open(item),
+            code,
+            conflict_id=conflict_id,
             entity=self.intent.entity,
             record_id=self.intent.record_id,
         )
-        return Decided(verdict, self.at)
+        return Decided(verdict, self.at, self._whole)
 
     # -- the record
 
     def _target(self, entity: SyncEntity) -> RecordState:
-        """The record that the mutation names, if its user may know of it; unknown and foreign look the same."""
+        """The record that the mutation names, if its user may know of it.
+
+        Unknown and foreign ids take the same way: what the user may not know of is neither read nor locked.
+        """
         record_id = self.intent.record_id
-        state = self.store.record(entity, record_id)
-        if state is not None:
-            self._entity, self._found = entity, state
-            if self._knew(entity, state) if state.deleted else self.rooms.sees(entity, record_id):
+        self.saw = self.rooms.sees(entity, record_id)
+        was_given = not self.saw and self.store.was_given(entity.name, record_id)
+        if self.saw or was_given or self._would_see(entity):
+            state = self.store.record(entity, record_id)
+            if state is not None:
+                self._entity, self._found = entity, state
+                self._is_lost = was_given and not state.deleted
                 return state
-            if not state.deleted and self.store.was_given(entity.name, record_id):
-                self._is_lost = True
-                return state
-            self._found = None
         if self.store.create_was_rejected(entity.name, record_id):
             raise Refused("depends_on", {"record_id": str(record_id)})
+        if self.sender.parks_until is not None:
+            raise AwaitsRecord
         raise Refused("not_found")
 
-    def _knew(self, entity: SyncEntity, state: RecordState) -> bool:
-        """Whether the user may know of a deleted record: they held it, or would see it if it lived.
+    def _would_see(self, entity: SyncEntity) -> bool:
+        """Whether the user would see the record if it were not deleted.
 
         What lies outside a window is in the scope, though no phone ever held it.
         """
         record_id = self.intent.record_id
-        if self.store.was_given(entity.name, record_id):
-            return True
         return not entity.append_only and self.store.as_if_live(
             entity, record_id, lambda: self.rooms.sees(entity, record_id)
         )
+
+    def _knew(self, entity: SyncEntity) -> bool:
+        """Whether the user may know of a deleted record: they held it, or would see it if it lived."""
+        return self.store.was_given(entity.name, self.intent.record_id) or self._would_see(entity)
 
     def _account(self, entity: SyncEntity, state: RecordState) -> UUID | None:
         """The account that the record hangs on."""
@@ -196,12 +278,20 @@ class Judge:
 
     def _base_version(self, state: RecordState) -> int:
         version = self.intent.base_version or 0
+        if not self._base_known:
+            return 0  # it counts the versions of another life of the database
         if version > state.version:
             raise refusal("base_version_unknown", "/base_version")
         return version
 
     def _history(
-        self, entity: SyncEntity, state: RecordState, base_version: int, *, is_creation: bool = False
+        self,
+        entity: SyncEntity,
+        state: RecordState,
+        base_version: int,
+        *,
+        is_creation: bool = False,
+        sent: Mapping[str, Any] | None = None,
     ) -> Judgement:
         record_id, n = self.intent.record_id, self.intent.mutation.n
         own = self.store.own_mutations(entity.name, record_id, self.devices, n)
@@ -215,7 +305,22 @@ class Judge:
             stamp=stamp,
             floor=floor,
             is_creation=is_creation,
+            sent=None if self._base_known or is_creation else sent or {},
         )
+
+    def _sent_base(self, entity: SyncEntity, fields: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Old values of *fields*, or of all that the phone tells of, as its user saw them."""
+        told = {
+            n: v
+            for n, v in self.intent.base.items()
+            if n in entity.fields and entity.fields[n].merge is not Merge.READ_ONLY
+        }
+        return self.rooms.check_base(entity, told, told if fields is None else fields)
+
+    def _sent_status(self, entity: SyncEntity) -> dict[str, Any]:
+        """The status that the phone's user saw, where the phone tells it."""
+        status = self.intent.base.get(entity.machine.field) if entity.machine else None
+        return {entity.machine.field: status} if entity.machine and isinstance(status, str) else {}
 
     # -- operations
 
@@ -224,7 +329,7 @@ class Judge:
         state = self.store.record(entity, record_id)
         if state is not None:
             self._entity, self._found = entity, state
-            if state.deleted and self._knew(entity, state):
+            if state.deleted and self._knew(entity):
                 return self._on_deleted(entity, state)
             if state.deleted or not self.rooms.sees(entity, record_id):
                 self._found = None
@@ -251,7 +356,9 @@ class Judge:
     def _update(self, entity: SyncEntity, state: RecordState) -> Decided:
         checked = self.rooms.check(entity, "update", self.intent.fields)
         base = self.rooms.check_base(entity, self.intent.base, checked.fields)
-        history = self._history(entity, state, self._base_version(state))
+        history = self._history(
+            entity, state, self._base_version(state), sent=base | self._sent_status(entity)
+        )
         return self._merge(entity, state, history, checked, base)
 
     def _merge(
@@ -316,7 +423,7 @@ class Judge:
     def _command(self, entity: SyncEntity, state: RecordState) -> Decided:
         intent, machine = self.intent, entity.machine
         arguments = self.rooms.check(entity, intent.op, intent.fields).fields
-        history = self._history(entity, state, self._base_version(state))
+        history = self._history(entity, state, self._base_version(state), sent=self._sent_status(entity))
         status = None
         if machine is not None and intent.op in machine.steps:
             present = state.fields.get(machine.field)
@@ -335,14 +442,15 @@ class Judge:
                 )
         except Overtaken as refused:
             # The machine does not know every rule of state: somebody else's visit now, or on the way.
-            if machine is None or not history.others:
+            if machine is None or not (history.others or history.sent is not None):
                 raise
             return self._command_to_inbox(entity, state, arguments, history.base_status(), refused.code)
         return self._done(entity, {}, self._others(history))
 
     def _delete(self, entity: SyncEntity, state: RecordState) -> Decided:
-        history = self._history(entity, state, self._base_version(state))
-        if history.others_fields():
+        sent = None if self._base_known else self._sent_base(entity)
+        history = self._history(entity, state, self._base_version(state), sent=sent)
+        if history.others and history.others_fields():
             return self._whole_to_inbox(entity, state, "delete", {"delete": True}, "edited_since")
         self._writing(history.stamp)
         self.rooms.delete(entity, self.intent.record_id)
@@ -369,7 +477,8 @@ class Judge:
         machine = entity.machine
         if machine is None:
             raise Refused("not_found")
-        history = self._history(entity, state, min(self.intent.base_version or 0, state.version))
+        base_version = min(self.intent.base_version or 0, state.version) if self._base_known else 0
+        history = self._history(entity, state, base_version, sent=self._sent_status(entity))
         return self._command_to_inbox(entity, state, checked.fields, history.status_for(op), "out_of_scope")
 
     # -- answers
@@ -384,7 +493,7 @@ class Judge:
         self, entity: SyncEntity, state: RecordState, kind: str, mine: Any, code: str
     ) -> Decided:
         self._happened(entity)
-        item = InboxItem(
+        self._whole = item = InboxItem(
             kind=kind,
             entity=entity.name,
             record_id=self.intent.record_id,
@@ -400,7 +509,9 @@ class Judge:
     def _open(self, item: InboxItem) -> UUID:
         """Put *item* into the inbox under this mutation's name, not under that of the one before it."""
         self.store.write_as(self.intent.mutation.id, self.intent.occurred_at, None, {})
-        return self.rooms.open_item(item, self.intent, self.at or self.sender.now)
+        return self.rooms.open_item(
+            item, self.intent.mutation.id, self.intent.occurred_at, self.at or self.sender.now
+        )
 
     def _others(self, history: Judgement) -> set[str]:
         """Fields that others changed, of those that the user may know."""
@@ -433,7 +544,7 @@ class Judge:
             entity=entity.name,
             record_id=self.intent.record_id,
         )
-        return Decided(verdict, self.at)
+        return Decided(verdict, self.at, self._whole)
 
 
 def _is_frozen(machine: StateMachine, state: RecordState) -> bool:

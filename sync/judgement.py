@@ -19,7 +19,7 @@ from sync.merge import (
 from sync.policy import NEEDS_BASE, Field, Kind, Merge, SyncEntity
 from sync.stamps import Stamp
 from sync.states import LedgerRow, OwnMutation, RecordState
-from sync.values import canonical, from_ledger
+from sync.values import canonical, from_ledger, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Judgement:
             every version between, not only the head.
         own: This device's earlier mutations that its user had before them when they made this one.
         is_creation: Whether the phone believes that the record is new, so that it saw no base at all.
+        sent: The base as the phone sent it, where its base version is of another life of the database:
+            all that is known then. What is not in it counts as changed by others.
     """
 
     entity: SyncEntity
@@ -43,6 +45,7 @@ class Judgement:
     stamp: Stamp
     floor: Stamp | None
     is_creation: bool = False
+    sent: Mapping[str, Any] | None = None
 
     @classmethod
     def of(
@@ -56,6 +59,7 @@ class Judgement:
         stamp: Stamp,
         floor: Stamp | None,
         is_creation: bool = False,
+        sent: Mapping[str, Any] | None = None,
     ) -> Self:
         """Roll the present state back to the base version.
 
@@ -68,11 +72,14 @@ class Judgement:
             stamp: Of the mutation.
             floor: The newest stamp that it stands above.
             is_creation: See the class.
+            sent: See the class.
         """
         others = tuple(row for row in ledger if not row.own)
         later = tuple(
             o for o in own if (o.base_version or 0) >= base_version or (o.version or 0) > base_version
         )
+        if sent is not None:
+            return cls(entity, state, dict(sent), others, later, stamp, floor, is_creation, sent)
         base = _rolled_back(entity, state, ledger)
         for mutation in later:
             if mutation.op in ("create", "update") and mutation.status != "rejected":
@@ -92,6 +99,8 @@ class Judgement:
         machine = self.entity.machine
         if machine is None:
             return None
+        if self.sent is not None and machine.field not in self.sent and command in machine.steps:
+            return min(machine.steps[command][0])  # nobody knows what it was: never merely refused
         candidates = (self.base_status(), self._status_after(self.own))
         return next((status for status in candidates if machine.is_legal(command, status)), None)
 
@@ -106,6 +115,13 @@ class Judgement:
 
     def others_fields(self) -> set[str]:
         """Wire fields that others changed since the base."""
+        if self.sent is not None:
+            return {
+                n
+                for n, f in self.entity.fields.items()
+                if f.merge is not Merge.READ_ONLY
+                and not (n in self.sent and same(f, self.sent[n], self.state.fields.get(n)))
+            }
         columns = {f.column or n: n for n, f in self.entity.fields.items()}
         found = {columns[c] for r in self.others if r.part is None for c in (*r.old, *r.new) if c in columns}
         return found | {r.part for r in self.others if r.part is not None}
@@ -114,6 +130,8 @@ class Judgement:
         """What others did to each row of a part."""
         fields = self.entity.fields[name].rows
         found: dict[str, RowHistory] = {}
+        if self.sent is not None:
+            return found
         for row in self.others:
             if row.part != name or row.part_id is None:
                 continue
@@ -210,7 +228,9 @@ def judge_update(history: Judgement, fields: Mapping[str, Any], base: Mapping[st
             name,
             declared,
             Incoming(value, seen, history.stamp),
-            Present(state.fields.get(name), state.stamps, name in others, True, history.floor),
+            Present(
+                state.fields.get(name), state.stamps, name in others, history.sent is None, history.floor
+            ),
             row_stamps=state.row_stamps.get(name),
             rows_history=history.rows_history(name) if declared.merge is Merge.ROWS else None,
         )
@@ -230,7 +250,7 @@ def judge_update(history: Judgement, fields: Mapping[str, Any], base: Mapping[st
 def _known_base(history: Judgement, name: str, declared: Field) -> Any:
     """The server's own idea of what the phone saw; not enough where merging needs the very value."""
     if declared.merge not in NEEDS_BASE:
-        return history.base.get(name)
+        return history.base.get(name) if history.sent is None else MISSING
     if not history.is_creation:
         errors = [{"pointer": f"/base/{name}", "code": "base_required"}]
         raise Refused("base_required", {"errors": errors})

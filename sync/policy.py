@@ -57,6 +57,7 @@ class Field:
             stands for the shape that is being rendered.
         rows: Fields of a part, for ``Kind.ROWS``.
         table: Table of the parts, and ``root`` the column that names the root, for ``Kind.ROWS``.
+        since: Schema version that brought it; older apps do not know it.
     """
 
     merge: Merge
@@ -67,6 +68,7 @@ class Field:
     rows: Mapping[str, "Field"] = field(default_factory=dict)
     table: str = ""
     root: str = ""
+    since: int = 1
 
 
 def last_write(kind: Kind = Kind.TEXT, *classes: str) -> Field:
@@ -168,6 +170,7 @@ class SyncEntity:
             records ``:ids`` of another entity ``:entity`` were touched (inbox items).
         in_scope: SQL like ``buckets`` without windows; a record that left a bucket which this
             still yields has left by its window only.
+        since: Schema version that brought it; older apps do not know it.
     """
 
     name: str
@@ -185,6 +188,7 @@ class SyncEntity:
     of_users: str = ""
     followers: str = ""
     in_scope: str = ""
+    since: int = 1
 
     def shape_for(self, shape_class: str) -> str | None:
         """The entity's shape that *shape_class* sees, or None when it sees none."""

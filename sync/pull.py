@@ -1,10 +1,12 @@
 """Pull: what a phone lacks, as pages of the feed, from one snapshot."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import enum
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 from uuid import UUID
 
+from sync.budget import DEFAULTS, Budget, Settings, left_out
 from sync.cursor import Cursor, Walk
 from sync.registry import Registry
 
@@ -17,15 +19,19 @@ BUCKET_ORDER = ("tenant", "audience", "user", "territory", "unit")
 FETCH = 1_000
 """Rows fetched at once; bounds the memory of a page."""
 
+NOWHERE = 1 << 62
+"""A position above all others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest drain in the snapshot, and the floor below which tombstones were purged."""
+    """The newest drain in the snapshot, the floor below which tombstones were purged, and the tenant's budget."""
 
     position: int
     nonce: UUID
     floor: int
     epoch: UUID
+    settings: Settings = DEFAULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class FeedRow:
     version: int
     body: str | None
     gone: str | None
+    bucket: str = ""
+    shape: str = ""
 
 
 Record = tuple[str, UUID]
@@ -56,8 +64,17 @@ class Reader(Protocol):
     def channels(self, set_id: str) -> tuple[Channel, ...] | None:
         """The channels of a subscription set; None when it is no longer kept."""
 
-    def is_drain(self, position: int, nonce: UUID) -> bool:
-        """Whether that drain happened in this life of the database."""
+    def sizes(self, user_id: UUID) -> Mapping[Channel, int]:
+        """How many live rows the channels of the user's drained buckets have."""
+
+    def left_out(self, user_id: UUID) -> frozenset[str]:
+        """Buckets that the user's phones were last not given, because of the cap."""
+
+    def are_drains(self, drains: Sequence[tuple[int, UUID]]) -> bool:
+        """Whether each of these drains happened in this life of the database."""
+
+    def epoch_holds(self, epoch: UUID) -> int | None:
+        """Up to which position an ended epoch holds (-1: nowhere); None when the database never knew it."""
 
     def delta(
         self,
@@ -77,8 +94,18 @@ class Reader(Protocol):
     def lost(self, channel: Channel, *, after: int, given: int, limit: int) -> list[FeedRow]:
         """Rows of a lost channel that the device may hold: entered at or before ``given``."""
 
-    def held(self, records: Sequence[Record], channels: Sequence[tuple[Channel, int]]) -> set[Record]:
-        """Which records have a live row in one of *channels* at or before the position named with it."""
+    def again(
+        self, channel: Channel, entities: Sequence[str], *, after: int, until: int, limit: int
+    ) -> list[FeedRow]:
+        """Live rows of some entities of one channel by position, up to ``until``."""
+
+    def held(
+        self, records: Sequence[Record], channels: Sequence[tuple[Channel, int]], *, by_entry: bool = False
+    ) -> set[Record]:
+        """Which records have a live row in one of *channels* at or before the position named with it.
+
+        With ``by_entry`` it counts where the record came into the channel, not where its row stands now.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +116,8 @@ class Ask:
         limit: Records in the answer, changes and removals together.
         byte_limit: Bytes of bodies; one record is always given.
         pending: Mutations on the phone that are not in this request: nothing is removed then.
+        highest_n: What the server has judged for the device.
+        changes_held: The app is too old for what the records hold now: it is given removals only.
     """
 
     tenant_id: UUID
@@ -100,6 +129,7 @@ class Ask:
     byte_limit: int = 1 << 20
     pending: int = 0
     highest_n: int = 0
+    changes_held: bool = False
 
 
 @dataclass(slots=True)
@@ -107,7 +137,8 @@ class Page:
     """One answer.
 
     ``channels`` is the subscription set that the cursor names; the caller keeps it before the
-    cursor leaves the server.
+    cursor leaves the server, and with it what the page gave of which channel, ``left_out`` where it
+    is another than before, and the epoch from which the cursor was ``carried``.
     """
 
     changes: list[FeedRow]
@@ -116,7 +147,64 @@ class Page:
     channels: tuple[Channel, ...]
     has_more: bool
     rebase: bool
+    budget: Budget
     new_set: bool = False
+    left_out_anew: bool = False
+    carried: UUID | None = None
+
+    @property
+    def given(self) -> dict[Channel, int]:
+        """For each channel of which a row is in the page, the highest of their positions."""
+        highest: dict[Channel, int] = {}
+        for row in self.changes:
+            channel = (row.bucket, row.shape)
+            highest[channel] = max(highest.get(channel, 0), row.position)
+        return highest
+
+
+class Restored(Exception):
+    """The cursor proves that the database is not what it was: its epoch is over."""
+
+    def __init__(self, epoch: UUID) -> None:
+        """Name the epoch of the cursor."""
+        super().__init__(f"the database was taken back; epoch {epoch} is over")
+        self.epoch = epoch
+
+
+class Worth(enum.Enum):
+    """What a cursor is worth to this database."""
+
+    GOOD = enum.auto()
+    CARRIED = enum.auto()
+    """Of an ended epoch, from before the place where the lives part."""
+    BELOW_FLOOR = enum.auto()
+    OF_ENDED_EPOCH = enum.auto()
+    EVIDENCE = enum.auto()
+    """That the database was restored."""
+
+
+def worth_of(reader: Reader, cursor: Cursor, head: Head, highest_n: int) -> Worth:
+    """Weigh a cursor. Nothing else that a phone says counts: its contents are under our MAC.
+
+    A cursor of an epoch that the database never knew is evidence as well: the database was taken back to
+    before that epoch began. Were it merely told to start over, work based on the lost life would pass for
+    work based on this one.
+
+    Args:
+        reader: One snapshot.
+        cursor: As the phone sent it.
+        head: Of that snapshot.
+        highest_n: Highest ``n`` that the server knows to have been judged for the device.
+    """
+    present = cursor.epoch == head.epoch
+    holds = head.position if present else reader.epoch_holds(cursor.epoch)
+    if holds is None:
+        return Worth.EVIDENCE
+    if cursor.lowest < head.floor:
+        return Worth.BELOW_FLOOR if present else Worth.OF_ENDED_EPOCH
+    if cursor.highest > holds or cursor.highest_n > highest_n or not reader.are_drains(cursor.drains):
+        return Worth.EVIDENCE if present else Worth.OF_ENDED_EPOCH
+    return Worth.GOOD if present else Worth.CARRIED
 
 
 def pull(reader: Reader, registry: Registry, cursor: Cursor | None, ask: Ask, set_id_of: "SetId") -> Page:
@@ -131,24 +219,53 @@ def pull(reader: Reader, registry: Registry, cursor: Cursor | None, ask: Ask, se
 
     Returns:
         The page; with ``has_more`` false the device equals the snapshot of its scope.
+
+    Raises:
+        Restored: The cursor is evidence of it. The caller begins an epoch and pulls without a cursor.
     """
     head = reader.head()
+    worth = None if cursor is None else worth_of(reader, cursor, head, ask.highest_n)
+    if cursor is not None and worth is Worth.EVIDENCE:
+        raise Restored(cursor.epoch)
     drained, live = reader.buckets(ask.user_id)
     shapes = registry.shapes_of(ask.shape_class)
-    channels = _ordered((bucket, shape) for bucket in drained for shape in shapes)
+    budget = _budget(reader, head, ask, drained, shapes)
+    channels = _ordered(
+        (bucket, shape) for bucket in drained - frozenset(budget.left_out) for shape in shapes
+    )
     withheld = {(bucket, shape) for bucket in drained - live for shape in shapes}
-    old = None if cursor is None else _usable(reader, cursor, head, ask)
-    state = _fresh(channels, head) if old is None or cursor is None else _resumed(cursor, old, channels, head)
+    old = _usable(reader, cursor, worth, ask)
+    if old is None or cursor is None:
+        state = _fresh(channels, head)
+    else:
+        state = _resumed(cursor, old, channels, head)
+        if ask.schema_version > cursor.schema_version:
+            _give_again(state, registry, cursor)
     _hold_back(state, withheld)
-    run = _Run(reader, state, head, ask, withheld)
+    run = _Run(reader, registry, state, head, ask, budget)
     run.losses()
     run.delta()
+    run.agains()
     run.gains()
     page = run.page(channels, set_id_of(channels), rebase=old is None)
     # A gained bucket that no drain has seen yet is not served, so this is no checkpoint either.
     page.has_more = page.has_more or not live <= drained
     page.new_set = cursor is None or page.cursor.subscription_set != cursor.subscription_set
+    page.left_out_anew = frozenset(budget.left_out) != reader.left_out(ask.user_id)
+    page.carried = cursor.epoch if cursor is not None and worth is Worth.CARRIED else None
     return page
+
+
+def _budget(reader: Reader, head: Head, ask: Ask, drained: Iterable[str], shapes: Sequence[str]) -> Budget:
+    """What the user's buckets come to, and which of them go over the cap."""
+    sizes = dict.fromkeys(drained, 0)
+    for (bucket, shape), records in reader.sizes(ask.user_id).items():
+        if shape in shapes:
+            sizes[bucket] += records
+    in_order = sorted(sizes, key=_rank)
+    out = left_out(in_order, sizes, head.settings.records_cap, reader.left_out(ask.user_id))
+    records = sum(size for bucket, size in sizes.items() if bucket not in out)
+    return Budget(records, head.settings.records_warn, head.settings.records_cap, tuple(sorted(out)))
 
 
 class SetId(Protocol):
@@ -178,6 +295,8 @@ class _State:
     gains: list[Walk]
     debts: list[Walk] = field(default_factory=list)
     waiting: list[Walk] = field(default_factory=list)
+    agains: list[Walk] = field(default_factory=list)
+    again_since: int | None = None
 
     def owe(self, channel: Channel) -> None:
         """Keep the removals of a finished channel that the delta held back and will no longer tell.
@@ -189,15 +308,13 @@ class _State:
             self.debts.append(Walk("delta", *channel, self.gone_progress, self.progress))
 
 
-def _usable(reader: Reader, cursor: Cursor, head: Head, ask: Ask) -> tuple[Channel, ...] | None:
+def _usable(
+    reader: Reader, cursor: Cursor | None, worth: Worth | None, ask: Ask
+) -> tuple[Channel, ...] | None:
     """The cursor's channels, or None when the device has to start over."""
-    if (
-        cursor.epoch != head.epoch
-        or cursor.schema_version != ask.schema_version
-        or min(cursor.position, cursor.removals) < head.floor
-        or cursor.position > head.position
-        or not reader.is_drain(cursor.position, cursor.nonce)
-    ):
+    if cursor is None or worth not in (Worth.GOOD, Worth.CARRIED):
+        return None
+    if cursor.schema_version > ask.schema_version:  # an older app was put in place of a newer one
         return None
     return reader.channels(cursor.subscription_set)
 
@@ -233,6 +350,8 @@ def _resumed(cursor: Cursor, old: Sequence[Channel], channels: Sequence[Channel]
         losses,
         gains,
         debts=[w for w in deltas if w.bucket],
+        agains=[w for w in cursor.walks if w.kind == "again" and (w.bucket, w.shape) in finished],
+        again_since=cursor.again_since,
     )
     for channel in old:
         if channel not in now:
@@ -244,6 +363,19 @@ def _resumed(cursor: Cursor, old: Sequence[Channel], channels: Sequence[Channel]
     return state
 
 
+def _give_again(state: _State, registry: Registry, cursor: Cursor) -> None:
+    """A newer app can keep more than the older one did: stream again what has changed in between.
+
+    Unfinished walks begin anew, for what they gave before was given to the older app.
+    """
+    since = cursor.schema_version if cursor.again_since is None else cursor.again_since
+    if not registry.changed_since(since):
+        return
+    state.again_since = since
+    state.agains = [Walk("again", *channel, 0, state.progress) for channel in state.finished]
+    state.gains = [replace(walk, at=0, until=max(walk.at, walk.until)) for walk in state.gains]
+
+
 def _hold_back(state: _State, withheld: set[Channel]) -> None:
     """A bucket that is drained but no longer live is not served: it waits as a walk.
 
@@ -252,6 +384,7 @@ def _hold_back(state: _State, withheld: set[Channel]) -> None:
     """
     for channel in [c for c in state.finished if c in withheld]:
         state.finished.remove(channel)
+        state.agains = [w for w in state.agains if (w.bucket, w.shape) != channel]
         state.owe(channel)
         state.waiting.append(Walk("gain", *channel, 0, state.progress))
     for walk in [w for w in state.gains if (w.bucket, w.shape) in withheld]:
@@ -262,12 +395,16 @@ def _hold_back(state: _State, withheld: set[Channel]) -> None:
 class _Run:
     """Fills one page within its budget."""
 
-    def __init__(self, reader: Reader, state: _State, head: Head, ask: Ask, withheld: set[Channel]) -> None:
+    def __init__(
+        self, reader: Reader, registry: Registry, state: _State, head: Head, ask: Ask, budget: Budget
+    ) -> None:
         self.reader = reader
+        self.registry = registry
         self.state = state
         self.head = head
         self.ask = ask
-        self.withheld = withheld
+        self.budget = budget
+        self.unknown = registry.unknown_to(ask.schema_version)
         self.changes: dict[Record, FeedRow] = {}
         self.leaving: dict[Record, str] = {}
         self.bytes = 0
@@ -283,6 +420,8 @@ class _Run:
 
     def _take(self, row: FeedRow) -> None:
         """Put a live row into the page; a newer row of the same record replaces the older."""
+        if row.entity in self.unknown:
+            return
         present = self.changes.get((row.entity, row.record_id))
         if present is None or present.position < row.position:
             self.bytes += _size(row) - (_size(present) if present else 0)
@@ -295,11 +434,12 @@ class _Run:
         unfinished = []
         for walk in self.state.losses:
             at, done = walk.at, False
+            reason = "window" if walk.bucket in self.budget.left_out else "out_of_scope"
             while not self.full and not done:
                 wanted = self._fetch()
                 rows = self.reader.lost((walk.bucket, walk.shape), after=at, given=walk.until, limit=wanted)
                 for row in rows:
-                    self.leaving.setdefault((row.entity, row.record_id), "out_of_scope")
+                    self.leaving.setdefault((row.entity, row.record_id), reason)
                     at = row.position
                 done = len(rows) < wanted
             if not done:
@@ -323,6 +463,9 @@ class _Run:
 
     def delta(self) -> None:
         """Changes and removals of the buckets that the device has wholly."""
+        if self.ask.changes_held:
+            self._removals_of_delta()
+            return
         state, removing = self.state, not self.ask.pending
         at = min(state.progress, state.gone_progress) if removing else state.progress
         while not self.full:
@@ -348,6 +491,29 @@ class _Run:
                     break
         self._settle_delta(at, removing)
 
+    def _removals_of_delta(self) -> None:
+        """Removals alone go on, ahead of the changes that are held."""
+        state = self.state
+        at, done = state.gone_progress, bool(self.ask.pending)
+        while not self.full and not done:
+            wanted = self._fetch()
+            rows = self.reader.delta(
+                state.finished, after=at, changes_after=NOWHERE, gone_after=at, limit=wanted
+            )
+            for row in rows:
+                at = row.position
+                if row.gone is not None and row.entered <= state.progress:
+                    self.leaving[row.entity, row.record_id] = row.gone
+            done = len(rows) < wanted
+            if done:
+                at, state.removals, state.removals_nonce = self.head.position, *self.head_drain
+        state.gone_progress = at
+
+    @property
+    def head_drain(self) -> tuple[int, UUID]:
+        """The newest drain of the snapshot."""
+        return self.head.position, self.head.nonce
+
     def _settle_delta(self, at: int, removing: bool) -> None:
         state = self.state
         if self.delta_done:
@@ -360,8 +526,34 @@ class _Run:
         if removing:
             state.gone_progress = max(state.gone_progress, at)
 
+    def agains(self) -> None:
+        """Stream once more the entities of which an older app could not keep all."""
+        if self.ask.changes_held or not self.state.agains:
+            return
+        entities = sorted(self.registry.changed_since(self.state.again_since or 0))
+        unfinished = []
+        for walk in self.state.agains:
+            at, done = walk.at, False
+            while not self.full and not done:
+                wanted = self._fetch()
+                rows = self.reader.again(
+                    (walk.bucket, walk.shape), entities, after=at, until=walk.until, limit=wanted
+                )
+                done = len(rows) < wanted
+                for row in rows:
+                    self._take(row)
+                    at = row.position
+                    if self.bytes >= self.ask.byte_limit:
+                        done = False
+                        break
+            if not done:
+                unfinished.append(replace(walk, at=at))
+        self.state.agains = unfinished
+
     def gains(self) -> None:
         """Stream buckets that the device does not have wholly, in priority order."""
+        if self.ask.changes_held:
+            return
         unfinished = []
         for walk in self.state.gains:
             at, done = walk.at, False
@@ -398,7 +590,7 @@ class _Run:
         """Settle what leaves against what the device has, and write the cursor."""
         state = self.state
         removed = list(self._removed())
-        walks = [*state.losses, *state.debts, *state.gains, *state.waiting]
+        walks = [*state.losses, *state.debts, *state.agains, *state.gains, *state.waiting]
         if not self.delta_done:
             walks.append(Walk("delta", "", "", state.progress, state.gone_progress))
         cursor = Cursor(
@@ -413,18 +605,24 @@ class _Run:
             highest_n=self.ask.highest_n,
             subscription_set=set_id,
             walks=tuple(walks),
+            newest=None if state.position == self.head.position else self.head_drain,
+            again_since=state.again_since if state.agains else None,
         )
         has_more = bool(walks) or state.removals < state.position or self.ask.pending > 0
-        return Page(list(self.changes.values()), removed, cursor, channels, has_more, rebase)
+        return Page(list(self.changes.values()), removed, cursor, channels, has_more, rebase, self.budget)
 
     def _removed(self) -> Iterator[tuple[str, UUID, str]]:
         if not self.leaving:
             return
         given = [(c, self.state.progress) for c in self.state.finished]
         given += [((w.bucket, w.shape), w.at) for w in self.state.gains]
-        held = self.reader.held(list(self.leaving), given)
+        held = self.reader.held(list(self.leaving), given, by_entry=self.ask.changes_held)
         for (entity, record_id), reason in self.leaving.items():
-            if (entity, record_id) not in held and (entity, record_id) not in self.changes:
+            if (
+                (entity, record_id) not in held
+                and (entity, record_id) not in self.changes
+                and entity not in self.unknown
+            ):
                 yield entity, record_id, reason
 
 
@@ -433,9 +631,11 @@ def _size(row: FeedRow) -> int:
     return len((row.body or "").encode())
 
 
-def _ordered(channels: Iterable[Channel]) -> tuple[Channel, ...]:
-    def key(channel: Channel) -> tuple[int, str, str]:
-        kind = channel[0].partition(":")[0]
-        return (BUCKET_ORDER.index(kind) if kind in BUCKET_ORDER else len(BUCKET_ORDER), *channel)
+def _rank(bucket: str) -> tuple[int, str]:
+    """Place of a bucket in the order of a first sync."""
+    kind = bucket.partition(":")[0]
+    return BUCKET_ORDER.index(kind) if kind in BUCKET_ORDER else len(BUCKET_ORDER), bucket
 
-    return tuple(sorted(channels, key=key))
+
+def _ordered(channels: Iterable[Channel]) -> tuple[Channel, ...]:
+    return tuple(sorted(channels, key=lambda channel: (*_rank(channel[0]), channel[1])))

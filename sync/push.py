@@ -1,36 +1,104 @@
-"""Push: judges mutations one after the other, each in its own savepoint."""
+"""Push: judges mutations one after the other, each in its own savepoint; groups stand or fall together."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 import orjson
 
 from sync.errors import Refused
+from sync.inbox import InboxItem
 from sync.judge import Decided, Judge, Sender
 from sync.registry import Registry
 from sync.rooms import Rooms
+from sync.stamps import corrected_time
 from sync.states import DeviceState, StoredVerdict
 from sync.stores.push import PushStore
+from sync.values import wire_time
 from sync.verdicts import Status, Verdict
-from sync.wire import Intent, Mutation, envelope_of, intent_of, payload_of, storable
+from sync.wire import (
+    Intent,
+    Mutation,
+    age_of,
+    envelope_of,
+    group_of,
+    intent_of,
+    is_id,
+    payload_of,
+    storable,
+)
 
 CHUNK = 50
-"""Mutations in one transaction."""
+"""Mutations in one transaction, and members of one group."""
 
 NO_RECORD = UUID(int=0)
 REUSED = "mutation_id_reused"
+CHANGED = "group_changed"
+FAILED = "group_failed"
 
 
 @dataclass(slots=True)
 class Pushed:
-    """What a chunk came to: verdicts in ``n`` order, and whether a new id carried an old ``n``."""
+    """What a chunk came to: verdicts in ``n`` order, and whether a new id carried an old ``n``.
+
+    ``created`` names the records that it made: parked work may wait for them.
+    """
 
     verdicts: list[Verdict]
     highest_n: int
     cloned: bool
+    created: list[UUID] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What stands or falls together: one mutation, or the members of a group that came in one request."""
+
+    group: UUID | None
+    members: tuple[Mutation, ...]
+
+
+def units_of(mutations: Sequence[Mutation]) -> list[Unit]:
+    """Mutations by unit, each in ``n`` order; units by their lowest ``n``."""
+    members: dict[UUID, list[Mutation]] = {}
+    for mutation in mutations:
+        group = group_of(mutation)
+        if group is not None:
+            members.setdefault(group, []).append(mutation)
+    units = []
+    for mutation in mutations:
+        group = group_of(mutation)
+        if group is None:
+            units.append(Unit(None, (mutation,)))
+        elif members[group][0] is mutation:
+            units.append(Unit(group, tuple(members[group])))
+    return units
+
+
+def chunks_of(mutations: Sequence[Mutation]) -> Iterator[list[Mutation]]:
+    """Mutations by transaction: at most ``CHUNK`` in each, no unit in two."""
+    chunk: list[Mutation] = []
+    for unit in units_of(mutations):
+        if chunk and len(chunk) + len(unit.members) > CHUNK:
+            yield chunk
+            chunk = []
+        chunk += unit.members
+    if chunk:
+        yield chunk
+
+
+def fault_of(members: Sequence[Mutation]) -> str | None:
+    """Why these cannot be a group, whatever they want; None for nothing."""
+    if len(members) > CHUNK:
+        return "group_too_large"
+    if len({m.id for m in members}) < len(members):
+        return "group_member_twice"
+    if any(after.n != before.n + 1 for before, after in pairwise(members)):
+        return "group_not_consecutive"
+    return None
 
 
 class Pusher:
@@ -62,20 +130,49 @@ class Pusher:
         self.device = DeviceState(0, frozenset())
 
     def push(self, mutations: Sequence[Mutation]) -> Pushed:
-        """Judge a chunk (at most 50) in ``n`` order; the caller commits."""
+        """Judge a chunk in ``n`` order (at most 50, no group in part); the caller commits."""
+        return self._each(mutations, self._judge, self._judge_group)
+
+    def quarantine(self, mutations: Sequence[Mutation]) -> Pushed:
+        """Set a chunk aside, unjudged, for somebody to decide; the caller commits."""
+        return self._each(mutations, self._set_aside, self._set_group_aside)
+
+    def judge_parked(self, mutation: Mutation) -> Decided | None:
+        """Judge what waited for its record, now that it is there; None while its author may not know of it.
+
+        The first verdict stays; the caller closes the inbox item and commits.
+        """
+        self.device = self.store.lock_device()
+        decided = self._decide(mutation)
+        waits = decided.verdict.status == Status.REJECTED and decided.verdict.code == "not_found"
+        return None if waits else decided
+
+    def _each(
+        self,
+        mutations: Sequence[Mutation],
+        judge: Callable[[Mutation, dict[UUID, StoredVerdict]], Verdict],
+        judge_group: Callable[[UUID, Sequence[Mutation], dict[UUID, StoredVerdict]], list[Verdict]],
+    ) -> Pushed:
         self.device = self.store.lock_device()
         known = self.store.verdicts([m.id for m in mutations])
-        highest, cloned = self.device.highest_n, False
-        verdicts = []
-        for mutation in mutations:
+        answered: list[tuple[Mutation, Verdict]] = []
+        for unit in units_of(mutations):
             self.fresh()
-            verdict = self._judge(mutation, known)
+            if unit.group is None:
+                answered.append((unit.members[0], judge(unit.members[0], known)))
+            else:
+                verdicts = judge_group(unit.group, unit.members, known)
+                answered += zip(unit.members, verdicts, strict=True)
+        answered.sort(key=lambda pair: pair[0].n)
+        pushed = Pushed([verdict for _, verdict in answered], self.device.highest_n, False)
+        for mutation, verdict in answered:
             if not verdict.replayed and verdict.code != REUSED:
-                cloned = cloned or mutation.n <= highest
-                highest = max(highest, mutation.n)
-            verdicts.append(verdict)
-        self.store.note_device(highest, self.device.also_known_as)
-        return Pushed(verdicts, highest, cloned)
+                pushed.cloned = pushed.cloned or mutation.n <= pushed.highest_n
+                pushed.highest_n = max(pushed.highest_n, mutation.n)
+            if _has_made(mutation, verdict) and verdict.record_id is not None:
+                pushed.created.append(verdict.record_id)
+        self.store.note_device(pushed.highest_n, self.device.also_known_as)
+        return pushed
 
     def _judge(self, mutation: Mutation, known: dict[UUID, StoredVerdict]) -> Verdict:
         stored = known.get(mutation.id)
@@ -88,9 +185,225 @@ class Pusher:
         known[mutation.id] = _as_stored(mutation, self.sender.device_id, decided.verdict)
         return decided.verdict
 
-    def _replay(self, mutation: Mutation, stored: StoredVerdict) -> Verdict:
+    # -- groups
+
+    def _judge_group(
+        self, group: UUID, members: Sequence[Mutation], known: dict[UUID, StoredVerdict]
+    ) -> list[Verdict]:
+        """Verdicts on a group, in the order of its members."""
+        if self._is_known(group, members, known):
+            return [self._again(m, known) for m in members]
+        fault = fault_of(members)
+        if fault is not None:
+            return [self._refuse(m, known, fault) for m in members]
+        reused = [m for m in members if not self.store.claim(self._row_of(m))]
+        if reused:  # under other content: the group is part of the content
+            detail = {"mutation_id": str(reused[0].id)}
+            ours = [m for m in members if m not in reused]
+            self._keep(known, {m.id: _refused(m, FAILED, detail) for m in ours}, ours)
+            return [
+                Verdict(m.id, Status.REJECTED, REUSED) if m in reused else _refused(m, FAILED, detail).verdict
+                for m in members
+            ]
+        decided = self._decide_group(members)
+        self._keep(known, decided, members)
+        return [decided[m.id].verdict for m in members]
+
+    def _is_known(self, group: UUID, members: Sequence[Mutation], known: dict[UUID, StoredVerdict]) -> bool:
+        if not self.store.lock_group(group):
+            return False
+        known |= self.store.verdicts([m.id for m in members])  # of another device, while this one waited
+        return True
+
+    def _again(self, mutation: Mutation, known: dict[UUID, StoredVerdict]) -> Verdict:
+        """A member of a group that was delivered before: its first verdict, or it is none of its members."""
+        stored = known.get(mutation.id)
+        if stored is None:
+            return self._refuse(mutation, known, CHANGED)
+        return self._replay(mutation, stored, CHANGED)
+
+    def _refuse(self, mutation: Mutation, known: dict[UUID, StoredVerdict], code: str) -> Verdict:
+        """Refuse what is no sound member of its group; a second one of the same id is told the same."""
+        refused = _refused(mutation, code)
+        if self.store.claim(self._row_of(mutation)):
+            self._keep(known, {mutation.id: refused}, [mutation])
+            return refused.verdict
+        known |= self.store.verdicts([mutation.id])
+        return (
+            refused.verdict if known[mutation.id].code == code else self._replay(mutation, known[mutation.id])
+        )
+
+    def _keep(
+        self,
+        known: dict[UUID, StoredVerdict],
+        decided: Mapping[UUID, Decided],
+        members: Sequence[Mutation],
+    ) -> None:
+        for mutation in members:
+            one = decided[mutation.id]
+            self.store.answer(mutation.id, _columns_of(one))
+            known[mutation.id] = _as_stored(mutation, self.sender.device_id, one.verdict)
+
+    def _decide_group(self, members: Sequence[Mutation]) -> dict[UUID, Decided]:
+        """Apply all members, or none and tell why."""
+        with self.store.nested() as whole:
+            decided, failed = self._try_group(members)
+            if failed is None:
+                return decided
+            whole.rollback()
+        mutation, one, tell = failed
+        self.fresh()
+        if tell is not None:
+            self.rooms.refused(*tell)
+        detail = {"mutation_id": str(mutation.id)}
+        found = {m.id: _refused(m, FAILED, detail) for m in members}
+        if one.whole is not None:
+            with self.store.savepoint():
+                conflict_id = self._open_group(members, mutation, one.whole)
+            one = replace(one, verdict=replace(one.verdict, conflict_id=conflict_id))
+        return found | {mutation.id: one}
+
+    def _try_group(
+        self, members: Sequence[Mutation]
+    ) -> tuple[dict[UUID, Decided], tuple[Mutation, Decided, tuple[Intent, Refused] | None] | None]:
+        """Judge the members in order; a delete waits for those that hang on its record and go in the same group."""
+        decided: dict[UUID, Decided] = {}
+        waiting = list(members)
+        while waiting:
+            hung: list[tuple[Mutation, Decided, tuple[Intent, Refused] | None]] = []
+            for mutation in waiting:
+                self.fresh()
+                one, why = self._attempt(mutation)
+                if one.verdict.code == "has_dependants":
+                    hung.append((mutation, one, why))
+                elif one.verdict.status == Status.REJECTED or one.whole is not None:
+                    return decided, (mutation, one, why)
+                else:
+                    self.store.answer(mutation.id, _columns_of(one))
+                    decided[mutation.id] = one
+            if len(hung) == len(waiting):
+                return decided, hung[0]
+            waiting = [mutation for mutation, _, _ in hung]
+        return decided, None
+
+    def _open_group(
+        self, members: Sequence[Mutation], failed: Mutation, item: InboxItem, *, judged: bool = True
+    ) -> UUID:
+        """One inbox item for the whole group; its customer is named where all members are about one."""
+        accounts = {self._account_of(m) for m in members} if judged else {None}
+        shown = [self._member(m, item if m is failed else None) for m in members]
+        self.store.write_as(failed.id, envelope_of(failed).occurred_at, None, {})
+        return self.rooms.open_item(
+            InboxItem(
+                kind="group",
+                entity=item.entity,
+                record_id=item.record_id,
+                account_id=accounts.pop() if len(accounts) == 1 else None,
+                record_version=0,
+                mine={"members": shown},
+                code=item.code,
+            ),
+            failed.id,
+            envelope_of(failed).occurred_at,
+            self._made(failed),
+        )
+
+    def _account_of(self, mutation: Mutation) -> UUID | None:
+        """The customer that a mutation is about, by the record or by what is to become it."""
+        envelope = envelope_of(mutation)
+        entity = self.registry.find(envelope.entity)
+        if entity is None or entity.account_field is None or envelope.record_id is None:
+            return None
+        found = self.store.account_of(entity, envelope.record_id)
+        if found is not None or envelope.op != "create":
+            return found
+        fields = mutation.raw.get("fields")
+        value = fields.get(entity.account_field) if isinstance(fields, dict) else None
+        return UUID(value) if is_id(value) else None
+
+    def _member(self, mutation: Mutation, item: InboxItem | None = None) -> dict[str, Any]:
+        """A mutation as the inbox holds it, so that it can be done by a person."""
+        raw, envelope = mutation.raw, envelope_of(mutation)
+        found: dict[str, Any] = {
+            "mutation_id": str(mutation.id),
+            "n": mutation.n,
+            "entity": envelope.entity,
+            "record_id": str(envelope.record_id or NO_RECORD),
+            "op": envelope.op,
+            "fields": storable(self.rooms.keepable(raw.get("fields") or {})),
+            "base": storable(self.rooms.keepable(raw.get("base") or {})),
+            "at": wire_time(self._made(mutation)),
+        }
+        if item is not None:
+            found["kind"] = item.kind
+            if isinstance(item.mine, Mapping) and item.mine.get("status"):
+                found["status"] = item.mine["status"]
+        return found
+
+    def _made(self, mutation: Mutation) -> datetime:
+        """When a mutation was made, by the server's clock."""
+        return corrected_time(
+            now=self.sender.now,
+            sent_at=self.sender.sent_at,
+            occurred_at=envelope_of(mutation).occurred_at,
+            age_ms=age_of(mutation),
+            floor=None,
+        )
+
+    # -- quarantine
+
+    def _set_aside(self, mutation: Mutation, known: dict[UUID, StoredVerdict]) -> Verdict:
+        stored = known.get(mutation.id)
+        if stored is None and not self.store.claim(self._row_of(mutation)):
+            stored = self.store.verdicts([mutation.id])[mutation.id]
+        if stored is not None:
+            return self._replay(mutation, stored)
+        envelope = envelope_of(mutation)
+        self.store.write_as(mutation.id, envelope.occurred_at, None, {})
+        item = InboxItem(
+            kind="quarantined",
+            entity=envelope.entity,
+            record_id=envelope.record_id or NO_RECORD,
+            account_id=None,
+            record_version=0,
+            mine=self._member(mutation),
+            code="quarantined",
+        )
+        with self.store.savepoint():
+            conflict_id = self.rooms.open_item(item, mutation.id, envelope.occurred_at, self._made(mutation))
+        return self._kept_aside(mutation, known, conflict_id)
+
+    def _set_group_aside(
+        self, group: UUID, members: Sequence[Mutation], known: dict[UUID, StoredVerdict]
+    ) -> list[Verdict]:
+        """A sound group waits as a whole; what is none, member by member."""
+        if self._is_known(group, members, known) or fault_of(members) or any(m.id in known for m in members):
+            return [self._set_aside(m, known) for m in members]
+        taken = [m for m in members if not self.store.claim(self._row_of(m))]
+        if taken:
+            known |= self.store.verdicts([m.id for m in taken])
+        ours = [m for m in members if m not in taken]
+        if not ours:
+            return [self._replay(m, known[m.id]) for m in members]
+        first = envelope_of(ours[0])
+        item = InboxItem(
+            "group", first.entity, first.record_id or NO_RECORD, None, 0, mine=None, code="quarantined"
+        )
+        with self.store.savepoint():
+            conflict_id = self._open_group(ours, ours[0], item, judged=False)
+        kept = {m.id: self._kept_aside(m, known, conflict_id) for m in ours}
+        return [kept[m.id] if m.id in kept else self._replay(m, known[m.id]) for m in members]
+
+    def _kept_aside(self, mutation: Mutation, known: dict[UUID, StoredVerdict], conflict_id: UUID) -> Verdict:
+        verdict = Verdict(mutation.id, Status.CONFLICT, "quarantined", conflict_id=conflict_id)
+        self._keep(known, {mutation.id: Decided(verdict)}, [mutation])
+        return verdict
+
+    # -- one mutation
+
+    def _replay(self, mutation: Mutation, stored: StoredVerdict, reused: str = REUSED) -> Verdict:
         if stored.hash != mutation.hash:
-            return Verdict(mutation.id, Status.REJECTED, REUSED)
+            return Verdict(mutation.id, Status.REJECTED, reused)
         if stored.device_id != self.sender.device_id:
             aliases = self.device.also_known_as | {stored.device_id}
             self.device = replace(self.device, also_known_as=aliases)
@@ -108,27 +421,44 @@ class Pusher:
         )
 
     def _decide(self, mutation: Mutation) -> Decided:
+        decided, why = self._attempt(mutation)
+        if why is not None:
+            self.rooms.refused(*why)
+        return decided
+
+    def _attempt(self, mutation: Mutation) -> tuple[Decided, tuple[Intent, Refused] | None]:
+        """Judge one mutation in its own savepoint; also gives what it was refused for."""
         try:
             intent = intent_of(mutation)
         except Refused as refused:
-            return _rejected(mutation, refused)
-        devices = [self.sender.device_id, *self.device.also_known_as]
-        judge = Judge(intent, self.store, self.registry, self.rooms, self.sender, devices)
+            return _rejected(mutation, refused), None
+        judge = self._judge_of(intent)
         try:
+            try:
+                with self.store.savepoint():
+                    return judge.decide(), None
+            except Refused as refused:
+                if not (judge.saw and refused.code == "not_found"):
+                    raise
+            # It left the user's scope between two statements: its work may be kept.
+            judge = self._judge_of(intent)
             with self.store.savepoint():
-                return judge.decide()
+                return judge.decide(), None
         except Refused as refused:
-            self.rooms.refused(intent, refused)
-            return _rejected(mutation, refused, intent, judge.at)
+            return _rejected(mutation, refused, intent, judge.at), (intent, refused)
         except Exception as error:
             if self.rooms.is_transient(error):
                 raise
             refused_by_data = self.rooms.refusal_of(error)
             if refused_by_data is not None:
-                return _rejected(mutation, refused_by_data, intent, judge.at)
+                return _rejected(mutation, refused_by_data, intent, judge.at), None
             self.rooms.report(error)
             with self.store.savepoint():
-                return judge.failed(error)
+                return judge.failed(error), None
+
+    def _judge_of(self, intent: Intent) -> Judge:
+        devices = [self.sender.device_id, *self.device.also_known_as]
+        return Judge(intent, self.store, self.registry, self.rooms, self.sender, devices)
 
     def _row_of(self, mutation: Mutation) -> dict[str, Any]:
         """The columns of the verdict key; whatever is unsound in the envelope is left to the payload."""
@@ -145,6 +475,26 @@ class Pusher:
             "payload": payload_of(self.rooms.keepable(mutation.raw)),
             "occurred_at": envelope.occurred_at,
         }
+
+
+def _has_made(mutation: Mutation, verdict: Verdict) -> bool:
+    made = verdict.status in (Status.APPLIED, Status.MERGED) and not verdict.replayed
+    return made and mutation.raw.get("op") == "create"
+
+
+def _refused(mutation: Mutation, code: str, detail: dict[str, Any] | None = None) -> Decided:
+    """A member that falls with its group."""
+    envelope = envelope_of(mutation)
+    return Decided(
+        Verdict(
+            mutation.id,
+            Status.REJECTED,
+            code,
+            detail,
+            entity=envelope.entity,
+            record_id=envelope.record_id,
+        )
+    )
 
 
 def _rejected(

@@ -20,11 +20,14 @@ class Registry:
         entities: Parents before their children; the inbox last.
         subscriptions_sql: Yields ``(user_id uuid, role text, bucket text)`` for users ``:users``
             of ``:tenant`` at the moment ``:now``.
+        schema_version: Of the wire that this server speaks; rises with each new field or entity.
+        oldest_wire: The oldest one whose requests are understood at all.
     """
 
     entities: tuple[SyncEntity, ...]
     subscriptions_sql: str
     schema_version: int = 1
+    oldest_wire: int = 1
     _by_name: dict[str, SyncEntity] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -34,11 +37,26 @@ class Registry:
                 raise RegistryInvalid(f"two entities are named {entity.name}")
             self._by_name[entity.name] = entity
             _check_shapes(entity)
+            if newest_since(entity) > self.schema_version:
+                raise RegistryInvalid(f"{entity.name} is newer than schema version {self.schema_version}")
 
     @classmethod
     def of(cls, entities: Iterable[SyncEntity], subscriptions_sql: str) -> Self:
         """Make a registry; raises RegistryInvalid."""
         return cls(tuple(entities), subscriptions_sql)
+
+    @property
+    def oldest_schema(self) -> int:
+        """The oldest schema version whose phones are given changes: two before the present one."""
+        return max(1, self.schema_version - 2)
+
+    def changed_since(self, schema_version: int) -> frozenset[str]:
+        """Entities of which an app of *schema_version* could not keep all that phones are given now."""
+        return frozenset(e.name for e in self.entities if newest_since(e) > schema_version)
+
+    def unknown_to(self, schema_version: int) -> frozenset[str]:
+        """Entities that an app of *schema_version* does not know."""
+        return frozenset(e.name for e in self.entities if e.since > schema_version)
 
     def find(self, name: str) -> SyncEntity | None:
         """The entity of that name, or None."""
@@ -59,6 +77,12 @@ class Registry:
             for cls in ALL_CLASSES
         }
         return {cls: tuple(shapes) for cls, shapes in found.items()}
+
+
+def newest_since(entity: SyncEntity) -> int:
+    """The schema version that changed the entity last."""
+    cells = (cell for f in entity.fields.values() for cell in f.rows.values())
+    return max(entity.since, *(f.since for f in (*entity.fields.values(), *cells)), 1)
 
 
 def _check_shapes(entity: SyncEntity) -> None:

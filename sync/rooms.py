@@ -65,7 +65,9 @@ class Rooms(Protocol):
     ) -> object:
         """Do a command; *status* is the state to judge from where a clock-made one gives way."""
 
-    def open_item(self, item: InboxItem, intent: Intent, at: datetime) -> UUID:
+    def open_item(
+        self, item: InboxItem, mutation_id: UUID, occurred_at: datetime | None, at: datetime
+    ) -> UUID:
         """Put something into the inbox, or join the open item of the same field; gives its id."""
 
     def refused(self, intent: Intent, refused: Refused) -> None:

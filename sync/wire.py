@@ -159,7 +159,7 @@ def intent_of(mutation: Mutation) -> Intent:
         base=base,
         base_version=_version(raw, "base_version"),
         occurred_at=_time(raw, "occurred_at"),
-        age_ms=_whole(raw, "age_ms", -(1 << 62), 1 << 62),
+        age_ms=_age(raw, "age_ms"),
         epoch=None if raw.get("epoch") is None else _id(raw, "epoch"),
         group=None if raw.get("group") is None else _id(raw, "group"),
     )
@@ -183,6 +183,16 @@ def _or_none(read: Callable[[Mapping[str, Any], str], Read], raw: Mapping[str, A
         return read(raw, key)
     except Refused:
         return None
+
+
+def group_of(mutation: Mutation) -> UUID | None:
+    """The group that the mutation says it belongs to, if it says so soundly."""
+    return _or_none(_id, mutation.raw, "group")
+
+
+def age_of(mutation: Mutation) -> int | None:
+    """Milliseconds from edit to sending by the phone's monotonic clock, if they are sound."""
+    return _or_none(_age, mutation.raw, "age_ms")
 
 
 def refusal(code: str, pointer: str) -> Refused:
@@ -236,6 +246,10 @@ def _object(raw: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def _version(raw: Mapping[str, Any], key: str) -> int | None:
     return _whole(raw, key, 0, (1 << 31) - 1)
+
+
+def _age(raw: Mapping[str, Any], key: str) -> int | None:
+    return _whole(raw, key, -(1 << 62), 1 << 62)
 
 
 def _time(raw: Mapping[str, Any], key: str) -> datetime | None:

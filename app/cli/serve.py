@@ -1,5 +1,6 @@
-"""`flask serve` and `flask scheduler run`: the processes of an installation."""
+"""`flask serve`, `flask scheduler run` and `flask events run`: the processes of an installation."""
 
+import socket
 from contextlib import ExitStack
 
 import click
@@ -8,9 +9,11 @@ from app import migrating
 from app.cli.installation import Installation, find_installation, is_named, start_local
 from app.core.clock import utc_now
 from app.doctor.examination import refuse_unsafe_start
+from app.events.server import serve_events
 from app.http.logs import configure_logs
 from app.http.services import services
 from app.jobs.scheduler import run_scheduler
+from app.serve import DEFAULT_EVENTS_PORT, listen
 from app.serve import serve as run_until_signal
 from app.sync_api.registry import REGISTRY
 from sync.sequencer import drain_all
@@ -22,14 +25,29 @@ from sync.sequencer import drain_all
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Web processes.")
 @click.option("--threads", type=click.IntRange(1, 512), default=32, show_default=True, help="Of each.")
 @click.option("--scheduler/--no-scheduler", default=True, show_default=True, help="Run the scheduler, too.")
-def serve(host: str, port: int | None, workers: int, threads: int, scheduler: bool) -> None:
-    """Start the web server and the scheduler.
+@click.option("--events/--no-events", default=True, show_default=True, help="Run the live pings, too.")
+@click.option(
+    "--events-port", type=click.IntRange(1, 65_535), help="By default the first free one from 8100 on."
+)
+def serve(
+    host: str,
+    port: int | None,
+    workers: int,
+    threads: int,
+    scheduler: bool,
+    events: bool,
+    events_port: int | None,
+) -> None:
+    """Start the web server, the scheduler and the live pings.
 
     Where no DATABASE_URL is set, on the local PostgreSQL, which is started and migrated.
     """
     with ExitStack() as stack:
         installation = find_installation() if is_named() else _local_installation(stack)
         refuse_unsafe_start(installation.config)
+        if events and not installation.config.listen_url:
+            _tell("No live pings: set FIELDMERGE_EVENTS_DATABASE_URL, past the pooler (docs/operations.md).")
+            events = False
         status = run_until_signal(
             installation.variables,
             host=host,
@@ -37,6 +55,8 @@ def serve(host: str, port: int | None, workers: int, threads: int, scheduler: bo
             workers=workers,
             threads=threads,
             scheduler=scheduler,
+            events=events,
+            events_port=events_port,
         )
     raise SystemExit(status)
 
@@ -66,8 +86,31 @@ def run() -> None:
     run_scheduler(found.config, found.db, lambda: drain_all(found.db.engine, REGISTRY, now=utc_now()))
 
 
+@click.group("events")
+def events() -> None:
+    """Live pings: telling phones when a sync is worth while."""
+
+
+@events.command("run")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=DEFAULT_EVENTS_PORT, show_default=True)
+@click.option("--fd", type=click.IntRange(min=3), help="A listening socket that we were started with.")
+def run_events(host: str, port: int, fd: int | None) -> None:
+    """Be the process that pings until a signal.
+
+    `flask serve` runs one for you.
+    """
+    config = find_installation().config
+    if not config.listen_url:
+        raise click.ClickException(
+            "LISTEN does not work through a pooler: set FIELDMERGE_EVENTS_DATABASE_URL to the address of"
+            " PostgreSQL itself, as the role of DATABASE_URL."
+        )
+    serve_events(config, listen(host, port) if fd is None else socket.socket(fileno=fd))
+
+
 def _tell(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
-COMMANDS = (serve, scheduler)
+COMMANDS = (serve, scheduler, events)

@@ -24,7 +24,7 @@ from app.core.errors import DomainError
 from app.core.scope import Actor, Role
 from app.http.services import services
 from app.identity import service
-from app.identity.models import Device, Tenant, User
+from app.identity.models import Device, Tenant, User, UserStatus
 from app.identity.service.logins import normal_login
 
 BATCH_ROWS = 200
@@ -225,6 +225,32 @@ def reset_password(login: str, tenant_code: str | None) -> None:
     _show_one_time(issued)
 
 
+@user.command("disable")
+@click.argument("login")
+@tenant_option
+@with_appcontext
+@_reports_errors
+def disable_user(login: str, tenant_code: str | None) -> None:
+    """Close a person's account: sessions end, phones hand in their work and wipe themselves."""
+    with _office(tenant_code) as (session, actor):
+        person = _user_by_login(session, actor, login)
+        service.disable_user(session, actor, person.id, now=utc_now())
+    click.echo(f"{person.login} is closed.")
+
+
+@user.command("enable")
+@click.argument("login")
+@tenant_option
+@with_appcontext
+@_reports_errors
+def enable_user(login: str, tenant_code: str | None) -> None:
+    """Open a closed account again; the person logs in anew."""
+    with _office(tenant_code) as (session, actor):
+        person = _user_by_login(session, actor, login)
+        service.update_user(session, actor, person.id, {"status": UserStatus.ACTIVE}, now=utc_now())
+    click.echo(f"{person.login} is open.")
+
+
 @user.command("list")
 @click.option("--role", type=click.Choice([role.value for role in Role]))
 @tenant_option
@@ -257,7 +283,7 @@ def list_devices(login: str | None, tenant_code: str | None) -> None:
         ).all()
         names = service.user_names(session, actor.tenant_id, {phone.user_id for phone in found})
         for phone in found:
-            state = "revoked" if phone.revoked_at else "in use"
+            state = _state_of(phone)
             seen = f"{phone.last_seen_at:%Y-%m-%d %H:%M}"
             click.echo(f"{phone.id}\t{names[phone.user_id]}\t{phone.platform}\t{phone.name}\t{seen}\t{state}")
 
@@ -272,6 +298,26 @@ def revoke_device(device_id: UUID, tenant_code: str | None) -> None:
     with _office(tenant_code) as (session, actor):
         service.revoke_device(session, actor, device_id, now=utc_now())
     click.echo(f"Device {device_id} is locked out.")
+
+
+@device.command("wipe")
+@click.argument("device_id", type=click.UUID)
+@tenant_option
+@with_appcontext
+@_reports_errors
+def wipe_device(device_id: UUID, tenant_code: str | None) -> None:
+    """Lock a phone out and order it to wipe itself; `flask device list` tells when it did."""
+    with _office(tenant_code) as (session, actor):
+        service.wipe_device(session, actor, device_id, now=utc_now())
+    click.echo(f"Device {device_id} is locked out and will wipe itself when it is next heard of.")
+
+
+def _state_of(phone: Device) -> str:
+    if phone.wiped_at:
+        return "wiped"
+    if phone.wipe_ordered_at:
+        return "to be wiped"
+    return "revoked" if phone.revoked_at else "in use"
 
 
 @click.group("sql-user")

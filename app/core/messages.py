@@ -81,6 +81,10 @@ REQUEST = {
     "version_required": Message(
         "Send If-Match with the version that you read.", "읽은 버전을 If-Match로 보내십시오."
     ),
+    "events_elsewhere": Message(
+        "Pings are given on another address; the sync answer names it.",
+        "알림은 다른 주소에서 받습니다. 동기화 응답에 그 주소가 있습니다.",
+    ),
     "internal_error": Message(
         "Something went wrong on our side; the request id helps us to find it.",
         "서버에서 문제가 생겼습니다. 요청 번호를 알려 주시면 찾을 수 있습니다.",
@@ -167,14 +171,27 @@ SYNC = {
     "base_version_unknown": Message(
         "The version that the change was based on is not known.", "변경의 바탕이 된 버전을 알 수 없습니다."
     ),
+    "behind": Message(
+        "The device lacks something; sync first, then ask again.",
+        "기기가 최신 상태가 아닙니다. 먼저 동기화한 뒤 다시 요청하십시오.",
+    ),
     "device_required": Message("Only a registered device can sync.", "등록된 기기만 동기화할 수 있습니다."),
-    "group_not_supported": Message("Groups are not supported yet.", "묶음 변경은 아직 지원하지 않습니다."),
+    "schema_too_old": Message(
+        "This version of the app is too old for the server. Bring it up to date.",
+        "앱 버전이 너무 오래되어 서버와 통신할 수 없습니다. 앱을 업데이트하십시오.",
+    ),
     "mutations_without_cursor": Message(
         "A first sync carries no changes.", "첫 동기화에는 변경을 함께 보낼 수 없습니다."
     ),
     "outcome_unknown": Message(
         "The connection was lost while saving; send the same changes again.",
         "저장 중에 연결이 끊겼습니다. 같은 변경을 다시 보내십시오.",
+    ),
+    "sync.settings_contradict": Message(
+        "These settings do not go together: people are warned below the cap, and work is kept for no longer"
+        " than removals are.",
+        "함께 쓸 수 없는 설정입니다. 경고 기준은 상한보다 클 수 없고, 재전송 보관 기간은 삭제 기록 보관 기간보다"
+        " 길 수 없습니다.",
     ),
     "too_many_mutations": Message("Too many changes in one request.", "한 요청에 변경이 너무 많습니다."),
     "unknown_entity": Message("There is no such kind of record.", "없는 종류의 자료입니다."),
@@ -184,6 +201,16 @@ SYNC = {
     ),
     "group_failed": Message(
         "Another change of the same group was refused.", "같은 묶음의 다른 변경이 거부되었습니다."
+    ),
+    "group_member_twice": Message(
+        "The group names a change twice.", "묶음에 같은 변경이 두 번 들어 있습니다."
+    ),
+    "group_not_consecutive": Message(
+        "The changes of a group must follow each other without a gap.",
+        "묶음의 변경은 번호가 이어져야 합니다.",
+    ),
+    "group_too_large": Message(
+        "A group holds at most 50 changes.", "한 묶음에는 변경을 50개까지만 넣을 수 있습니다."
     ),
     "group_changed": Message(
         "The group was sent before with other members.", "이 묶음은 전에 다른 구성으로 보내졌습니다."
@@ -274,6 +301,22 @@ IDENTITY = {
         "The person is a member already on some of these days.",
         "이 기간에 이미 구성원으로 등록되어 있습니다.",
     ),
+    "delegation.self": Message("Nobody stands in for themself.", "자기 자신에게 위임할 수 없습니다."),
+    "delegation.unfit": Message(
+        "Partners and integrations take no part in delegations.",
+        "파트너와 연동 계정은 위임에 참여할 수 없습니다.",
+    ),
+    "delegation.past": Message(
+        "A delegation cannot begin or be changed in the past.",
+        "위임은 과거 날짜로 시작하거나 변경할 수 없습니다.",
+    ),
+    "delegation.taken": Message(
+        "This person stands in on some of these days already.", "같은 기간에 이미 위임된 사람입니다."
+    ),
+    "delegation.cycle": Message(
+        "These people would stand in for each other on some of these days.",
+        "같은 기간에 서로에게 위임하는 순환이 생깁니다.",
+    ),
     "identity.dates_reversed": Message(
         "The last day lies before the first.", "종료일이 시작일보다 빠릅니다."
     ),
@@ -347,6 +390,9 @@ ACTIVITY = {
 INBOX = {
     "choice_not_possible": Message(
         "This item cannot be decided like that.", "이 항목은 그렇게 결정할 수 없습니다."
+    ),
+    "reassign_not_possible": Message(
+        "This person cannot take the item.", "이 사람에게는 항목을 넘길 수 없습니다."
     ),
     "conflict_closed": Message("The item was decided already.", "이미 결정된 항목입니다."),
 }

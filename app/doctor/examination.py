@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.config import Config
-from app.doctor import backlog, roles, schema, server
+from app.doctor import backlog, live, roles, schema, server
 from app.doctor.finding import PARTS, VARIABLE, Check, Finding, Subject, connect, connected
 
 TOPICS: Final = {
@@ -14,6 +14,7 @@ TOPICS: Final = {
     "PostgreSQL": server.CHECKS,
     "Schema": schema.CHECKS,
     "Sync": backlog.CHECKS,
+    "Live pings": live.CHECKS,
 }
 
 

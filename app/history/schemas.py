@@ -1,7 +1,7 @@
 """The history on the wire."""
 
 from app.http.fields import Id, Integer, Json, Rows, Text, Time, WireSchema
-from app.http.paging import PageQuery
+from app.http.paging import PlaceQuery
 
 
 class FieldChangeSchema(WireSchema):
@@ -36,7 +36,7 @@ class EntrySchema(WireSchema):
     fields_ = Rows(FieldChangeSchema, dump_only=True, data_key="fields", attribute="fields")
 
 
-class HistoryQuery(PageQuery):
+class HistoryQuery(PlaceQuery):
     """Where to go on."""
 
 

@@ -10,7 +10,7 @@ import flask_smorest
 from flask import Flask, current_app, g, request
 
 from app.core.scope import Role
-from app.http.auth import Rule, current_claims
+from app.http.auth import Rule, prove_caller
 from app.http.etag import check_precondition_was_sent
 from app.http.openapi import ProblemSchema, example_of, prepare_spec, register_problem_responses
 from app.http.strict_json import StrictParser
@@ -52,7 +52,11 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         self._prepare_doc_cbks.append(_prepare_rule_doc)
 
     def allow(
-        self, *roles: Role | str, anonymous: bool = False, password_may_be_due: bool = False
+        self,
+        *roles: Role | str,
+        anonymous: bool = False,
+        password_may_be_due: bool = False,
+        farewell: bool = False,
     ) -> Callable[[View], View]:
         """Declare who may call the operation; an operation without it fails the suite.
 
@@ -63,17 +67,18 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
             roles: Roles that may; ``EVERYBODY`` for whoever is logged in.
             anonymous: No login is needed (login itself, health).
             password_may_be_due: Open to people who must choose a password of their own first.
+            farewell: Open to devices that may only hand in their work; the view asks ``current_farewell``.
         """
         if anonymous == bool(roles):
             raise ValueError("Name the roles, or say anonymous=True.")
-        rule = Rule(frozenset(Role(role) for role in roles), anonymous, password_may_be_due)
+        rule = Rule(frozenset(Role(role) for role in roles), anonymous, password_may_be_due, farewell)
 
         def decorate(view: View) -> View:
             @wraps(view)
             def guarded(*args: Any, **kwargs: Any) -> Any:
                 g.rule = rule
                 if not anonymous:
-                    current_claims()
+                    prove_caller(rule)
                 answer = current_app.ensure_sync(view)(*args, **kwargs)
                 if not anonymous and "rule_was_checked" not in g:
                     raise RuntimeError(f"{request.endpoint} never asked who calls: no role was checked.")

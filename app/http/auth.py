@@ -22,6 +22,10 @@ TYPE = "at+jwt"
 ISSUER = "fieldmerge"
 AUDIENCE = "fieldmerge-api"
 PURPOSE = "access-token"
+FAREWELL_TYPE = "farewell"
+FAREWELL_AUDIENCE = "fieldmerge-farewell"
+FAREWELL_PURPOSE = "farewell-token"
+FAREWELL_S = 15 * 60
 CLAIMS = ("iss", "aud", "sub", "tid", "iat", "exp")  # and did, which is null for integrations
 MAX_TOKEN_CHARS = 2_000
 CLOCK_SKEW_S = 60
@@ -42,7 +46,16 @@ class ActorLoader(Protocol):
     ) -> Actor: ...
 
 
+class FarewellCheck(Protocol):
+    """Refuses a farewell that is good no more; ``app.identity.service.check_farewell``."""
+
+    def __call__(
+        self, session: Session, tenant_id: UUID, user_id: UUID, device_id: UUID | None, now: datetime
+    ) -> None: ...
+
+
 _loaders: list[ActorLoader] = []
+_farewell_checks: list[FarewellCheck] = []
 
 
 class TokenExpired(Unauthenticated):
@@ -75,28 +88,65 @@ class Rule:
         roles: Any of these.
         anonymous: Nobody is asked who they are.
         password_may_be_due: Also people who must choose a password of their own first.
+        farewell: Also devices that may only hand in their work; the view asks ``current_farewell``.
     """
 
     roles: frozenset[Role] = frozenset()
     anonymous: bool = False
     password_may_be_due: bool = False
+    farewell: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What tells one kind of token from the other: its type, its audience and its key."""
+
+    type: str
+    audience: str
+    purpose: str
+
+    def key(self, config: Config) -> bytes:
+        return derive_key(config.secret_key, self.purpose)
+
+
+_ACCESS = _Kind(TYPE, AUDIENCE, PURPOSE)
+_FAREWELL = _Kind(FAREWELL_TYPE, FAREWELL_AUDIENCE, FAREWELL_PURPOSE)
 
 
 def issue_access_token(
     config: Config, tenant_id: UUID, user_id: UUID, device_id: UUID | None, now: datetime
 ) -> str:
     """Make an access token that lives ``config.access_token_s`` seconds from *now* (aware UTC)."""
+    return _issued(config, _ACCESS, tenant_id, user_id, device_id, now, config.access_token_s)
+
+
+def issue_farewell_token(
+    config: Config, tenant_id: UUID, user_id: UUID, device_id: UUID | None, now: datetime
+) -> str:
+    """Make a token with which a device hands in its work and tells that it wiped itself, and nothing else."""
+    return _issued(config, _FAREWELL, tenant_id, user_id, device_id, now, FAREWELL_S)
+
+
+def _issued(
+    config: Config,
+    kind: _Kind,
+    tenant_id: UUID,
+    user_id: UUID,
+    device_id: UUID | None,
+    now: datetime,
+    life_s: int,
+) -> str:
     issued = int(now.timestamp())
     claims = {
         "iss": ISSUER,
-        "aud": AUDIENCE,
+        "aud": kind.audience,
         "sub": str(user_id),
         "tid": str(tenant_id),
         "did": str(device_id) if device_id else None,
         "iat": issued,
-        "exp": issued + config.access_token_s,
+        "exp": issued + life_s,
     }
-    return jwt.encode(claims, token_key(config), algorithm=ALGORITHM, headers={"typ": TYPE})
+    return jwt.encode(claims, kind.key(config), algorithm=ALGORITHM, headers={"typ": kind.type})
 
 
 def read_access_token(config: Config, token: str, now: datetime) -> AccessClaims:
@@ -108,10 +158,19 @@ def read_access_token(config: Config, token: str, now: datetime) -> AccessClaims
         TokenExpired: It was good until it ran out.
         TokenInvalid: Anything else: another algorithm, type, issuer, audience or key, extra header fields.
     """
+    return _read(config, _ACCESS, token, now)
+
+
+def read_farewell_token(config: Config, token: str, now: datetime) -> AccessClaims:
+    """Prove a farewell token; raises as ``read_access_token``, also for an access token."""
+    return _read(config, _FAREWELL, token, now)
+
+
+def _read(config: Config, kind: _Kind, token: str, now: datetime) -> AccessClaims:
     if len(token) > MAX_TOKEN_CHARS:
         raise TokenInvalid
     try:
-        claims, expires, issued = _proved(token_key(config), token)
+        claims, expires, issued = _proved(kind.key(config), kind, token)
     except (jwt.InvalidTokenError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise TokenInvalid from error
     if now.timestamp() >= expires:
@@ -122,13 +181,13 @@ def read_access_token(config: Config, token: str, now: datetime) -> AccessClaims
 
 
 @lru_cache(maxsize=8192)
-def _proved(key: bytes, token: str) -> tuple[AccessClaims, int, int]:
+def _proved(key: bytes, kind: _Kind, token: str) -> tuple[AccessClaims, int, int]:
     """The claims with the times of expiry and issue; kept, because a phone sends one token many times."""
     decoded = jwt.decode_complete(
         token,
         key,
         algorithms=[ALGORITHM],
-        audience=AUDIENCE,
+        audience=kind.audience,
         issuer=ISSUER,
         options={
             "require": list(CLAIMS),
@@ -139,7 +198,7 @@ def _proved(key: bytes, token: str) -> tuple[AccessClaims, int, int]:
         },
     )
     # Only what we write ourselves: kid, jku, jwk, x5u and crit would ask us to look for keys elsewhere.
-    if decoded["header"] != {"alg": ALGORITHM, "typ": TYPE}:
+    if decoded["header"] != {"alg": ALGORITHM, "typ": kind.type}:
         raise jwt.InvalidTokenError
     return _claims(decoded["payload"])
 
@@ -171,6 +230,63 @@ def token_key(config: Config) -> bytes:
 def register_actor_loader(loader: ActorLoader) -> None:
     """Tell how an actor is read from the database; the identity room owns that, above this package."""
     _loaders[:] = [loader]
+
+
+def register_farewell_check(check: FarewellCheck) -> None:
+    """Tell how a farewell is looked up; the identity room owns that, above this package."""
+    _farewell_checks[:] = [check]
+
+
+def current_farewell() -> AccessClaims | None:
+    """The claims of this request's token if it is a farewell that still holds; None for any other token.
+
+    Only for operations whose rule says ``farewell=True``. It looks into the database, in a transaction of
+    its own, once for each request.
+
+    Raises:
+        Unauthenticated: It is a farewell token, and good no more.
+    """
+    found: AccessClaims | None = g.get("farewell")
+    if found is not None or "claims" in g:
+        return found
+    rule: Rule | None = g.get("rule")
+    if rule is None or not rule.farewell:
+        raise RuntimeError("This operation takes no farewells: put @blp.allow(..., farewell=True) above it.")
+    token, now = _bearer_token(), utc_now()
+    if not _is_farewell(token):
+        return None
+    claims = read_farewell_token(services().config, token, now)
+    with services().db.session(claims.tenant_id) as session:
+        _farewell_checks[0](session, claims.tenant_id, claims.user_id, claims.device_id, now)
+    structlog.contextvars.bind_contextvars(
+        tenant_id=str(claims.tenant_id), user_id=str(claims.user_id), device_id=str(claims.device_id)
+    )
+    g.rule_was_checked = True
+    g.farewell = claims
+    return claims
+
+
+def prove_caller(rule: Rule) -> None:
+    """Refuse a request without a good token, before anything else of it is read.
+
+    Raises:
+        Unauthenticated: There is no token, or it is not good for operations of this rule.
+    """
+    try:
+        current_claims()
+    except TokenInvalid:
+        if not rule.farewell or current_farewell() is None:
+            raise
+
+
+def _is_farewell(token: str) -> bool:
+    """Whether a token calls itself a farewell; nothing is proved by that."""
+    if len(token) > MAX_TOKEN_CHARS:
+        return False
+    try:
+        return bool(jwt.get_unverified_header(token).get("typ") == FAREWELL_TYPE)
+    except jwt.InvalidTokenError:
+        return False
 
 
 def current_claims() -> AccessClaims:

@@ -28,6 +28,7 @@ carries the same codes. The status is that of a whole answer; a dash stands for 
 REFUSED = {
     "device_required": 403,
     "mutations_without_cursor": 400,
+    "schema_too_old": 426,
     "sort_not_allowed": 422,
     "too_many_mutations": 400,
     "unsupported_encoding": 415,

@@ -13,7 +13,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 
 from app.config import Config
 from app.http.errors import MIMETYPE
-from app.http.fields import Id, Integer, ListOf, Nested, Rows, Text, WireField, WireSchema
+from app.http.fields import Id, Integer, Json, ListOf, Nested, Rows, Text, WireField, WireSchema
 
 PATH = Path(__file__).parents[2] / "openapi" / "openapi.json"
 TITLE = "Fieldmerge"
@@ -60,6 +60,9 @@ class FieldErrorSchema(WireSchema):
     pointer = Text(max=2_000, required=True, metadata={"example": "/phone", "description": "JSON pointer"})
     code = Text(max=100, required=True, metadata={"example": "phone_invalid"})
     detail = Text(max=2_000, metadata={"example": "This is no telephone number."})
+    in_ = Text(
+        max=20, data_key="in", metadata={"example": "query", "description": "Where, if not in the body"}
+    )
 
 
 class ProblemSchema(WireSchema):
@@ -71,6 +74,9 @@ class ProblemSchema(WireSchema):
     code = Text(max=100, required=True, metadata={"example": "validation_failed", "description": "Stable"})
     detail = Text(max=2_000, metadata={"description": "For people, by Accept-Language (ko, en)"})
     errors = Rows(FieldErrorSchema)
+    details = Json(
+        metadata={"example": {}, "description": "Values that belong to the code: the limit, what is allowed"}
+    )
     request_id = Text(max=100, metadata={"example": "01932c5e8f007a3b"})
 
 

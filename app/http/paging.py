@@ -27,11 +27,16 @@ MAX_LIMIT = 200
 MAC_BYTES = 16
 
 
-class PageQuery(QuerySchema):
-    """Query of a list: subclass it and add filters."""
+class PlaceQuery(QuerySchema):
+    """Query of a list that has one order only."""
 
     cursor = Text(max=2_000, metadata={"description": "`next_cursor` of the page before"})
     limit = Integer(min=1, max=MAX_LIMIT, load_default=DEFAULT_LIMIT)
+
+
+class PageQuery(PlaceQuery):
+    """Query of a list: subclass it and add filters."""
+
     sort = Text(max=40, metadata={"description": "Field to sort by; a leading `-` turns the order"})
 
 

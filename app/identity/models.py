@@ -154,6 +154,9 @@ class Device(TenantRow, Base):
     last_seen_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     revoked_by: Mapped[UUID | None]
+    wipe_ordered_at: Mapped[datetime | None]
+    wipe_ordered_by: Mapped[UUID | None]
+    wiped_at: Mapped[datetime | None]
 
 
 class RefreshFamily(TenantRow, Base):
@@ -258,8 +261,8 @@ class TerritoryMember(SyncedRow, Base):
     valid_to: Mapped[date | None]
 
 
-class Delegation(TenantRow, Base):
-    """One person stands in for another, for some kind of work, from a first to a last day."""
+class Delegation(SyncedRow, Base):
+    """One person stands in for another, for some kind of work, from a first to a last day (both included)."""
 
     __tablename__ = "delegations"
     __table_args__ = (

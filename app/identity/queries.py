@@ -9,18 +9,31 @@ from app.core.scope import Actor, Role
 from app.identity.models import OrgUnit, Territory, User
 
 # Whose phone is given which buckets, on a day. Reps, technicians and partners get the territories that
-# they are members of, managers also all that lie below; disabled people get nothing. UNION (not ALL)
-# ends the walk even if SQL by hand made a circle in a tree.
+# they are members of, managers also all that lie below; disabled people get nothing. Who stands in for
+# another gets their territories as that person has them, in their own shape; what that person has by
+# standing in for a third is not handed on, and outsiders stand in for nobody. UNION (not ALL) ends the
+# walk even if SQL by hand made a circle in a tree.
 SUBSCRIPTIONS_SQL = """
 WITH RECURSIVE people AS (
     SELECT u.id, u.role, u.org_unit_id, u.role IN ('manager', 'admin') AS sees_below
     FROM users u
     WHERE u.tenant_id = :tenant AND u.id = ANY (CAST(:users AS uuid[]))
       AND u.status = 'active' AND u.deleted_at IS NULL
-), held_territories AS (
-    SELECT p.id AS user_id, p.sees_below, t.id
+), places AS (
+    SELECT p.id AS user_id, p.id AS member_id, p.sees_below FROM people p
+    UNION ALL
+    SELECT p.id, f.id, p.sees_below OR f.role IN ('manager', 'admin')
     FROM people p
-    JOIN territory_members m ON m.tenant_id = :tenant AND m.user_id = p.id AND m.deleted_at IS NULL
+    JOIN delegations d ON d.tenant_id = :tenant AND d.to_user_id = p.id AND d.work = 'territories'
+         AND d.deleted_at IS NULL
+         AND d.valid_from <= CAST(:today AS date) AND coalesce(d.valid_to >= CAST(:today AS date), true)
+    JOIN users f ON f.tenant_id = :tenant AND f.id = d.from_user_id
+         AND f.status = 'active' AND f.deleted_at IS NULL
+    WHERE p.role NOT IN ('partner', 'integration')
+), held_territories AS (
+    SELECT p.user_id, p.sees_below, t.id
+    FROM places p
+    JOIN territory_members m ON m.tenant_id = :tenant AND m.user_id = p.member_id AND m.deleted_at IS NULL
          AND m.valid_from <= CAST(:today AS date) AND coalesce(m.valid_to >= CAST(:today AS date), true)
     JOIN territories t ON t.tenant_id = :tenant AND t.id = m.territory_id AND t.deleted_at IS NULL
     UNION

@@ -12,16 +12,18 @@ from sqlalchemy.orm import Session
 from app.core.clock import utc_now
 from app.core.scope import Actor, Role
 from app.http.api import EVERYBODY, Blueprint
-from app.http.auth import current_claims, issue_access_token
+from app.http.auth import FAREWELL_S, current_claims, issue_access_token, issue_farewell_token
 from app.http.etag import require_version, set_version
 from app.http.paging import PageQuery, page
 from app.http.services import services
 from app.http.transaction import transaction
 from app.identity import service
-from app.identity.models import Device, OrgUnit, PermissionSet, Territory, TerritoryMember, User
+from app.identity.models import Delegation, Device, OrgUnit, PermissionSet, Territory, TerritoryMember, User
 from app.identity.schemas import (
-    DevicePageSchema,
-    DeviceQuery,
+    DelegationPageSchema,
+    DelegationPatchSchema,
+    DelegationQuery,
+    DelegationSchema,
     DeviceSchema,
     LoginSchema,
     MeSchema,
@@ -64,12 +66,15 @@ units_blp = Blueprint(
 territories_blp = Blueprint(
     "territories", __name__, url_prefix=f"{PREFIX}/territories", description="Parts of the market"
 )
+delegations_blp = Blueprint(
+    "delegations", __name__, url_prefix=f"{PREFIX}/delegations", description="Who stands in for whom"
+)
 
 USERS_SORT = {"login": User.login, "name": User.name}
-DEVICES_SORT = {"last_seen_at": Device.last_seen_at, "registered_at": Device.registered_at}
 UNITS_SORT = {"code": OrgUnit.code, "name": OrgUnit.name}
 TERRITORIES_SORT = {"code": Territory.code, "name": Territory.name}
 MEMBERS_SORT = {"valid_from": TerritoryMember.valid_from}
+DELEGATIONS_SORT = {"valid_from": Delegation.valid_from}
 PERMISSIONS_SORT = {"code": PermissionSet.code}
 
 
@@ -130,6 +135,10 @@ class RefreshView(MethodView):
 
         The same token again within 60 seconds gives the same successor, so that a lost answer can be asked
         for again. Later it ends the session.
+
+        The token of a dismissed person or a locked out device buys farewells: `farewell` is true, and the
+        access token is good for `POST /sync` only, for 15 minutes. The device hands in what it has not
+        sent, wipes itself and tells so by `client.wiped`; after that every answer is 401.
         """
         signed_in = service.refresh(
             services().db,
@@ -194,33 +203,34 @@ class PasswordView(MethodView):
         )
 
 
-@devices_blp.route("")
-class DevicesView(MethodView):
-    @devices_blp.allow(*EVERYBODY)
-    @devices_blp.arguments(DeviceQuery, location="query")
-    @devices_blp.response(200, DevicePageSchema)
-    def get(self, args: dict[str, Any]) -> dict[str, Any]:
-        """List own devices, for managers also the team's"""
-        with transaction() as (session, actor):
-            found = service.list_devices(session, actor, args.get("user_id"))
-            return page(session, found, model=Device, sortable=DEVICES_SORT, args=args)
-
-
 @devices_blp.route("/<uuid:device_id>")
 class DeviceView(MethodView):
-    @devices_blp.allow(*EVERYBODY)
-    @devices_blp.response(200, DeviceSchema)
-    def get(self, device_id: UUID) -> Device:
-        """Show a device"""
-        with transaction() as (session, actor):
-            return service.get_device(session, actor, device_id)
-
     @devices_blp.allow(*EVERYBODY)
     @devices_blp.response(204)
     def delete(self, device_id: UUID) -> None:
         """Lock a device out: its next request is refused"""
         with transaction() as (session, actor):
             service.revoke_device(session, actor, device_id, now=utc_now())
+
+
+@devices_blp.route("/<uuid:device_id>/revoke")
+class DeviceRevocationView(MethodView):
+    @devices_blp.allow(*EVERYBODY)
+    @devices_blp.response(200, DeviceSchema)
+    def post(self, device_id: UUID) -> Device:
+        """Lock a device out: it may only hand in its work and wipe itself"""
+        with transaction() as (session, actor):
+            return service.revoke_device(session, actor, device_id, now=utc_now())
+
+
+@devices_blp.route("/<uuid:device_id>/wipe")
+class DeviceWipeView(MethodView):
+    @devices_blp.allow(*EVERYBODY)
+    @devices_blp.response(200, DeviceSchema)
+    def post(self, device_id: UUID) -> Device:
+        """Have your own device wiped, for administrators any; `wiped_at` tells when it was"""
+        with transaction() as (session, actor):
+            return service.wipe_device(session, actor, device_id, now=utc_now())
 
 
 @users_blp.route("")
@@ -507,18 +517,77 @@ class TerritoryMemberView(MethodView):
             service.remove_member(session, actor, territory_id, member_id, now=utc_now())
 
 
+@delegations_blp.route("")
+class DelegationsView(MethodView):
+    @delegations_blp.allow(*EVERYBODY)
+    @delegations_blp.arguments(DelegationQuery, location="query")
+    @delegations_blp.response(200, DelegationPageSchema)
+    def get(self, args: dict[str, Any]) -> dict[str, Any]:
+        """List who stands in for whom: your own, for managers also the team's"""
+        with transaction() as (session, actor):
+            found = service.list_delegations(session, actor, args.get("user_id"))
+            return page(session, found, model=Delegation, sortable=DELEGATIONS_SORT, args=args)
+
+    @delegations_blp.allow(*EVERYBODY)
+    @delegations_blp.arguments(DelegationSchema)
+    @delegations_blp.response(201, DelegationSchema)
+    @delegations_blp.alt_response(409, description="`id_taken`, `delegation.taken`, `delegation.cycle`")
+    def post(self, values: dict[str, Any]) -> Delegation:
+        """Let somebody stand in for you, or for one of your team"""
+        with transaction() as (session, actor):
+            made = service.create_delegation(session, actor, values, now=utc_now())
+            set_version(made.version)
+            return made
+
+
+@delegations_blp.route("/<uuid:delegation_id>")
+class DelegationView(MethodView):
+    @delegations_blp.allow(*EVERYBODY)
+    @delegations_blp.etag
+    @delegations_blp.response(200, DelegationSchema)
+    def get(self, delegation_id: UUID) -> Delegation:
+        """Show a delegation"""
+        with transaction() as (session, actor):
+            found = service.get_delegation(session, actor, delegation_id)
+            set_version(found.version)
+            return found
+
+    @delegations_blp.allow(*EVERYBODY)
+    @delegations_blp.etag
+    @delegations_blp.arguments(DelegationPatchSchema)
+    @delegations_blp.response(200, DelegationSchema)
+    @delegations_blp.alt_response(409, description="`delegation.taken`, `delegation.cycle`")
+    def patch(self, changes: dict[str, Any], delegation_id: UUID) -> Delegation:
+        """Change the days of a delegation"""
+        with transaction() as (session, actor):
+            require_version(service.get_delegation(session, actor, delegation_id, lock=True).version)
+            found = service.update_delegation(session, actor, delegation_id, changes, now=utc_now())
+            set_version(found.version)
+            return found
+
+    @delegations_blp.allow(*EVERYBODY)
+    @delegations_blp.etag
+    @delegations_blp.response(204)
+    def delete(self, delegation_id: UUID) -> None:
+        """Take a delegation back; it ends at once"""
+        with transaction() as (session, actor):
+            require_version(service.get_delegation(session, actor, delegation_id, lock=True).version)
+            service.delete_delegation(session, actor, delegation_id, now=utc_now())
+
+
 def tokens(signed_in: service.SignedIn) -> dict[str, Any]:
     """The body of a login or refresh."""
     config, now = services().config, utc_now()
-    access = issue_access_token(config, signed_in.tenant_id, signed_in.user_id, signed_in.device_id, now)
+    issue = issue_farewell_token if signed_in.farewell else issue_access_token
     return {
-        "access_token": access,
+        "access_token": issue(config, signed_in.tenant_id, signed_in.user_id, signed_in.device_id, now),
         "token_type": "Bearer",
-        "expires_in": config.access_token_s,
+        "expires_in": FAREWELL_S if signed_in.farewell else config.access_token_s,
         "refresh_token": signed_in.refresh_token,
         "refresh_expires_at": signed_in.refresh_expires_at,
         "tenant_id": signed_in.tenant_id,
         "user_id": signed_in.user_id,
         "device_id": signed_in.device_id,
         "must_change_password": signed_in.must_change_password,
+        "farewell": signed_in.farewell,
     }

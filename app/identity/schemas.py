@@ -19,7 +19,7 @@ from app.http.fields import (
     WireSchema,
 )
 from app.http.paging import PageQuery, page_of
-from app.identity.models import MemberKind, UnitKind, UserStatus
+from app.identity.models import DelegatedWork, MemberKind, UnitKind, UserStatus
 
 MAX_NAME = 200
 MAX_CODE = 40
@@ -68,7 +68,11 @@ class RefreshSchema(WireSchema):
 
 
 class TokensSchema(WireSchema):
-    """A session: an access token for 15 minutes, and the refresh token for the next one."""
+    """A session: an access token for 15 minutes, and the refresh token for the next one.
+
+    With ``farewell`` the access token is good for nothing but ``POST /sync``: to hand in what was not sent,
+    and to tell that the device wiped itself.
+    """
 
     access_token = Text(max=2_000, metadata={"example": "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9…"})
     token_type = Text(max=10, metadata={"example": "Bearer"})
@@ -79,6 +83,9 @@ class TokensSchema(WireSchema):
     user_id = Id()
     device_id = Id()
     must_change_password = Boolean(metadata={"example": False})
+    farewell = Boolean(
+        metadata={"example": False, "description": "The person was dismissed or the device locked out"}
+    )
 
 
 class PasswordChangeSchema(WireSchema):
@@ -110,6 +117,8 @@ class DeviceSchema(WireSchema):
     registered_at = Time()
     last_seen_at = Time()
     revoked_at = Time(allow_none=True, metadata={"example": None})
+    wipe_ordered_at = Time(allow_none=True, metadata={"example": None})
+    wiped_at = Time(allow_none=True, metadata={"example": None, "description": "Told by the device"})
 
 
 class DeviceQuery(PageQuery):
@@ -229,11 +238,33 @@ class TerritoryMemberSchema(WireSchema):
     valid_to = Day(allow_none=True, metadata={"example": None})
 
 
+class DelegationSchema(WireSchema):
+    """One person stands in for another; both days are included, without a last one until it is taken back."""
+
+    id = Id()
+    version = Integer(dump_only=True)
+    from_user_id = Id(metadata={"description": "Yourself if left out"})
+    to_user_id = Id(required=True)
+    work = Choice(DelegatedWork, required=True)
+    valid_from = Day(required=True, metadata={"example": "2026-12-01"})
+    valid_to = Day(allow_none=True, metadata={"example": "2026-12-14"})
+
+
+class DelegationQuery(PageQuery):
+    """Whose delegations: from them or to them."""
+
+    user_id = Id()
+
+
 UserPatchSchema = UserSchema(partial=True, dump_only=("id", "version"))
 OrgUnitPatchSchema = OrgUnitSchema(partial=True, dump_only=("id", "version"))
 TerritoryPatchSchema = TerritorySchema(partial=True, dump_only=("id", "version"))
 TerritoryMemberPatchSchema = TerritoryMemberSchema(
     partial=True, dump_only=("id", "version", "territory_id", "user_id")
+)
+
+DelegationPatchSchema = DelegationSchema(
+    partial=True, dump_only=("id", "version", "from_user_id", "to_user_id", "work")
 )
 
 DevicePageSchema = page_of(DeviceSchema)
@@ -242,3 +273,4 @@ PermissionSetPageSchema = page_of(PermissionSetSchema)
 OrgUnitPageSchema = page_of(OrgUnitSchema)
 TerritoryPageSchema = page_of(TerritorySchema)
 TerritoryMemberPageSchema = page_of(TerritoryMemberSchema)
+DelegationPageSchema = page_of(DelegationSchema)

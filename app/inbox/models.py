@@ -33,6 +33,12 @@ class Conflict(SyncedRow, Base):
         ForeignKeyConstraint(
             ["tenant_id", "author_id"], ["users.tenant_id", "users.id"], deferrable=True, initially="DEFERRED"
         ),
+        ForeignKeyConstraint(
+            ["tenant_id", "assignee_id"],
+            ["users.tenant_id", "users.id"],
+            deferrable=True,
+            initially="DEFERRED",
+        ),
         Index(
             "uq_conflicts_open_field",
             "tenant_id",
@@ -47,6 +53,12 @@ class Conflict(SyncedRow, Base):
         Index("ix_conflicts_record", "tenant_id", "entity", "record_id"),
         Index("ix_conflicts_author", "tenant_id", "author_id"),
         Index("ix_conflicts_account", "tenant_id", "account_id"),
+        Index(
+            "ix_conflicts_assignee",
+            "tenant_id",
+            "assignee_id",
+            postgresql_where=text("assignee_id IS NOT NULL"),
+        ),
     )
 
     kind: Mapped[str]
@@ -72,4 +84,5 @@ class Conflict(SyncedRow, Base):
     reason: Mapped[str | None]
     resolved_by: Mapped[UUID | None]
     resolved_at: Mapped[datetime | None]
+    assignee_id: Mapped[UUID | None]
     is_held: Mapped[bool] = query_expression()

@@ -19,6 +19,7 @@ class ConflictChoice(enum.StrEnum):
     VALUE = "value"
     APPLY = "apply"
     DISCARD = "discard"
+    REASSIGN = "reassign"
 
 
 class ConflictSchema(WireSchema):
@@ -49,6 +50,7 @@ class ConflictSchema(WireSchema):
     reason = Text(max=2000, dump_only=True, allow_none=True, metadata={"example": None})
     resolved_by = Id(dump_only=True, allow_none=True, metadata={"example": None})
     resolved_at = Time(dump_only=True, allow_none=True, metadata={"example": None})
+    assignee_id = Id(dump_only=True, allow_none=True, metadata={"example": None})
 
 
 class ConflictQuery(PageQuery):
@@ -62,19 +64,28 @@ class ResolutionSchema(WireSchema):
 
     choice = Choice(ConflictChoice, required=True)
     value = Json(allow_none=True, metadata={"description": "The new value, with choice `value`"})
+    to_user_id = Id(
+        allow_none=True,
+        metadata={"description": "Who is to decide it, with choice `reassign`", "example": None},
+    )
     reason = Text(max=500, allow_none=True, metadata={"example": "등기부 확인"})
     record_version = Integer(
         min=0,
         allow_none=True,
         metadata={
             "example": 9,
-            "description": "The record's version that it was decided on; needed unless one gives way",
+            "description": "The record's version that it was decided on; needed unless one gives way or reassigns",
         },
     )
 
     @validates_schema
     def check_version(self, data: dict[str, Any], **_: Any) -> None:
         """Nobody decides on a state that they do not name."""
-        gives_way = data.get("choice") in (ConflictChoice.THEIRS, ConflictChoice.DISCARD)
-        if "choice" in data and not gives_way and data.get("record_version") is None:
+        choice = data.get("choice")
+        if choice == ConflictChoice.REASSIGN:
+            if data.get("to_user_id") is None:
+                raise ValidationError("required", "to_user_id")
+            return
+        gives_way = choice in (ConflictChoice.THEIRS, ConflictChoice.DISCARD)
+        if choice is not None and not gives_way and data.get("record_version") is None:
             raise ValidationError("required", "record_version")

@@ -1,6 +1,6 @@
 """What may be done with inbox items. Takes a session, returns models, raises DomainError."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -27,8 +27,8 @@ from app.core.ids import new_id
 from app.core.masking import mask_json
 from app.core.scope import Actor, Role, Scope, sees_account, sees_child_of_account
 from app.inbox.models import Conflict, ConflictState
-from sync.inbox import InboxItem
-from sync.wire import Intent
+from sync.errors import Overtaken
+from sync.inbox import TRIED_ANEW, InboxItem
 
 # Light tables of other rooms: only the columns that decide who sees an item.
 _accounts = table("accounts", *(column(c) for c in ("tenant_id", "id", "territory_id", "owner_id")))
@@ -36,11 +36,18 @@ _assigned = {
     name: table(name, *(column(c) for c in ("tenant_id", "id", "assignee_id")))
     for name in ("visits", "tasks")
 }
+_users = table(
+    "users",
+    *(column(c) for c in ("tenant_id", "id", "role", "status", "manager_id", "org_unit_id", "deleted_at")),
+)
 
 OFFICE = (Role.MANAGER, Role.ADMIN, Role.INTEGRATION)
 DECIDERS = (Role.MANAGER, Role.ADMIN)
+REASSIGN = "reassign"
 GIVES_WAY = ("theirs", "discard")
 """Choices that leave the record as it is."""
+VALUES = ("field", "text", "row")
+"""Kinds that are about one value."""
 
 
 class ConflictChanged(Stale):
@@ -59,6 +66,12 @@ class ChoiceNotPossible(RuleViolation):
     """The item's kind does not take this choice."""
 
     code = "choice_not_possible"
+
+
+class ReassignNotPossible(RuleViolation):
+    """There is no such active person, or their phones do not show such fields."""
+
+    code = "reassign_not_possible"
 
 
 class Verbs(Protocol):
@@ -88,21 +101,66 @@ class Verbs(Protocol):
     def present(self, entity: str, record_id: UUID) -> tuple[int, dict[str, Any]] | None:
         """Version and fields of a record as the actor may see it; None when they may not."""
 
+    def anew(
+        self,
+        entity: str,
+        record_id: UUID,
+        op: str,
+        fields: Mapping[str, Any],
+        base: Mapping[str, Any],
+        *,
+        at: datetime,
+        status: str | None,
+    ) -> None:
+        """Do what a phone asked for and nobody judged; leaves nothing behind when it is refused."""
+
+    def shows(self, entity: str, role: Role, names: Collection[str]) -> bool:
+        """Whether fields of an entity are all of the shape of a role."""
+
 
 def sees_conflict(scope: Scope) -> ColumnElement[bool]:
-    """Items that one's own value waits in; for managers also those of accounts in their scope."""
-    mine = or_(Conflict.author_id == scope.user_id, _joined(scope))
-    return or_(mine, _sees_account(scope)) if scope.role in OFFICE else mine
+    """Items that one's own value waits in, or that were given to one.
+
+    For managers also those of accounts in their scope, and what their team sent that nobody judged.
+    """
+    mine = or_(Conflict.author_id == scope.user_id, Conflict.assignee_id == scope.user_id, _joined(scope))
+    return or_(mine, _sees_account(scope), _is_of_team(scope)) if scope.role in OFFICE else mine
+
+
+def _is_of_team(scope: Scope) -> ColumnElement[bool]:
+    """Whether nobody judged it, no customer is known for it, and its author is of the viewer's team."""
+    team = (
+        select(_users.c.tenant_id, _users.c.id)
+        .where(_users.c.id == scope.user_id)
+        .cte("inbox_team", recursive=True)
+    )
+    below = _users.alias("below")
+    team = team.union(
+        select(below.c.tenant_id, below.c.id).where(
+            below.c.tenant_id == team.c.tenant_id, below.c.manager_id == team.c.id
+        )
+    )
+    of_units = select(_users.c.id).where(
+        _users.c.tenant_id == Conflict.tenant_id, _users.c.org_unit_id.in_(scope.unit_ids)
+    )
+    return and_(
+        Conflict.account_id.is_(None),
+        Conflict.kind.in_(TRIED_ANEW),
+        or_(Conflict.author_id.in_(select(team.c.id)), Conflict.author_id.in_(of_units)),
+    )
 
 
 def holds_record(scope: Scope) -> ColumnElement[bool]:
     """Whether the scope still holds the record of an item, so that others' values may be shown."""
+    own = and_(
+        Conflict.account_id.is_(None),
+        # What was not judged shows nothing of a record.
+        or_(Conflict.author_id == scope.user_id, Conflict.kind.in_(TRIED_ANEW)),
+    )
     if scope.role in OFFICE:
-        return or_(
-            _sees_account(scope), and_(Conflict.account_id.is_(None), Conflict.author_id == scope.user_id)
-        )
+        return or_(_sees_account(scope), own)
     held = or_(
-        and_(Conflict.account_id.is_(None), Conflict.author_id == scope.user_id),
+        own,
         sees_child_of_account(scope, Conflict),
     )
     if scope.role is not Role.TECHNICIAN:
@@ -171,14 +229,23 @@ def get_conflict(session: Session, actor: Actor, conflict_id: UUID, *, lock: boo
     return found
 
 
-def open_item(session: Session, actor: Actor, item: InboxItem, intent: Intent, at: datetime) -> UUID:
+def open_item(
+    session: Session,
+    actor: Actor,
+    item: InboxItem,
+    *,
+    mutation_id: UUID,
+    occurred_at: datetime | None,
+    at: datetime,
+) -> UUID:
     """Put an item into the inbox; a later loser joins the open item of the same field.
 
     Args:
         session: Of the push; the caller commits.
         actor: The author of the mutation.
         item: What is to be decided.
-        intent: The mutation.
+        mutation_id: Of the mutation.
+        occurred_at: When it was made by the phone's clock.
         at: When it was made, corrected, aware UTC.
 
     Returns:
@@ -186,7 +253,7 @@ def open_item(session: Session, actor: Actor, item: InboxItem, intent: Intent, a
     """
     open_one = _open_item_of(session, actor, item)
     if open_one is not None:
-        losers = [*open_one.losers, _as_loser(actor, item, intent, at)]
+        losers = [*open_one.losers, _as_loser(actor, item, mutation_id, at)]
         open_one.losers = losers
         open_one.theirs = item.theirs
         open_one.record_version = item.record_version
@@ -208,8 +275,8 @@ def open_item(session: Session, actor: Actor, item: InboxItem, intent: Intent, a
         theirs=item.theirs,
         author_id=actor.user_id,
         device_id=actor.device_id,
-        mutation_id=intent.mutation.id,
-        occurred_at=intent.occurred_at,
+        mutation_id=mutation_id,
+        occurred_at=occurred_at,
         happened_at=at,
         losers=[],
         resolution=None,
@@ -237,13 +304,13 @@ def _open_item_of(session: Session, actor: Actor, item: InboxItem) -> Conflict |
     ).one_or_none()
 
 
-def _as_loser(actor: Actor, item: InboxItem, intent: Intent, at: datetime) -> dict[str, Any]:
+def _as_loser(actor: Actor, item: InboxItem, mutation_id: UUID, at: datetime) -> dict[str, Any]:
     return {
         "mine": item.mine,
         "base": item.base,
         "author_id": str(actor.user_id),
         "device_id": str(actor.device_id) if actor.device_id else None,
-        "mutation_id": str(intent.mutation.id),
+        "mutation_id": str(mutation_id),
         "happened_at": at.isoformat().replace("+00:00", "Z"),
     }
 
@@ -262,22 +329,24 @@ def resolve_conflict(
 
     Args:
         session: Open session; the caller commits.
-        actor: A manager in whose scope the account is, an admin, or the author, who may only give way.
+        actor: A manager in whose scope the account or the author is, an admin, whom it was given to, or the
+            author, who may only give way.
         conflict_id: An open item.
-        args: ``choice`` (mine, theirs, base, value, apply, discard), ``value``, ``reason``, and
-            ``record_version``, the version that was shown when it was decided.
+        args: ``choice`` (mine, theirs, base, value, apply, discard, reassign), ``value``, ``to_user_id``,
+            ``reason``, and ``record_version``, the version that was shown when it was decided.
         at: When it was decided, aware UTC.
         now: Server time, aware UTC.
         verbs: The rooms' service functions.
 
     Returns:
-        The item, resolved or discarded.
+        The item, resolved or discarded; still open where it was given to somebody.
 
     Raises:
         NotFound: No such item in the actor's scope.
         ConflictClosed: It was decided before.
         ConflictChanged: The field was changed after ``record_version``; see ``show_present``.
         ChoiceNotPossible: The kind of the item does not take the choice.
+        ReassignNotPossible: The person cannot take it.
         Forbidden: An author who wants more than to give way.
     """
     item = get_conflict(session, actor, conflict_id, lock=True)
@@ -285,10 +354,13 @@ def resolve_conflict(
         raise ConflictClosed(state=item.state.value)
     choice = args["choice"]
     _refuse_others(actor, item, choice)
+    if choice == REASSIGN:
+        _reassign(session, actor, item, args["to_user_id"], verbs)
+        return item
     _refuse_stale(session, actor, item, choice, args.get("record_version"), verbs)
     if choice in GIVES_WAY:
         value: Any = None
-    elif item.kind in ("field", "text", "row"):
+    elif item.kind in VALUES:
         value = _apply_value(item, choice, args, verbs)
     else:
         value = _apply_whole(item, choice, verbs)
@@ -328,19 +400,52 @@ def show_present(session: Session, actor: Actor, conflict_id: UUID, verbs: Verbs
 
 
 def _refuse_others(actor: Actor, item: Conflict, choice: str) -> None:
-    """Managers decide; an author may only give way, and only while nobody else's value waits in the item."""
-    if actor.role in DECIDERS:
+    """Managers decide, and whom they gave the item to.
+
+    An author may only give way, and only while nobody else's value waits in the item.
+    """
+    if actor.role in DECIDERS or (item.assignee_id == actor.user_id and choice != REASSIGN):
         return
     values_of_others = any(loser["author_id"] != str(item.author_id) for loser in item.losers)
     if choice not in GIVES_WAY or item.author_id != actor.user_id or values_of_others:
         raise Forbidden
 
 
+def _reassign(session: Session, actor: Actor, item: Conflict, to_user_id: UUID, verbs: Verbs) -> None:
+    """Give an item to somebody, who then decides with their own rights; managers go on seeing it."""
+    role = session.scalars(
+        select(_users.c.role).where(
+            _users.c.tenant_id == actor.tenant_id,
+            _users.c.id == to_user_id,
+            _users.c.status == "active",
+            _users.c.deleted_at.is_(None),
+            _users.c.role != Role.INTEGRATION.value,
+        )
+    ).one_or_none()
+    if role is None or not all(verbs.shows(name, Role(role), fields) for name, fields in _told_by(item)):
+        raise ReassignNotPossible
+    item.assignee_id = to_user_id
+    session.flush()
+
+
+def _told_by(item: Conflict) -> Iterator[tuple[str, Collection[str]]]:
+    """The fields that an item shows, by entity."""
+    if item.field is not None:
+        yield item.entity, (item.field,)
+        return
+    mine = item.mine if isinstance(item.mine, dict) else {}
+    for member in mine.get("members", [mine]):
+        fields = member.get("fields", {}) if {"op", "command"} & member.keys() else member
+        base = member.get("base") or {}
+        names = {*fields, *base} if isinstance(fields, dict) and isinstance(base, dict) else set()
+        yield member.get("entity", item.entity), names
+
+
 def _refuse_stale(
     session: Session, actor: Actor, item: Conflict, choice: str, shown: int | None, verbs: Verbs
 ) -> None:
     """Refuse a decision on a state that is no longer there, and show the new one."""
-    if choice in GIVES_WAY and (shown is None or item.field is None):
+    if item.kind in TRIED_ANEW or (choice in GIVES_WAY and (shown is None or item.field is None)):
         return
     changed = session.execute(
         text(
@@ -389,11 +494,15 @@ def _apply_whole(item: Conflict, choice: str, verbs: Verbs) -> Any:
     if choice not in ("apply", "mine"):
         raise ChoiceNotPossible
     mine: dict[str, Any] = item.mine or {}
-    if item.kind == "command":
+    if item.kind == "group":
+        _apply_group(mine["members"], verbs)
+    elif item.kind in TRIED_ANEW:
+        _anew({"entity": item.entity, "record_id": str(item.record_id)} | mine, item.happened_at, verbs)
+    elif item.kind == "command":
         _command(item, mine, verbs)
     elif item.kind == "delete" or (item.kind == "out_of_scope" and mine.get("delete") is True):
         verbs.delete(item.entity, item.record_id)
-    elif item.kind == "out_of_scope":
+    elif item.kind in ("out_of_scope", "frozen"):
         verbs.update(item.entity, item.record_id, mine)
     elif item.kind == "deleted":
         verbs.restore(item.entity, item.record_id)
@@ -416,3 +525,84 @@ def _command(item: Conflict, mine: Mapping[str, Any], verbs: Verbs) -> None:
         at=item.happened_at,
         status=mine.get("status"),
     )
+
+
+def _apply_group(members: Sequence[Mapping[str, Any]], verbs: Verbs) -> None:
+    """All members in their order; a delete waits for those that hang on its record and go in the same group."""
+    waiting = list(members)
+    while waiting:
+        hung = []
+        for member in waiting:
+            try:
+                _anew(member, datetime.fromisoformat(member["at"]), verbs)
+            except Overtaken as refused:
+                if refused.code != "has_dependants":
+                    raise
+                hung.append((member, refused))
+        if len(hung) == len(waiting):
+            raise hung[0][1]
+        waiting = [member for member, _ in hung]
+
+
+def _anew(mine: Mapping[str, Any], at: datetime, verbs: Verbs) -> None:
+    """Do what was never judged, or fell with its group; what was deleted since comes back for it."""
+    entity, record_id = mine["entity"], UUID(mine["record_id"])
+    if mine.get("kind") == "deleted":
+        verbs.restore(entity, record_id)
+    verbs.anew(
+        entity,
+        record_id,
+        mine["op"],
+        _object(mine.get("fields")),
+        _object(mine.get("base")),
+        at=at,
+        status=mine.get("status"),
+    )
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """What a phone sent as an object, if it was one."""
+    return value if isinstance(value, dict) else {}
+
+
+def lock_parked(session: Session, tenant_id: UUID, conflict_id: UUID) -> Conflict | None:
+    """An item whose mutation waits for its record, locked; None when a person has decided it."""
+    return session.scalars(
+        select(Conflict)
+        .where(
+            Conflict.tenant_id == tenant_id,
+            Conflict.id == conflict_id,
+            Conflict.state == ConflictState.OPEN,
+            Conflict.deleted_at.is_(None),
+        )
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def close_judged(
+    session: Session,
+    item: Conflict,
+    *,
+    status: str,
+    code: str | None,
+    conflict_id: UUID | None,
+    now: datetime,
+) -> None:
+    """Tell in an item what became of its mutation once its record was there.
+
+    A refused one stays open: somebody may still do what it wanted.
+    """
+    session.add(item)
+    if status == "rejected":
+        item.code = code
+    else:
+        item.state = ConflictState.RESOLVED
+        item.choice = "judged"
+        item.resolution = {
+            "status": status,
+            "code": code,
+            "conflict_id": str(conflict_id) if conflict_id else None,
+        }
+        item.resolved_at = now
+    session.flush()

@@ -17,7 +17,9 @@ from sqlalchemy.exc import DBAPIError
 from app.config import Config
 from app.core.clock import utc_now
 from app.core.db import Database, sqlalchemy_url
+from app.jobs.memberships import turn_days
 from app.jobs.missed_visits import mark_missed_visits
+from app.jobs.retention import forget_the_past
 from app.jobs.windows import move_windows
 
 LOCK_KEY: Final = 7_366_402  # beside 7366401, which the migrations take
@@ -25,6 +27,8 @@ LOOK_S: Final = 2.0
 DRAIN_S: Final = 1
 MISSED_S: Final = 60
 WINDOWS_S: Final = 300
+DAYS_S: Final = 30
+RETENTION_S: Final = 6 * 3600
 
 TenantJob = Callable[[Database, UUID, datetime], int]
 
@@ -101,6 +105,8 @@ class Scheduler:
             ("drain", DRAIN_S, lambda: _guarded("drain", self._drain_all)),
             ("missed_visits", MISSED_S, lambda: self._for_tenants("missed_visits", mark_missed_visits)),
             ("windows", WINDOWS_S, lambda: self._for_tenants("windows", move_windows)),
+            ("memberships", DAYS_S, lambda: self._for_tenants("memberships", turn_days)),
+            ("retention", RETENTION_S, lambda: self._for_tenants("retention", forget_the_past)),
         )
 
     def _for_tenants(self, name: str, job: TenantJob) -> None:

@@ -1,11 +1,12 @@
 """One round trip of a phone: judge what it pushed, drain, answer what it lacks from one snapshot."""
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
@@ -17,16 +18,18 @@ from app.core.db import Database, set_writer
 from app.core.scope import Actor
 from app.http.transaction import note_access
 from app.sync_api.metrics import DRAINS_FAILED
-from app.sync_api.pushing import ActorOf, Identity, Pushing
+from app.sync_api.pushing import ActorOf, Identity, Pushing, Standing
 from app.sync_api.synced import Synced
 from app.sync_api.wire import SyncRequest
 from sync.cursor import Cursor, CursorInvalid, decode, encode
 from sync.errors import RequestInvalid
-from sync.pull import Ask, Page, pull
+from sync.pull import Ask, Page, Restored, Worth, pull, worth_of
+from sync.push import Pushed
 from sync.registry import Registry
 from sync.render import body_sql
 from sync.sequencer import REQUEST_MARKS, Drainer
-from sync.stores.feed import FeedReader, keep_set, set_id_of
+from sync.stores.epochs import begin_epoch, lives, note_carried
+from sync.stores.feed import FeedReader, keep_given, keep_left_out, keep_set, set_id_of
 from sync.verdicts import Verdict
 
 log = structlog.get_logger(__name__)
@@ -45,6 +48,48 @@ class _DeviceRow:
     last_sync_at: datetime | None
 
 
+class Trace(Protocol):
+    """Writes down that a device synced; ``sync.stores.support.note_sync_trace``."""
+
+    def __call__(
+        self,
+        connection: Connection,
+        tenant_id: UUID,
+        device_id: UUID,
+        /,
+        *,
+        at: datetime,
+        kind: str,
+        duration_ms: int,
+        mutations: int,
+        verdicts: Mapping[str, int],
+        changes: int,
+        removed: int,
+        position: int | None,
+        has_more: bool,
+        directives: Sequence[str],
+    ) -> None: ...
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What was found for one request, on its way out."""
+
+    pushed: Pushed
+    actor: Actor
+    device: _DeviceRow
+    page: Page
+    records: dict[tuple[str, UUID], str]
+    started: float
+    held: bool
+
+    @property
+    def directives(self) -> list[str]:
+        """What the device has to do."""
+        told = {"rebase": self.page.rebase, "upgrade": self.held, "reauth": self.pushed.cloned}
+        return [name for name, is_told in told.items() if is_told]
+
+
 class Exchange:
     """Serves ``POST /sync`` for one process."""
 
@@ -56,6 +101,9 @@ class Exchange:
         drainer: Drainer,
         clock: Callable[[], datetime],
         key: bytes,
+        *,
+        events_path: str | None = None,
+        trace: Trace | None = None,
     ) -> None:
         """Join the parts.
 
@@ -66,6 +114,8 @@ class Exchange:
             drainer: Sequences for requests.
             clock: Server time, aware UTC.
             key: Secret under which cursors are made.
+            events_path: Where the live pings are served, if they are.
+            trace: Keeps the last syncs of each device for support.
         """
         self.db = db
         self.registry = registry
@@ -74,6 +124,8 @@ class Exchange:
         self.drainer = drainer
         self.clock = clock
         self.key = key
+        self.events_path = events_path
+        self.trace = trace
 
     def answer(self, who: Identity, actor_of: ActorOf, request: SyncRequest) -> bytes:
         """The whole answer as JSON.
@@ -88,26 +140,61 @@ class Exchange:
             Unauthenticated: 401.
             Unavailable: 503; send it again.
         """
+        started = time.monotonic()
         cursor = self._cursor(who, request.cursor)
         if cursor is None and request.mutations:
             raise RequestInvalid("mutations_without_cursor", "/mutations")
-        pushed = self.pushing.push(who, actor_of, request)
-        for may_drain in (True, False):
-            with self.snapshot(who) as (connection, session):
-                actor = actor_of(session)
-                reader = FeedReader(connection, who.tenant_id, actor.scope.buckets)
-                due = self._due(who, reader) if may_drain else None
-                if due is None:
-                    device = _device_row(connection, who)
-                    page = pull(
-                        reader, self.registry, cursor, self._ask(who, actor, request, device), set_id_of
-                    )
-                    records = self._records(connection, session, actor, pushed.verdicts)
-                    break
-            self._drain(who, *due)
-        self._keep(who, actor, request, device, page)
-        directives = (["rebase"] if page.rebase else []) + (["reauth"] if pushed.cloned else [])
-        return _json(pushed.verdicts, records, page, encode(page.cursor, self.key), self.clock(), directives)
+        pushed, unjudged = Pushed([], 0, False), False
+        if cursor is not None and request.mutations:
+            standing = self._standing(who, cursor)
+            if standing is None:
+                cursor, unjudged = None, True
+            else:
+                pushed = self.pushing.push(who, actor_of, request, standing)
+        answer = self._pulled(who, actor_of, request, cursor, pushed, started)
+        # A phone whose work was not judged has to come again with it.
+        answer.page.has_more = answer.page.has_more or unjudged
+        self._keep(who, request, answer)
+        page = answer.page
+        return _json(
+            pushed.verdicts,
+            answer.records,
+            page,
+            epoch=page.cursor.epoch,
+            token=encode(page.cursor, self.key),
+            now=self.clock(),
+            events=self.events_path,
+            directives=answer.directives,
+        )
+
+    def farewell(
+        self, who: Identity, request: SyncRequest, confirm: Callable[[Session, datetime], None]
+    ) -> bytes:
+        """The answer to a revoked device, or to a device of a dismissed user: nothing is pulled.
+
+        Args:
+            who: From the farewell token.
+            request: Checked envelope; its cursor is of no interest.
+            confirm: Notes that the device has wiped itself; it is not served any more.
+        """
+        pushed, directives = Pushed([], 0, False), ["wipe"]
+        with self.db.session(who.tenant_id, user_id=who.user_id, device_id=who.device_id) as session:
+            epoch = lives(session.connection(), who.tenant_id, who.device_id).present.id
+            if request.wiped and not request.mutations:
+                confirm(session, self.clock())
+                directives = []
+        if request.mutations:
+            pushed = self.pushing.quarantine(who, request)
+        return _json(
+            pushed.verdicts,
+            {},
+            None,
+            epoch=epoch,
+            token=None,
+            now=self.clock(),
+            events=None,
+            directives=directives,
+        )
 
     def _cursor(self, who: Identity, token: str | None) -> Cursor | None:
         if token is None:
@@ -116,6 +203,36 @@ class Exchange:
             return decode(token, self.key, tenant_id=who.tenant_id, device_id=who.device_id)
         except CursorInvalid as error:
             raise RequestInvalid("cursor_invalid", "/cursor") from error
+
+    # -- epoch
+
+    def _standing(self, who: Identity, cursor: Cursor) -> Standing | None:
+        """In which life of the database the mutations are judged; None when they are not.
+
+        It is asked before anything is judged. Without mutations the pull finds the same by itself.
+        """
+        with self.snapshot(who) as (connection, _):
+            reader = FeedReader(connection, who.tenant_id, frozenset())
+            highest_n = _device_row(connection, who).highest_n
+            worth = worth_of(reader, cursor, reader.head(), highest_n)
+            known = lives(connection, who.tenant_id, who.device_id)
+        if worth is Worth.EVIDENCE:
+            self._begin_epoch(who, cursor.epoch)
+        if worth in (Worth.EVIDENCE, Worth.OF_ENDED_EPOCH):
+            return None
+        carried = known.carried
+        if worth is Worth.CARRIED:
+            carried |= {cursor.epoch}
+            with self.db.session(who.tenant_id) as session:
+                note_carried(session.connection(), who.tenant_id, who.device_id, who.user_id, cursor.epoch)
+        present = known.present
+        return Standing(present.id, present.started_at, present.generation, carried | {present.id})
+
+    def _begin_epoch(self, who: Identity, seen: UUID) -> None:
+        """The database was taken back: from now on this is another life of it."""
+        log.error("database_restored", tenant_id=str(who.tenant_id), ended_epoch=str(seen))
+        with self.db.session(who.tenant_id) as session:
+            begin_epoch(session.connection(), seen)
 
     # -- pull
 
@@ -127,6 +244,35 @@ class Exchange:
             with connection.begin(), Session(connection, expire_on_commit=False) as session:
                 set_writer(session, who.tenant_id, user_id=who.user_id, device_id=who.device_id)
                 yield connection, session
+
+    def _pulled(
+        self,
+        who: Identity,
+        actor_of: ActorOf,
+        request: SyncRequest,
+        cursor: Cursor | None,
+        pushed: Pushed,
+        started: float,
+    ) -> _Answer:
+        may_drain = True
+        while True:
+            try:
+                with self.snapshot(who) as (connection, session):
+                    actor = actor_of(session)
+                    reader = FeedReader(connection, who.tenant_id, actor.scope.buckets)
+                    due = self._due(who, reader) if may_drain else None
+                    if due is None:
+                        device = _device_row(connection, who)
+                        ask = self._ask(who, actor, request, device)
+                        page = pull(reader, self.registry, cursor, ask, set_id_of)
+                        records = self._records(connection, session, actor, pushed.verdicts)
+                        return _Answer(pushed, actor, device, page, records, started, ask.changes_held)
+            except Restored as restored:
+                self._begin_epoch(who, restored.epoch)
+                cursor = None
+                continue
+            may_drain = False
+            self._drain(who, *due)
 
     def _due(self, who: Identity, reader: FeedReader) -> tuple[int, bool] | None:
         """Marks that wait, and whether the user's live scope is no longer what was drained; None for neither."""
@@ -160,6 +306,7 @@ class Exchange:
             byte_limit=request.byte_limit,
             pending=request.pending,
             highest_n=device.highest_n,
+            changes_held=request.schema_version < self.registry.oldest_schema,
         )
 
     def _records(
@@ -190,23 +337,48 @@ class Exchange:
             found |= {(name, row[0]): row[1] for row in rows}
         return found
 
-    def _keep(
-        self, who: Identity, actor: Actor, request: SyncRequest, device: _DeviceRow, page: Page
-    ) -> None:
-        """Keep the subscription set that the cursor names, what the device tells of itself, and whose data it got."""
+    def _keep(self, who: Identity, request: SyncRequest, answer: _Answer) -> None:
+        """Keep what the next request will be asked by, before the answer leaves.
+
+        That is the subscription set that the cursor names, what was given of which channel, what the device
+        tells of itself, and whose data it got.
+        """
+        page, device, now = answer.page, answer.device, self.clock()
+        fresh = device.last_sync_at is not None and now - device.last_sync_at < BOOKKEEPING
+        written_before = request.cursor is not None and not (
+            page.new_set or page.left_out_anew or page.carried
+        )
+        quiet = not (request.mutations or page.changes or page.removed)
+        if device.known == request.told and fresh and written_before and quiet:
+            return
         shown = Counter(row.entity for row in page.changes if row.entity in PERSONAL)
-        with self.db.app.connect() as connection:
-            known = device.known == request.told
-            now = self.clock()
-            fresh = device.last_sync_at is not None and now - device.last_sync_at < BOOKKEEPING
-            if known and fresh and not shown and request.cursor is not None and not page.new_set:
-                return
-            with connection.begin(), Session(connection) as session:
-                set_writer(session, who.tenant_id, user_id=who.user_id, device_id=who.device_id)
-                keep_set(connection, who.tenant_id, page.channels)
-                _note_sync(connection, who, request, now)
-                for entity, count in sorted(shown.items()):
-                    note_access(session, actor, entity, None, "sync", count=count)
+        with self.db.app.connect() as connection, connection.begin(), Session(connection) as session:
+            set_writer(session, who.tenant_id, user_id=who.user_id, device_id=who.device_id)
+            keep_set(connection, who.tenant_id, page.channels)
+            keep_given(connection, who.tenant_id, who.user_id, page.given)
+            if page.left_out_anew:
+                keep_left_out(connection, who.tenant_id, who.user_id, page.budget.left_out)
+            _note_sync(connection, who, request, now)
+            if page.carried is not None:
+                note_carried(connection, who.tenant_id, who.device_id, who.user_id, page.carried)
+            for entity, count in sorted(shown.items()):
+                note_access(session, answer.actor, entity, None, "sync", count=count)
+            if self.trace is not None:
+                self.trace(
+                    connection,
+                    who.tenant_id,
+                    who.device_id,
+                    at=now,
+                    kind="first" if request.cursor is None else "push" if request.mutations else "delta",
+                    duration_ms=round((time.monotonic() - answer.started) * 1000),
+                    mutations=len(request.mutations),
+                    verdicts=Counter(str(verdict.status) for verdict in answer.pushed.verdicts),
+                    changes=len(page.changes),
+                    removed=len(page.removed),
+                    position=page.cursor.position,
+                    has_more=page.has_more,
+                    directives=answer.directives,
+                )
 
 
 def _device_row(connection: Connection, who: Identity) -> _DeviceRow:
@@ -247,33 +419,38 @@ def _note_sync(connection: Connection, who: Identity, request: SyncRequest, now:
 def _json(
     verdicts: Sequence[Verdict],
     records: Mapping[tuple[str, UUID], str],
-    page: Page,
-    token: str,
+    page: Page | None,
+    *,
+    epoch: UUID,
+    token: str | None,
     now: datetime,
+    events: str | None,
     directives: Sequence[str],
 ) -> bytes:
     """The answer by concatenation: bodies are already the bytes of the wire."""
+    tail = {
+        "epoch": epoch,
+        "cursor": token,
+        "has_more": page is not None and page.has_more,
+        "server_time": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "budget": page and page.budget,
+        "events": events,
+        "directives": list(directives),
+    }
+    changes = page.changes if page else ()
+    removed = page.removed if page else ()
     parts = [
         '{"verdicts":[',
         ",".join(_verdict(v, records) for v in verdicts),
         '],"changes":[',
         ",".join(
             f'{{"entity":"{r.entity}","id":"{r.record_id}","version":{r.version},"record":{r.body}}}'
-            for r in page.changes
+            for r in changes
         ),
         '],"removed":[',
-        ",".join(f'{{"entity":"{e}","id":"{i}","reason":"{reason}"}}' for e, i, reason in page.removed),
-        '],"epoch":"',
-        str(page.cursor.epoch),
-        '","cursor":"',
-        token,
-        '","has_more":',
-        "true" if page.has_more else "false",
-        ',"server_time":"',
-        now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        '","events":null,"directives":',
-        orjson.dumps(list(directives)).decode(),
-        "}",
+        ",".join(f'{{"entity":"{e}","id":"{i}","reason":"{reason}"}}' for e, i, reason in removed),
+        "],",
+        orjson.dumps(tail).decode()[1:],
     ]
     return "".join(parts).encode()
 

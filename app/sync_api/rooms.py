@@ -1,6 +1,6 @@
 """The rooms' service functions as the sync engine calls them: validated, refused by code, in one session."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, DomainError, IdTaken
 from app.core.masking import mask_json
-from app.core.scope import Actor
+from app.core.scope import SHAPE_OF_ROLE, Actor, Role
 from app.http.errors import field_errors
 from app.http.fields import WireSchema
 from app.http.shapes import schema_for
@@ -21,8 +21,10 @@ from app.inbox import service as inbox
 from app.sync_api.synced import Synced
 from sync.errors import Overtaken, Refused
 from sync.inbox import InboxItem
-from sync.policy import Field, Kind, SyncEntity
+from sync.merge import Incoming, Present, merge_field
+from sync.policy import NEEDS_BASE, Field, Kind, Merge, SyncEntity
 from sync.rooms import Checked
+from sync.stamps import Stamp
 from sync.stores.push import PushStore
 from sync.stores.sequencer import sqlstate_of
 from sync.values import canonical
@@ -172,9 +174,13 @@ class RoomVerbs:
                 verbs=self,
             )
 
-    def open_item(self, item: InboxItem, intent: Intent, at: datetime) -> UUID:
+    def open_item(
+        self, item: InboxItem, mutation_id: UUID, occurred_at: datetime | None, at: datetime
+    ) -> UUID:
         """Put something into the inbox."""
-        return inbox.open_item(self.session, self.actor, item, intent, at)
+        return inbox.open_item(
+            self.session, self.actor, item, mutation_id=mutation_id, occurred_at=occurred_at, at=at
+        )
 
     def refused(self, intent: Intent, refused: Refused) -> None:
         """Let an inbox item show the state that it was not shown when it was decided."""
@@ -218,6 +224,92 @@ class RoomVerbs:
         if state is None or shape is None:
             return None
         return state.version, {n: state.fields.get(n) for n in one.policy.fields_of(shape)}
+
+    def anew(
+        self,
+        entity: str,
+        record_id: UUID,
+        op: str,
+        fields: Mapping[str, Any],
+        base: Mapping[str, Any],
+        *,
+        at: datetime,
+        status: str | None,
+    ) -> None:
+        """Do what a phone asked for and nobody judged, with the rights of the actor.
+
+        Raises:
+            Refused: What it raises for phones; ``failed`` where the server is at fault. Nothing is left of it.
+        """
+        one = self.synced.get(entity)
+        if one is None or one.policy.shape_for(self.actor.scope.shape) is None:
+            raise Refused("unknown_entity")
+        if not one.offers(op):
+            raise Refused("unknown_op")
+        try:
+            with self.store.savepoint():
+                self._anew(one, record_id, op, fields, base, at, status)
+        except Refused:
+            raise
+        except Exception as error:
+            if is_transient(error):
+                raise
+            refused = self.refusal_of(error)
+            if refused is None:
+                self.report(error)
+            raise refused or Refused("failed") from error
+
+    def _anew(
+        self,
+        one: Synced,
+        record_id: UUID,
+        op: str,
+        fields: Mapping[str, Any],
+        base: Mapping[str, Any],
+        at: datetime,
+        status: str | None,
+    ) -> None:
+        if op == "delete":
+            return self.delete(one.policy, record_id)
+        values = self.check(one.policy, op, fields).fields
+        if op == "create":
+            return self.create(one.policy, record_id, values, at=at)
+        if op == "update":
+            if self.sees(one.policy, record_id):
+                seen = self.check_base(one.policy, base, values)
+                values = self._with_others(one.policy, record_id, values, seen)
+            self.update(one.policy, record_id, values)
+        else:
+            self.command(one.policy, record_id, op, values, at=at, status=status)
+        return None
+
+    def _with_others(
+        self, entity: SyncEntity, record_id: UUID, values: Mapping[str, Any], base: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """*values*, but what others added to or took from sums, sets, rows and texts since *base* stays."""
+        state = self.store.record(entity, record_id)
+        merged = dict(values)
+        for name in values.keys() & base.keys():
+            declared = entity.fields[name]
+            if state is None or declared.merge not in NEEDS_BASE:
+                continue
+            found = merge_field(
+                name,
+                declared,
+                Incoming(values[name], base[name], Stamp.of(self.now)),
+                Present(state.fields.get(name), {}, others_changed=True, base_known=True),
+            )
+            if found.conflict is None or declared.merge is not Merge.TEXT:
+                merged[name] = found.value
+        return merged
+
+    def shows(self, entity: str, role: Role, names: Collection[str]) -> bool:
+        """Whether fields of an entity are all of the shape of a role."""
+        one = self.synced.get(entity)
+        shape = one.policy.shape_for(SHAPE_OF_ROLE[role]) if one else None
+        if one is None or shape is None:
+            return False
+        return one.policy.fields.keys() & set(names) <= one.policy.fields_of(shape).keys()
 
     @staticmethod
     def _verb(verb: Callable[..., Any] | None) -> Callable[..., Any]:

@@ -36,8 +36,9 @@ from app.sync_api.rooms import RoomVerbs
 from app.sync_api.schema import SchemaDocumentSchema, schema_document
 from app.sync_api.schemas import SyncAnswerSchema, SyncBodySchema
 from app.sync_api.wire import sync_request
-from sync.errors import Refused, RequestInvalid
+from sync.errors import Refused, RequestInvalid, SchemaTooOld
 from sync.sequencer import Drainer
+from sync.stores.feed import settings_of
 from sync.stores.push import PushStore
 
 blp = Blueprint(
@@ -85,11 +86,13 @@ class Sync(MethodView):
             raise HttpRefused("device_required", 403)
         who = Identity(claims.tenant_id, claims.user_id, claims.device_id)
         try:
-            asked = sync_request(load_body(), REGISTRY.schema_version)
+            registry = exchange().registry
+            asked = sync_request(load_body(), registry.schema_version, registry.oldest_wire)
             answer = exchange().answer(who, current_actor, asked)
         except RequestInvalid as error:
             details = {"pointer": error.pointer} if error.pointer else None
-            raise HttpRefused(error.request_code, 400, details=details) from error
+            status = 426 if isinstance(error, SchemaTooOld) else 400
+            raise HttpRefused(error.request_code, status, details=details) from error
         return Response(answer, mimetype="application/json")
 
 
@@ -101,8 +104,9 @@ class SyncSchema(MethodView):
     @blp.response(200, SchemaDocumentSchema)
     def get(self) -> Any:
         """Describe entities, fields, merge policies and limits for code generation"""
-        with transaction() as (_, actor):
-            return schema_document(REGISTRY, BY_NAME, actor.scope.shape)
+        with transaction() as (session, actor):
+            settings = settings_of(session.connection(), actor.tenant_id)
+            return schema_document(exchange().registry, BY_NAME, actor.scope.shape, settings)
 
 
 @blp.route("/conflicts/<uuid:conflict_id>/resolution")

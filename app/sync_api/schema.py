@@ -7,6 +7,7 @@ from app.core.scope import VISIT_DAYS_AHEAD, VISIT_DAYS_BACK
 from app.http.fields import Integer, Json, WireSchema
 from app.sync_api.synced import Synced
 from app.sync_api.wire import DEFAULT_BYTES, DEFAULT_LIMIT, MAX_BYTES, MAX_LIMIT
+from sync.budget import Settings
 from sync.policy import NEEDS_BASE, Field, Kind, SyncEntity
 from sync.registry import Registry
 from sync.wire import MAX_MUTATIONS
@@ -35,16 +36,20 @@ class SchemaDocumentSchema(WireSchema):
 
     schema_version = Integer(dump_only=True, metadata={"example": 1})
     oldest_schema_version = Integer(dump_only=True, metadata={"example": 1})
+    oldest_wire_version = Integer(dump_only=True, metadata={"example": 1})
     entities = Json(dump_only=True, metadata={"example": {"account": {"commands": []}}})
     limits = Json(dump_only=True, metadata={"example": {"mutations": 500}})
     windows = Json(dump_only=True, metadata={"example": {"visit_days_back": 3}})
 
 
-def schema_document(registry: Registry, synced: Mapping[str, Synced], shape_class: str) -> dict[str, Any]:
+def schema_document(
+    registry: Registry, synced: Mapping[str, Synced], shape_class: str, settings: Settings
+) -> dict[str, Any]:
     """The document for one shape class; fields outside the shape are not named."""
     return {
         "schema_version": registry.schema_version,
-        "oldest_schema_version": max(1, registry.schema_version - 2),
+        "oldest_schema_version": registry.oldest_schema,
+        "oldest_wire_version": registry.oldest_wire,
         "entities": {
             e.name: _entity(e, synced[e.name], shape)
             for e in registry.entities
@@ -54,11 +59,13 @@ def schema_document(registry: Registry, synced: Mapping[str, Synced], shape_clas
             "mutations": MAX_MUTATIONS,
             "records": {"default": DEFAULT_LIMIT, "most": MAX_LIMIT},
             "bytes": {"default": DEFAULT_BYTES, "most": MAX_BYTES},
+            "budget": {"warn_at": settings.records_warn, "cap": settings.records_cap},
         },
         "windows": {
             "visit_days_back": VISIT_DAYS_BACK,
             "visit_days_ahead": VISIT_DAYS_AHEAD,
-            "keep_acknowledged_days": 7,
+            "keep_acknowledged_days": settings.resend_days,
+            "longest_offline_days": settings.keep_days,
         },
     }
 
@@ -67,6 +74,7 @@ def _entity(entity: SyncEntity, one: Synced, shape: str) -> dict[str, Any]:
     fields = entity.fields_of(shape)
     machine = entity.machine
     return {
+        "since": entity.since,
         "priority": int(entity.priority),
         "append_only": entity.append_only,
         "operations": [
@@ -83,7 +91,12 @@ def _entity(entity: SyncEntity, one: Synced, shape: str) -> dict[str, Any]:
         if machine
         else None,
         "fields": {
-            n: {"merge": f.merge.value, "kind": f.kind.value, "needs_base": f.merge in NEEDS_BASE}
+            n: {
+                "merge": f.merge.value,
+                "kind": f.kind.value,
+                "needs_base": f.merge in NEEDS_BASE,
+                "since": f.since,
+            }
             for n, f in fields.items()
         },
         "json_schema": {

@@ -32,6 +32,9 @@ class ClientSchema(WireSchema):
     platform = Text(max=2000, allow_none=True, metadata={"example": "android"})
     pending = Integer(metadata={"description": "Mutations that are not in this request", "example": 0})
     last_error = Text(max=2000, allow_none=True, metadata={"example": None})
+    wiped = Boolean(
+        metadata={"description": "The device has wiped itself, as it was told to", "example": False}
+    )
 
 
 class SyncBodySchema(WireSchema):
@@ -81,6 +84,15 @@ class RemovedSchema(WireSchema):
     )
 
 
+class BudgetSchema(WireSchema):
+    """How many records the phone is given, and what the cap leaves out."""
+
+    records = Integer(metadata={"example": 3120})
+    warn_at = Integer(metadata={"example": 8000})
+    cap = Integer(metadata={"example": 20000})
+    left_out = ListOf(Text(max=200), metadata={"example": []})
+
+
 class SyncAnswerSchema(WireSchema):
     """A sync answer."""
 
@@ -88,9 +100,14 @@ class SyncAnswerSchema(WireSchema):
     changes = Rows(ChangeSchema)
     removed = Rows(RemovedSchema)
     epoch = Id()
-    cursor = Text(max=2000, metadata={"example": "AXsi…"})
+    cursor = Text(
+        max=2000,
+        allow_none=True,
+        metadata={"example": "AXsi…", "description": "Null for a device that has to wipe itself"},
+    )
     has_more = Boolean(metadata={"description": "False: the device equals one snapshot of its scope"})
     server_time = Time()
+    budget = Nested(BudgetSchema, allow_none=True)
     events = Text(
         max=200,
         allow_none=True,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sync.errors import Refused, RequestInvalid
+from sync.errors import Refused, RequestInvalid, SchemaTooOld
 from sync.wire import Mutation, mutations_of, time_of
 
 DEFAULT_LIMIT = 2_000
@@ -22,7 +22,7 @@ class SyncRequest:
     """What a phone asks, sound in form.
 
     ``told`` is what the device says of itself: schema version, app version, platform, pending
-    count, last error.
+    count, last error. ``wiped`` confirms that it has wiped itself, as it was told to.
     """
 
     schema_version: int
@@ -33,24 +33,29 @@ class SyncRequest:
     byte_limit: int
     pending: int
     told: tuple[Any, ...]
+    wiped: bool = False
 
 
-def sync_request(body: Mapping[str, Any], newest_schema: int) -> SyncRequest:
+def sync_request(body: Mapping[str, Any], newest_schema: int, oldest_wire: int = 1) -> SyncRequest:
     """Check the envelope.
 
     Args:
         body: The request's JSON object.
         newest_schema: The schema version of this server.
+        oldest_wire: The oldest one whose requests are understood.
 
     Raises:
         RequestInvalid: With a code and the place of the first fault.
+        SchemaTooOld: 426; the rest of the body is not looked at.
     """
+    schema_version = _whole(body, "schema_version", None, 1, newest_schema)
+    if schema_version < oldest_wire:
+        raise SchemaTooOld
     _known(body, KEYS, "")
     client = body.get("client") or {}
     if not isinstance(client, dict):
         raise RequestInvalid("type_mismatch", "/client")
     _known(client, CLIENT_KEYS, "/client")
-    schema_version = _whole(body, "schema_version", None, 1, newest_schema)
     pending = _whole(client, "pending", 0, 0, 1 << 31, "/client")
     return SyncRequest(
         schema_version=schema_version,
@@ -67,6 +72,7 @@ def sync_request(body: Mapping[str, Any], newest_schema: int) -> SyncRequest:
             pending,
             _text(client, "last_error", TEXT_MAX, "/client"),
         ),
+        wiped=_flag(client, "wiped", "/client"),
     )
 
 
@@ -86,6 +92,13 @@ def _whole(
         raise RequestInvalid("type_mismatch", f"{at}/{key}")
     if not least <= value <= most:
         raise RequestInvalid("value_out_of_range", f"{at}/{key}")
+    return value
+
+
+def _flag(body: Mapping[str, Any], key: str, at: str) -> bool:
+    value = body.get(key, False)
+    if type(value) is not bool:
+        raise RequestInvalid("type_mismatch", f"{at}/{key}")
     return value
 
 

@@ -1,13 +1,14 @@
 """A phone in Python: what an app must do so that no offline edit is lost. Start reading in phone.py."""
 
-from examples.phone.client import NeedsLogin, NoAnswer, Refused
+from examples.phone.client import NeedsLogin, NoAnswer, Refused, WorkOfAnother
 from examples.phone.clock import Clock
-from examples.phone.phone import Phone, SyncResult
+from examples.phone.phone import LockedOut, Phone, SyncResult
 from examples.phone.transport import HttpTransport, Reply, Transport
 
 __all__ = [
     "Clock",
     "HttpTransport",
+    "LockedOut",
     "NeedsLogin",
     "NoAnswer",
     "Phone",
@@ -15,4 +16,5 @@ __all__ = [
     "Reply",
     "SyncResult",
     "Transport",
+    "WorkOfAnother",
 ]

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from examples.phone.client import NeedsLogin, NoAnswer, Refused
+from examples.phone.client import NeedsLogin, NoAnswer, Refused, WorkOfAnother
 from examples.phone.conflicts import CHOICES, described, shown
-from examples.phone.phone import Phone
+from examples.phone.phone import LockedOut, Phone
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain("No network. Nothing is lost: sync again later.")
     except Refused as error:
         return complain(f"The server refused: {error.problem.get('detail') or error}")
-    except KeyError as error:
+    except (KeyError, ValueError, WorkOfAnother, LockedOut) as error:
         return complain(str(error.args[0]))
     finally:
         phone.close()
@@ -45,6 +45,10 @@ def parser() -> argparse.ArgumentParser:
     login.set_defaults(run=log_in)
 
     commands.add_parser("sync", help="send own edits, fetch those of others").set_defaults(run=sync)
+
+    commands.add_parser("check", help="compare this phone with the server, and mend it").set_defaults(
+        run=check
+    )
 
     listing = commands.add_parser("list", help="list records, unsent edits included")
     listing.add_argument("entity", help="account, contact, visit …")
@@ -80,11 +84,27 @@ def log_in(phone: Phone, options: argparse.Namespace) -> None:
 def sync(phone: Phone, _: argparse.Namespace) -> None:
     """Sync, and tell what became of own edits."""
     result = phone.sync()
+    if result.wiped:
+        print("This phone was locked out. The server has what was done on it; everything here is deleted.")
+        return
     print(f"{result.changed} came, {result.removed} left, {phone.waiting()} wait here.")
     for verdict in result.verdicts:
         print(f"  {verdict['status']} {verdict['code'] or ''}".rstrip())
+    if "upgrade" in result.directives:
+        print("This app is too old: own edits are sent, nothing new is fetched. Install the newer one.")
+    if result.warning:
+        print(result.warning)
     if phone.conflicts():
         print(f"{len(phone.conflicts())} conflicts wait for a decision.")
+
+
+def check(phone: Phone, _: argparse.Namespace) -> None:
+    """Sync, compare, mend."""
+    sync(phone, _)
+    mended = phone.check()
+    for entity, record_id in mended:
+        print(f"  mended {entity} {record_id}")
+    print("This phone holds what it should." if not mended else f"{len(mended)} records were put right.")
 
 
 def list_records(phone: Phone, options: argparse.Namespace) -> None:
@@ -103,7 +123,7 @@ def edit_record(phone: Phone, options: argparse.Namespace) -> None:
 
 def queue(phone: Phone, _: argparse.Namespace) -> None:
     """What waits, and what became of the last ten."""
-    for mutation, _boot, _made in phone.store.unsent(100):
+    for mutation in (one.body for one in phone.store.unsent(100)):
         print(mutation["n"], "waits", mutation["op"], mutation["entity"], shown(mutation["fields"]))
     for mutation in phone.verdicts()[-10:]:
         verdict = mutation["verdict"]

@@ -23,6 +23,10 @@ class NeedsLogin(Exception):
     """The session is over; the queue stays until the person has logged in again."""
 
 
+class WorkOfAnother(Exception):
+    """Somebody else's unsent work is on this phone."""
+
+
 class NoAnswer(Exception):
     """The server did not answer, or was too busy, as often as it was asked. Nothing is lost: try later."""
 
@@ -55,8 +59,27 @@ class Client:
         device = device | ({"id": known} if known else {})
         body = {"tenant": tenant, "login": login, "password": password, "device": device}
         answer = self._read(self._send("POST", "/auth/login", lambda: body))
-        self._keep(answer)
+        with self._store.transaction():
+            self._make_room_for(answer)
+            self._keep(answer)
         return answer
+
+    def _make_room_for(self, answer: Json) -> None:
+        """What is on the phone belongs to one person, and its cursor to one device.
+
+        Raises:
+            WorkOfAnother: Work of somebody else waits here: it must not be sent in this person's name.
+        """
+        store = self._store
+        before, now = store.read("user_id"), answer.get("user_id")
+        if before is not None and before != now:
+            if store.unsent_count():
+                raise WorkOfAnother("Unsent work of another person is on this phone; they have to log in.")
+            store.wipe()
+        if store.read("device_id") != answer["device_id"]:
+            store.write("cursor", None)
+        for key in ("locked", "wiped"):
+            store.write(key, None)
 
     def call(
         self, method: str, path: str, build: Callable[[], Json | None] = lambda: None, **headers: str
@@ -98,9 +121,11 @@ class Client:
     def _keep(self, answer: Json) -> None:
         # One transaction: half of the pair would cost the person a login.
         with self._store.transaction():
-            for key in ("access_token", "refresh_token", "device_id"):
+            for key in ("access_token", "refresh_token", "device_id", "user_id"):
                 if key in answer:
                     self._store.write(key, answer[key])
+            if answer.get("farewell"):  # locked out; these tokens only let the queue go
+                self._store.write("locked", "farewell")
 
     def _send(
         self, method: str, path: str, build: Callable[[], Json | None], token: str | None = None, **more: str

@@ -1,16 +1,19 @@
 """The phone: works without a network, and tells the server when there is one."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import sleep as real_sleep
 from typing import Any
 
-from examples.phone.client import Client, NeedsLogin, Refused
+from examples.phone.answer import take
+from examples.phone.client import Client, NeedsLogin, NoAnswer, Refused
 from examples.phone.clock import Clock, new_id, time_text
+from examples.phone.digest import mend
 from examples.phone.overlay import overlaid
-from examples.phone.store import Store
+from examples.phone.store import Queued, Store
 from examples.phone.transport import HttpTransport, Transport
 
 Json = dict[str, Any]
@@ -20,7 +23,14 @@ SCHEMA_VERSION = 1
 APP_VERSION = "1.0.0"
 MOST_MUTATIONS = 500
 MOST_ROUNDS = 1_000
-KEEP_ACKNOWLEDGED = timedelta(days=7)
+MOST_BYTES = 4 << 20
+"""Of mutations in one request; the server takes 8 MB."""
+MUTATION_BYTES = 1 << 20
+GROUP_MEMBERS = 50
+
+
+class LockedOut(Exception):
+    """The server locked this phone out; nothing new can be written on it."""
 
 
 @dataclass
@@ -34,6 +44,8 @@ class SyncResult:
         removed: Records that left.
         checkpoint: Whether the phone now equals one moment of the server.
         directives: What the server asked for: ``rebase``, ``wipe``, ``upgrade``, ``reauth``.
+        budget: How many records the user has, from where on to warn, the cap, and what was left out for it.
+        wiped: Whether this phone was emptied, and the server knows.
     """
 
     rounds: int = 0
@@ -42,6 +54,27 @@ class SyncResult:
     removed: int = 0
     checkpoint: bool = False
     directives: set[str] = field(default_factory=set)
+    budget: Json | None = None
+    wiped: bool = False
+
+    def add(self, answer: Json) -> None:
+        """Count one answer."""
+        self.rounds += 1
+        self.verdicts += answer["verdicts"]
+        self.changed += len(answer["changes"])
+        self.removed += len(answer["removed"])
+        self.checkpoint = not answer["has_more"] and not set(answer["directives"]) & {"wipe", "upgrade"}
+        self.directives |= set(answer["directives"])
+        self.budget = answer.get("budget")
+
+    @property
+    def warning(self) -> str | None:
+        """What the user should be told about the number of records on this phone, if it is too near its cap."""
+        if self.budget is None or self.budget["records"] < self.budget["warn_at"]:
+            return None
+        said = f"{self.budget['records']} of at most {self.budget['cap']} records are on this phone."
+        left_out = ", ".join(self.budget["left_out"])
+        return f"{said} Left out: {left_out}." if left_out else said
 
 
 class Phone:
@@ -78,6 +111,7 @@ class Phone:
         self.name = name
         self._page = page
         self._push_limit = min(push_limit, MOST_MUTATIONS)
+        self._group: list[str] | None = None
 
     def close(self) -> None:
         """Close the store and the connection."""
@@ -99,86 +133,163 @@ class Phone:
             NoAnswer: No network; what was applied so far stays, the next sync goes on from there.
             Refused: The server refuses the request as a whole.
         """
+        if self._group is not None:
+            raise RuntimeError("a group must be whole before it is sent")
         result = SyncResult()
-        while result.rounds < MOST_ROUNDS and not result.checkpoint:
-            try:
-                answer = self.client.call("POST", "/sync", self._request)
-            except Refused as refused:
-                with self.store.transaction():
-                    self.store.write("last_error", refused.code)
-                raise
-            result.rounds += 1
-            with self.store.transaction():
-                self._apply(answer, result)
-            if "wipe" in result.directives:
-                self._wipe_when_empty()
-            if result.directives & {"wipe", "upgrade"}:
+        if self.store.read("wiped") is not None:
+            self._confirm_wipe(result)
+            return result
+        while result.rounds < MOST_ROUNDS:
+            answer = self._ask()
+            take(self.store, answer)
+            result.add(answer)
+            if not self._goes_on(answer):
                 break
-            if "reauth" in result.directives:
-                raise NeedsLogin("reauth")
+        if "wipe" in result.directives and self.store.unsent_count() == 0:
+            self._wipe()
+            self._confirm_wipe(result)
+        elif result.checkpoint:
+            self._learn()
         return result
+
+    def _goes_on(self, answer: Json) -> bool:
+        """Whether there is more to say or to hear."""
+        directives = set(answer["directives"])
+        more_to_send = self.store.unsent_count() > 0
+        was_judged = bool(answer["verdicts"])
+        if "reauth" in directives:
+            self._leave_session()
+        if "wipe" in directives:  # the last thing that is asked for is the queue
+            return was_judged and more_to_send
+        if "upgrade" in directives:  # this app is too old for what comes; what leaves is taken as ever
+            return (was_judged and more_to_send) or bool(answer["removed"])
+        # What only a verdict told has to be confirmed by the feed.
+        sends_on = (was_judged or "rebase" in directives) and more_to_send
+        return bool(answer["has_more"]) or sends_on or self.store.has_told()
+
+    def _ask(self) -> Json:
+        """One round trip."""
+        try:
+            return self.client.call("POST", "/sync", self._request)
+        except Refused as refused:
+            had_cursor = self.store.read("cursor") is not None
+            with self.store.transaction():
+                self.store.write("last_error", refused.code)
+                if refused.code == "cursor_invalid":
+                    # Nobody can mend a cursor. Without one everything comes again, and nothing of ours is lost.
+                    self.store.write("cursor", None)
+            if refused.code == "cursor_invalid" and had_cursor:
+                return self._ask()
+            raise
 
     def _request(self) -> Json:
         """The next request. Built anew for each try: its mutations are the same, their age is not."""
         cursor = self.store.read("cursor")
         # A phone without a cursor has nothing to base an edit on; what it has is sent with the second page.
-        waiting = [] if cursor is None else list(self.store.unsent(self._push_limit))
+        # One that was locked out gets no second page.
+        may_send = cursor is not None or self.store.read("locked") is not None
+        sent = self.store.unsent(self._push_limit, MOST_BYTES) if may_send else []
         return {
             "schema_version": SCHEMA_VERSION,
             "cursor": cursor,
             "sent_at": time_text(self.clock.now()),
-            "mutations": [body | {"age_ms": self._age_ms(boot, made)} for body, boot, made in waiting],
+            "mutations": [one.body | {"age_ms": self._age_ms(one)} for one in sent],
             "limit": self._page,
             "client": {
                 "app_version": APP_VERSION,
                 "platform": "other",
-                "pending": self.store.unsent_count() - len(waiting),
+                "pending": self.store.unsent_count() - len(sent),
                 "last_error": self.store.read("last_error"),
             },
         }
 
-    def _age_ms(self, boot: str, made_ms: int) -> int | None:
+    def _age_ms(self, one: Queued) -> int | None:
         """How long ago by the clock that only counts; it cannot tell over a restart."""
-        return self.clock.running_ms() - made_ms if boot == self.clock.boot else None
+        return self.clock.running_ms() - one.made_ms if one.boot == self.clock.boot else None
 
-    def _apply(self, answer: Json, result: SyncResult) -> None:
-        """Take one answer in, inside one transaction with its cursor."""
-        store, now = self.store, self.clock.now()
-        epoch = store.read("epoch")
-        if epoch is not None and answer["epoch"] != epoch:
-            # The server was restored from a backup and may have forgotten what it acknowledged lately.
-            store.reopen_since(time_text(now - KEEP_ACKNOWLEDGED))
-        if "rebase" in answer["directives"]:
-            store.mark_all_stale()
-        for verdict in answer["verdicts"]:
-            mutation = store.judge(verdict, time_text(now))
-            record = verdict.get("record")
-            if mutation is not None and record is not None:
-                # The record is of this moment; the verdict's version may be older, when it is a replay.
-                store.put(mutation["entity"], mutation["record_id"], record["version"], record)
-        for change in answer["changes"]:
-            store.put(change["entity"], change["id"], change["version"], change["record"])
-        for gone in answer["removed"]:
-            store.remove(gone["entity"], gone["id"])
-        if not answer["has_more"]:
-            store.drop_stale()
-        store.write("epoch", answer["epoch"])
-        store.write("cursor", answer["cursor"])
-        store.write("last_error", None)
-        result.verdicts += answer["verdicts"]
-        result.changed += len(answer["changes"])
-        result.removed += len(answer["removed"])
-        result.checkpoint = not answer["has_more"]
-        result.directives |= set(answer["directives"])
+    def _leave_session(self) -> None:
+        """``reauth``: another installation goes on under this device's name. Log in, as a new device."""
+        with self.store.transaction():
+            for key in ("access_token", "refresh_token", "device_id"):
+                self.store.write(key, None)
+        raise NeedsLogin("reauth")
 
-    def _wipe_when_empty(self) -> None:
-        """The device was locked out: forget everything, once the server has all that was done here."""
-        if self.store.unsent_count() == 0:
-            self.client.call("POST", "/sync", lambda: self._request() | {"client": {"wiped": True}})
-            with self.store.transaction():
-                self.store.wipe()
+    def _wipe(self) -> None:
+        """Locked out, and the server has all that was done here: forget everything but how to say so."""
+        with self.store.transaction():
+            self.store.wipe("access_token", "refresh_token", "device_id", "locked")
+            self.store.write("wiped", "unconfirmed")
+
+    def _confirm_wipe(self, result: SyncResult) -> None:
+        """Tell that nothing is left; asked again by every sync until the server knows."""
+        try:
+            answer = self.client.call(
+                "POST",
+                "/sync",
+                lambda: self._request() | {"cursor": None, "mutations": [], "client": {"wiped": True}},
+            )
+        except NeedsLogin:
+            pass  # it knew already, and that answer was lost
+        else:
+            if "wipe" in answer["directives"]:
+                return
+        with self.store.transaction():
+            self.store.wipe()
+        result.wiped = True
+
+    def _learn(self) -> None:
+        """Once a day: for how long the server wants acknowledged work to be kept."""
+        now = self.clock.now()
+        learned = self.store.read("learned_at")
+        if learned is not None and abs(now - datetime.fromisoformat(learned)) < timedelta(days=1):
+            return
+        try:
+            schema = self.client.call("GET", "/sync/schema")
+        except (NeedsLogin, NoAnswer, Refused):
+            return  # the sync itself is done; the next one asks again
+        with self.store.transaction():
+            self.store.write("learned_at", time_text(now))
+            self.store.write("keep_acknowledged_days", str(schema["windows"]["keep_acknowledged_days"]))
+
+    def check(self) -> list[tuple[str, str]]:
+        """Compare this phone with the server and mend what differs; gives what was mended, by entity and id.
+
+        To be called now and then after a sync, and when support asks for it.
+        """
+        return mend(self.store, self.client)
 
     # Offline
+
+    @contextmanager
+    def group(self) -> Iterator[None]:
+        """What is done inside is judged as one: the server takes all of it, or nothing.
+
+        Raises:
+            ValueError: More than 50 mutations; none of them was written down.
+        """
+        if self._group is not None:
+            raise RuntimeError("a group has no groups in it")
+        self._group = [new_id(self.clock)]
+        try:
+            with self.store.transaction():
+                yield
+        finally:
+            self._group = None
+
+    def backup(self) -> Json:
+        """The queue, for an app that is installed anew: whose it is, and every mutation as it was made."""
+        return {"user_id": self.store.read("user_id"), "mutations": self.store.queue()}
+
+    def restore(self, backup: Json) -> None:
+        """Take up the queue of a former installation. What the server has of it, it will know again.
+
+        Raises:
+            ValueError: It is another person's, or this phone has a queue of its own.
+        """
+        if backup["user_id"] != self.store.read("user_id") or self.store.queue():
+            raise ValueError("a queue can only be restored to an empty phone of the same person")
+        with self.store.transaction():
+            self.store.restore_queue(backup["mutations"])
 
     def create(self, entity: str, **fields: Any) -> str:
         """Make a record; the phone mints its id, so that other records can refer to it at once."""
@@ -207,7 +318,7 @@ class Phone:
         """A record as the user knows it, unsent edits included."""
         known = self.store.record(entity, record_id)
         edits = self.store.edits(entity, record_id).get(record_id, [])
-        return overlaid(None if known is None else known[1], edits)
+        return overlaid(None if known is None else known.body, edits)
 
     def list(self, entity: str, **where: Any) -> Records:
         """All records of a kind whose fields have the values in *where*, unsent edits included."""
@@ -244,18 +355,31 @@ class Phone:
 
     def _enqueue(self, entity: str, record_id: str, op: str, fields: Json, base: Json | None = None) -> None:
         """Write a mutation down, with all that the server must know of this moment."""
+        if self.store.read("locked") is not None:
+            raise LockedOut("this phone was locked out")
         known = self.store.record(entity, record_id)
         mutation = {
             "id": new_id(self.clock),
-            "group": None,
-            "epoch": self.store.read("epoch"),
+            "group": self._next_of_group(),
+            # Under which the base was read: while everything comes anew, older records are still of the last one.
+            "epoch": self.store.read("epoch") if known is None else known.epoch,
             "entity": entity,
             "record_id": record_id,
             "op": op,
-            "base_version": None if known is None else known[0],
+            "base_version": None if known is None else known.version,
             "fields": json.loads(json.dumps(fields)),
             "base": base or {},
             "occurred_at": time_text(self.clock.now()),
         }
+        if len(json.dumps(mutation, ensure_ascii=False).encode()) > MUTATION_BYTES:
+            raise ValueError("one edit may hold 1 MB at most")
         with self.store.transaction():
             self.store.enqueue(mutation, self.clock.boot, self.clock.running_ms())
+
+    def _next_of_group(self) -> str | None:
+        if self._group is None:
+            return None
+        if len(self._group) > GROUP_MEMBERS:
+            raise ValueError(f"a group has {GROUP_MEMBERS} mutations at most")
+        self._group.append(self._group[0])
+        return self._group[0]

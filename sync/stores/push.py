@@ -1,7 +1,8 @@
 """SQL of push: the device's row, verdict keys, the record as it stands, its ledger, the inbox."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -226,6 +227,74 @@ class PushStore:
             ).scalar_one()
         )
 
+    def lock_group(self, group: UUID) -> bool:
+        """Keep the user's other deliveries of a group waiting; gives whether it was delivered before."""
+        self._run(
+            "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))",
+            key=f"{self.tenant_id}:{self.user_id}:{group}",
+        )
+        return bool(
+            self._run(
+                "SELECT EXISTS (SELECT 1 FROM sync_mutations WHERE tenant_id = :tenant AND user_id = :user"
+                " AND group_id = :group)",
+                group=group,
+            ).scalar_one()
+        )
+
+    def account_of(self, entity: SyncEntity, record_id: UUID) -> UUID | None:
+        """The account that a record hangs on, whoever asks."""
+        if entity.account_field is None:
+            return None
+        declared = entity.fields.get(entity.account_field)
+        column = (declared.column if declared else None) or entity.account_field
+        found: UUID | None = self._run(
+            f"SELECT {column} FROM {entity.table} WHERE tenant_id = :tenant AND id = :id",  # noqa: S608
+            id=record_id,
+        ).scalar_one_or_none()
+        return found
+
+    def park(
+        self,
+        entity: str,
+        record_id: UUID,
+        mutation_id: UUID,
+        n: int,
+        conflict_id: UUID,
+        *,
+        base_known: bool,
+        until: datetime,
+    ) -> None:
+        """Let a mutation wait for its record."""
+        self._run(
+            "INSERT INTO sync_parked (tenant_id, record_id, user_id, mutation_id, entity, device_id, n,"
+            " conflict_id, base_known, until) VALUES (:tenant, :record, :user, :mutation, :entity, :device, :n,"
+            " :conflict, :base_known, :until)",
+            entity=entity,
+            record=record_id,
+            mutation=mutation_id,
+            n=n,
+            conflict=conflict_id,
+            base_known=base_known,
+            until=until,
+        )
+
+    def take_parked(self, mutation_id: UUID) -> tuple[Any, int, datetime | None] | None:
+        """Payload, ``n`` and corrected time of a mutation that waits, locked; None when another has it."""
+        row = self._run(
+            "SELECT m.payload, m.n, m.stamp_at FROM sync_parked p JOIN sync_mutations m ON m.tenant_id = p.tenant_id"
+            " AND m.user_id = p.user_id AND m.id = p.mutation_id WHERE p.tenant_id = :tenant AND p.user_id = :user"
+            " AND p.mutation_id = :mutation FOR UPDATE OF p SKIP LOCKED",
+            mutation=mutation_id,
+        ).one_or_none()
+        return None if row is None else (row[0], row[1], row[2])
+
+    def unpark(self, mutation_id: UUID) -> None:
+        """A mutation waits no more."""
+        self._run(
+            "DELETE FROM sync_parked WHERE tenant_id = :tenant AND user_id = :user AND mutation_id = :mutation",
+            mutation=mutation_id,
+        )
+
     def as_if_live(self, entity: SyncEntity, record_id: UUID, look: Callable[[], bool]) -> bool:
         """What *look* sees while a deleted record is restored; all of it is undone.
 
@@ -241,11 +310,11 @@ class PushStore:
         return seen
 
     def was_given(self, entity: str, record_id: UUID) -> bool:
-        """Whether the record is or was in a bucket that the user subscribes to."""
+        """Whether the record lies or lay in what a device of the user was given, up to where it was given."""
         return bool(
             self._run(
-                "SELECT EXISTS (SELECT 1 FROM sync_feed f JOIN sync_subscriptions s ON s.tenant_id = f.tenant_id"
-                " AND s.bucket = f.bucket AND s.user_id = :user"
+                "SELECT EXISTS (SELECT 1 FROM sync_feed f JOIN sync_given g ON g.tenant_id = f.tenant_id"
+                " AND g.user_id = :user AND g.bucket = f.bucket AND g.shape = f.shape AND f.entered <= g.position"
                 " WHERE f.tenant_id = :tenant AND f.entity = :entity AND f.record_id = :id)",
                 entity=entity,
                 id=record_id,
@@ -337,9 +406,10 @@ class PushStore:
         return found
 
     def restore(self, entity: SyncEntity, record_id: UUID) -> None:
-        """Take back a soft delete."""
+        """Take back a soft delete; a live record is not even locked."""
         self._run(
-            f"UPDATE {entity.table} SET deleted_at = NULL WHERE tenant_id = :tenant AND id = :id",  # noqa: S608
+            f"UPDATE {entity.table} SET deleted_at = NULL"  # noqa: S608
+            " WHERE tenant_id = :tenant AND id = :id AND deleted_at IS NOT NULL",
             id=record_id,
         )
 
@@ -347,3 +417,51 @@ class PushStore:
 def _fields_of(payload: Any) -> dict[str, Any]:
     """What a phone sent as fields, if they were an object."""
     return payload if isinstance(payload, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A mutation that waits for its record."""
+
+    user_id: UUID
+    device_id: UUID
+    mutation_id: UUID
+    conflict_id: UUID
+    base_known: bool
+
+
+def parked_on(
+    connection: Connection, tenant_id: UUID, record_ids: Sequence[UUID], now: datetime
+) -> list[Parked]:
+    """What waits for one of these records, in the order of the phones."""
+    return _parked(connection, "", "p.record_id = ANY(:ids)", tenant=tenant_id, now=now, ids=list(record_ids))
+
+
+def parked_and_arrived(
+    connection: Connection, tenant_id: UUID, entities: Iterable[SyncEntity], now: datetime
+) -> list[Parked]:
+    """What waits for a record that is there by now, in the order of the phones."""
+    return [
+        one
+        for entity in entities
+        for one in _parked(
+            connection,
+            f"JOIN {entity.table} t ON t.tenant_id = p.tenant_id AND t.id = p.record_id",
+            "p.entity = :entity",
+            tenant=tenant_id,
+            now=now,
+            entity=entity.name,
+        )
+    ]
+
+
+def _parked(connection: Connection, join: str, where: str, **values: Any) -> list[Parked]:
+    rows = connection.execute(
+        text(
+            "SELECT p.user_id, p.device_id, p.mutation_id, p.conflict_id, p.base_known"  # noqa: S608
+            f" FROM sync_parked p {join} WHERE p.tenant_id = :tenant AND p.until > :now AND {where}"
+            " ORDER BY p.user_id, p.device_id, p.n"
+        ),
+        values,
+    )
+    return [Parked(*row) for row in rows]

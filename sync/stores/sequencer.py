@@ -169,6 +169,14 @@ class FeedStore:
             still (record_id, bucket, shape) AS (
                 SELECT * FROM {still} AS s WHERE EXISTS (SELECT 1 FROM left_behind)
             ),
+            came AS (
+                SELECT d.bucket, d.shape FROM desired d WHERE NOT EXISTS (
+                    SELECT 1 FROM sync_feed f WHERE f.tenant_id = :tenant AND f.bucket = d.bucket
+                    AND f.shape = d.shape AND f.entity = :entity AND f.record_id = d.record_id AND f.gone IS NULL)
+            ),
+            counted AS (
+                {_count("SELECT bucket, shape, 1 AS one FROM came UNION ALL SELECT bucket, shape, -1 FROM left_behind")}
+            ),
             numbered AS (
                 SELECT r.*, row_number() OVER (ORDER BY r.record_id, r.bucket, r.shape) AS n FROM (
                     SELECT bucket, shape, record_id, version, body, NULL AS gone FROM live
@@ -210,7 +218,8 @@ class FeedStore:
             numbered AS (
                 SELECT bucket, shape, row_number() OVER (ORDER BY bucket, shape) AS n FROM sync_feed f
                 WHERE tenant_id = :tenant AND entity = :entity AND record_id = ANY(:ids) AND gone IS NULL
-                  AND NOT EXISTS (SELECT 1 FROM desired d WHERE d.bucket = f.bucket AND d.shape = f.shape))
+                  AND NOT EXISTS (SELECT 1 FROM desired d WHERE d.bucket = f.bucket AND d.shape = f.shape)),
+            counted AS ({_count("SELECT bucket, shape, -1 AS one FROM numbered")})
             UPDATE sync_feed f SET position = :position + n.n, body = NULL, gone = 'out_of_scope' FROM numbered n
             WHERE f.tenant_id = :tenant AND f.entity = :entity AND f.record_id = ANY(:ids)
               AND f.bucket = n.bucket AND f.shape = n.shape
@@ -328,3 +337,18 @@ def _desired(entity: SyncEntity) -> str:
         " SELECT DISTINCT r.record_id, r.bucket, r.shape FROM r"
         f" JOIN {entity.table} t ON t.tenant_id = :tenant AND t.id = r.record_id AND t.deleted_at IS NULL"
     )
+
+
+def _count(rows: str) -> str:
+    """Count along how many live rows each channel has.
+
+    Args:
+        rows: SQL of ``(bucket, shape, one)``: 1 for each row that came, -1 for each that left.
+    """
+    return f"""
+        INSERT INTO sync_channel_sizes (tenant_id, bucket, shape, records)
+        SELECT :tenant, c.bucket, c.shape, sum(c.one) FROM ({rows}) AS c
+        GROUP BY c.bucket, c.shape HAVING sum(c.one) <> 0 ORDER BY c.bucket, c.shape
+        ON CONFLICT (tenant_id, bucket, shape) DO UPDATE
+        SET records = sync_channel_sizes.records + EXCLUDED.records
+    """  # noqa: S608  (constants of this file)

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from jsonschema import Draft202012Validator
 
+from app.core.ids import new_id
 from app.core.scope import Role
 from app.factory import create_app
 from app.http.openapi import offline_config
@@ -71,6 +72,23 @@ def stranger(served: Flask, pools: Any) -> Person:
 
 
 @pytest.fixture(scope="module")
+def neighbours(house: World) -> dict[str, Person]:
+    """Colleagues in a territory and a unit of their own, who share no record with the others."""
+    territory, unit = new_id(), new_id()
+    house.insert("territories", id=territory, code="jeju", name="제주")
+    house.insert("org_units", id=unit, code="jeju", name="제주지점", kind="branch")
+    found = {
+        role: house.person(Role(role), territory) for role in ("rep", "technician", "manager", "partner")
+    }
+    house.sql(
+        "UPDATE users SET org_unit_id = :unit WHERE tenant_id = :tenant AND id = ANY(:ids)",
+        unit=unit,
+        ids=[person.id for person in found.values()],
+    )
+    return found
+
+
+@pytest.fixture(scope="module")
 def ids(house: World, everybody: dict[str, Person]) -> dict[str, str]:
     """An id of this company for every place in a path."""
     admin = everybody["admin"]
@@ -128,6 +146,21 @@ def test_an_id_of_another_company_is_answered_as_a_random_one(
 ) -> None:
     foreign = operation.ask(stranger, random_ids() | ids)
     random = operation.ask(stranger, random_ids())
+
+    assert foreign.status_code == random.status_code
+    assert said(foreign) == said(random)
+    assert foreign.status_code == 404 or foreign.json["code"] in ("reference_not_found", "validation_failed")
+
+
+@pytest.mark.parametrize("role", ["rep", "technician", "manager", "partner"])
+@pytest.mark.parametrize("operation", WITH_IDS, ids=named)
+def test_an_id_of_another_territory_is_answered_as_a_random_one(
+    operation: Operation, role: str, ids: dict[str, str], neighbours: dict[str, Person]
+) -> None:
+    if role not in operation.roles:
+        return  # refused whatever the id is: the first test
+    foreign = operation.ask(neighbours[role], random_ids() | ids)
+    random = operation.ask(neighbours[role], random_ids())
 
     assert foreign.status_code == random.status_code
     assert said(foreign) == said(random)

@@ -8,12 +8,10 @@ import pytest
 from app.core.errors import Unauthenticated
 from app.identity import service
 from app.identity.service.errors import (
-    DeviceRevoked,
     RefreshExpired,
     RefreshInvalid,
     RefreshReused,
     SessionEnded,
-    UserDisabled,
 )
 from app.identity.service.tokens import RefreshToken, read_token, write_token
 from tests.identity.conftest import NOW, PASSWORD, Company
@@ -78,21 +76,6 @@ class TestRefresh:
         first = company.log_in(company.person())
         with pytest.raises(RefreshExpired):
             company.refresh(first.refresh_token, after=timedelta(days=180))
-
-    def test_ends_with_the_person(self, company: Company) -> None:
-        rep = company.person()
-        first = company.log_in(rep)
-        with company.office() as (session, actor):
-            service.disable_user(session, actor, rep.id, now=NOW)
-        with pytest.raises(UserDisabled):
-            company.refresh(first.refresh_token)
-
-    def test_ends_with_the_device(self, company: Company) -> None:
-        first = company.log_in(company.person())
-        with company.office() as (session, actor):
-            service.revoke_device(session, actor, first.device_id, now=NOW)
-        with pytest.raises(DeviceRevoked):
-            company.refresh(first.refresh_token)
 
     def test_ends_with_logout(self, company: Company) -> None:
         rep = company.person()

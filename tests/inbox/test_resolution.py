@@ -9,7 +9,7 @@ import pytest
 
 from app.core.clock import utc_now
 from app.core.ids import new_id
-from tests.sync.pushing import Json, ledger, misbehave, push, row, told
+from tests.sync.pushing import Json, given, ledger, misbehave, push, row, told
 from tests.world import Person, World
 
 BASE, MINE, THEIRS = "가람상사 주식회사", "가람 (내 이름)", "가람 (본사)"
@@ -536,6 +536,7 @@ class TestACommand:
             "visits", id=visit, account_id=account, assignee_id=technician.id, planned_start=utc_now()
         )
         technician.sync()
+        given(world, technician)
         world.sql(
             "UPDATE visits SET assignee_id = :user WHERE tenant_id = :tenant AND id = :id",
             id=visit,
@@ -561,6 +562,7 @@ class TestACommand:
                 "visits", id=visit, account_id=account, assignee_id=technician.id, planned_start=utc_now()
             )
         technician.sync()
+        given(world, technician)
         world.sql(
             "UPDATE visits SET assignee_id = :user WHERE tenant_id = :tenant AND id = :id",
             id=visits[0],
@@ -651,7 +653,7 @@ class TestWholeMutations:
         misbehave(monkeypatch, "task", update=fail)
         item = self.item_of(manager, push(rep, rep.edit("task", task, {"title": "고친 견적"})))
 
-        assert by_rest(manager, item, "apply") == "choice_not_possible"
+        assert by_rest(manager, item, "apply") == "failed"
         assert by_rest(rep, item, "discard") == "done"
 
     def test_of_a_text_take_the_text_that_a_person_wrote_of_both(

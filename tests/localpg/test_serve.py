@@ -31,12 +31,19 @@ def app(environ, start):
     start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
     return [b"ok"]
 """
+TELLS = """
+import os
+def app(environ, start):
+    start("200 OK", [("Content-Type", "text/plain")])
+    return [os.environ.get("FIELDMERGE_EVENTS_URL", "").encode()]
+"""
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     (tmp_path / "stub.py").write_text(STUB)
+    (tmp_path / "tells.py").write_text(TELLS)
     return tmp_path
 
 
@@ -54,7 +61,7 @@ def supervisor(place: Path, *, application: str = "stub:app", **options: object)
         threads=2,
         pid_file=place / "serve.pid",
         log=place / "serve.log",
-        **{"scheduler_command": SLEEPER, **options},  # type: ignore[arg-type]
+        **{"scheduler_command": SLEEPER, "events_command": SLEEPER, **options},  # type: ignore[arg-type]
     )
 
 
@@ -78,7 +85,8 @@ def run_apart(place: Path) -> "subprocess.Popen[bytes]":
         f"place = Path({str(place)!r})\n"
         f"environment = {{'PYTHONPATH': '{place}:{PROJECT}'}}\n"
         "with Supervisor(environment, application='stub:app', workers=1, threads=2,\n"
-        f"                pid_file=place / 'serve.pid', scheduler_command={SLEEPER!r}) as supervisor:\n"
+        "                pid_file=place / 'serve.pid',\n"
+        f"                scheduler_command={SLEEPER!r}, events_command={SLEEPER!r}) as supervisor:\n"
         "    supervisor.wait_ready('/')\n"
         "    print('ready', flush=True)\n"
         "    sys.exit(supervisor.wait())\n"
@@ -113,8 +121,8 @@ class TestSupervisor:
             assert (response.status, response.read(), response.headers["Server"]) == (200, b"ok", None)
             connection.close()
             children = pids_of(place)[1:]
-            assert len(children) == 2
-        assert [find_process(pid) for pid in children] == [None, None]
+            assert len(children) == 3
+        assert [find_process(pid) for pid in children] == [None] * 3
         assert not (place / "serve.pid").exists()
 
     def test_refuses_to_start_twice(self, place: Path) -> None:
@@ -149,7 +157,7 @@ class TestSupervisor:
             children = pids_of(place)[1:]
             child.send_signal(number)
             assert child.wait(30) == 0
-        assert [find_process(pid) for pid in children] == [None, None]
+        assert [find_process(pid) for pid in children] == [None] * 3
 
 
 class TestStopServing:
@@ -158,14 +166,14 @@ class TestStopServing:
             children = pids_of(place)[1:]
             assert stop_serving(place / "serve.pid")
             assert child.wait(30) == 0
-        assert [find_process(pid) for pid in children] == [None, None]
+        assert [find_process(pid) for pid in children] == [None] * 3
 
     def test_stops_what_a_killed_supervisor_left(self, place: Path) -> None:
         with run_apart(place) as child:
             children = pids_of(place)[1:]
             child.kill()
         assert stop_serving(place / "serve.pid")
-        assert [find_process(pid) for pid in children] == [None, None]
+        assert [find_process(pid) for pid in children] == [None] * 3
 
     def test_a_new_server_clears_what_a_killed_one_left(self, place: Path) -> None:
         with run_apart(place) as child:
@@ -173,7 +181,7 @@ class TestStopServing:
             child.kill()
         with supervisor(place) as server:
             server.wait_ready("/")
-            assert [find_process(pid) for pid in children] == [None, None]
+            assert [find_process(pid) for pid in children] == [None] * 3
 
     def test_leaves_a_process_alone_that_only_has_the_same_pid(self, place: Path) -> None:
         with subprocess.Popen(SLEEPER) as other:
@@ -192,3 +200,66 @@ class TestWaitReady:
         port = find_port(busy_port + 1)
         with pytest.raises(NotReady, match=f":{port}/healthz"):
             wait_ready(f"http://127.0.0.1:{port}/healthz", 0.3)
+
+
+class TestLivePings:
+    def test_are_started_again_on_the_same_port_when_they_end(
+        self, place: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(app.serve, "_RESTART_FIRST_S", 0.1)
+        told: list[str] = []
+
+        def tell(sentence: str) -> None:
+            told.append(sentence)
+            if len(told) == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        code = (
+            "import socket, sys; print(socket.socket(fileno=int(sys.argv[2])).getsockname()[1]); sys.exit(4)"
+        )
+        command = (sys.executable, "-u", "-c", code)
+        with supervisor(place, events_command=command, tell=tell) as server:
+            port = str(urlsplit(server.events_url).port)
+            assert server.wait() == 0
+        assert {sentence.split(";")[0] for sentence in told} == {
+            "The process of live pings ended (exit status 4)"
+        }
+        ports = [line for line in (place / "serve.log").read_text().split() if line.isdigit()]
+        assert set(ports) == {port}
+        assert len(ports) == 3
+
+    def test_are_told_to_phones_by_their_own_port(self, place: Path) -> None:
+        with supervisor(place, application="tells:app") as server:
+            server.wait_ready("/")
+
+            assert fetched(server.url) == server.events_url
+            assert urlsplit(server.events_url).path == "/api/v1/sync/events"
+            assert urlsplit(server.events_url).port != urlsplit(server.url).port
+
+    def test_are_told_as_a_proxys_path_by_a_server_on_every_address(self, place: Path) -> None:
+        with supervisor(place, application="tells:app", host="::") as server:
+            server.wait_ready("/")
+
+            assert fetched(server.url) == "/api/v1/sync/events"
+
+    def test_are_told_as_the_setting_says(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FIELDMERGE_EVENTS_URL", "https://pings.example.com/events")
+        with supervisor(place, application="tells:app") as server:
+            server.wait_ready("/")
+
+            assert fetched(server.url) == "https://pings.example.com/events"
+
+    def test_are_told_to_nobody_where_they_are_not_wanted(self, place: Path) -> None:
+        with supervisor(place, application="tells:app", events=False) as server:
+            server.wait_ready("/")
+
+            assert (fetched(server.url), len(pids_of(place))) == ("", 3)
+
+
+def fetched(url: str) -> str:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port)
+    connection.request("GET", "/")
+    body = connection.getresponse().read().decode()
+    connection.close()
+    return body

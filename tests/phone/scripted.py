@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from examples.phone import Reply
@@ -30,18 +31,41 @@ class ScriptedServer:
         self.tokens: list[str | None] = []
         self.judges = True
         self.refreshed: list[Json | Reply | BaseException] = []
+        self.logged_in: list[Json] = []
+        self.logins: list[Json | Reply | BaseException] = []
+        self.digests: list[Json | Reply | BaseException] = []
+        self.repairs: list[Json | Reply | BaseException] = []
+        self.repairs_asked: list[Json] = []
+        self.keep_days = 7
+        self.now = datetime.now(UTC)
 
     def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         self.calls.append((method, path))
         content = json.loads(plain(body, headers.get("Content-Encoding"))) if body else {}
         self.tokens.append(headers.get("Authorization"))
         if path.endswith("/auth/login"):
-            return reply({"access_token": "a1", "refresh_token": "r1", "device_id": "d1"})
+            self.logged_in.append(content)
+            return given(self.logins.pop(0) if self.logins else tokens())
         if path.endswith("/auth/refresh"):
             return given(self.refreshed.pop(0))
+        if path.endswith("/sync/schema"):
+            return reply({"windows": {"keep_acknowledged_days": self.keep_days}})
+        if "/sync/digest" in path:
+            return given(self.digests.pop(0))
+        if path.endswith("/sync/repair"):
+            self.repairs_asked.append(content)
+            return given(self.repairs.pop(0))
         self.requests.append(content)
-        default = page(verdicts=[verdict(m) for m in content["mutations"]] if self.judges else [])
-        return given(self.script.pop(0) if self.script else default)
+        default = page(
+            server_time=self.time(),
+            verdicts=[verdict(m) for m in content["mutations"]] if self.judges else [],
+        )
+        answer = self.script.pop(0) if self.script else default
+        return given({"server_time": self.time()} | answer if isinstance(answer, dict) else answer)
+
+    def time(self) -> str:
+        """The server's clock, which is right whatever the phones' say."""
+        return self.now.isoformat().replace("+00:00", "Z")
 
     def close(self) -> None:
         pass
@@ -51,6 +75,10 @@ def given(answer: Json | Reply | BaseException) -> Reply:
     if isinstance(answer, BaseException):
         raise answer
     return answer if isinstance(answer, Reply) else reply(answer)
+
+
+def tokens(user: str = "u1", device: str = "d1") -> Json:
+    return {"access_token": "a1", "refresh_token": "r1", "device_id": device, "user_id": user}
 
 
 def reply(body: Json, status: int = 200, **headers: str) -> Reply:

@@ -1,14 +1,13 @@
 """What comes to the phone: pages, removals, and starting over."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from examples.phone import NeedsLogin, Phone
-from tests.phone.scripted import ACCOUNT, VISIT, ScriptedServer, change, page, reply
-
-OTHER_EPOCH = "22222222-2222-4222-8222-222222222222"
+from tests.phone.scripted import ACCOUNT, VISIT, ScriptedServer, change, page, reply, verdict
 
 
 class TestChanges:
@@ -59,6 +58,35 @@ class TestChanges:
         assert seen(phone)["phone"] == "02-1"
         assert phone.store.read("cursor") == "c1"
 
+    def test_of_a_record_that_only_a_verdict_told_the_feed_is_asked(
+        self, phone: Phone, server: ScriptedServer
+    ) -> None:
+        made = phone.create("visit", planned_start="2027-01-01T00:00:00Z")
+        told = verdict(phone.store.unsent(1)[0].body, record={"id": made, "version": 1, "status": "planned"})
+        server.script.append(page(verdicts=[told]))
+
+        result = phone.sync()
+
+        assert result.rounds == 2
+        assert phone.get("visit", made) is None
+
+    def test_a_record_that_a_verdict_told_and_the_feed_gives_stays(
+        self, phone: Phone, server: ScriptedServer
+    ) -> None:
+        made = phone.create("account", name="새 고객")
+        record = {"id": made, "version": 2, "name": "새 고객"}
+        told = verdict(phone.store.unsent(1)[0].body, record=record)
+        server.script += [
+            page(verdicts=[told], has_more=True),
+            page(changes=[change(made, 1, name="before it was sequenced")], has_more=True),
+            page(changes=[change(made, 2, name="새 고객")]),
+        ]
+
+        result = phone.sync()
+
+        assert result.rounds == 3
+        assert phone.get("account", made) == record
+
 
 class TestRebase:
     def test_drops_what_was_not_sent_again(self, phone: Phone, server: ScriptedServer) -> None:
@@ -87,6 +115,49 @@ class TestRebase:
 
         assert seen(phone)["phone"] == "restored"
 
+    def test_a_record_with_unsent_work_believes_an_older_version_too(
+        self, phone: Phone, server: ScriptedServer
+    ) -> None:
+        server.judges = False
+        phone.edit("account", ACCOUNT, phone="02-2")
+        restored = change(ACCOUNT, 1, phone="02-0", name="restored")
+        server.script.append(page(directives=["rebase"], changes=[restored]))
+
+        phone.sync()
+
+        assert (seen(phone)["version"], seen(phone)["phone"], seen(phone)["name"]) == (1, "02-2", "restored")
+
+    def test_begins_again_where_a_second_one_interrupts_it(
+        self, phone: Phone, server: ScriptedServer
+    ) -> None:
+        server.script += [
+            page(directives=["rebase"], has_more=True, changes=[change(ACCOUNT, 1, phone="first")]),
+            page(directives=["rebase"], has_more=True),
+            page(),
+        ]
+
+        phone.sync()
+
+        assert phone.list("account") == []
+
+    def test_goes_on_after_the_app_was_closed_in_the_middle(
+        self, make_phone: Callable[..., Phone], server: ScriptedServer, tmp_path: Path
+    ) -> None:
+        before = make_phone(str(tmp_path / "phone.db"))
+        before.log_in("demo", "rep", "pw")
+        server.script.append(page(changes=[change(ACCOUNT, 5, phone="02-1"), change(VISIT, 1, "visit")]))
+        before.sync()
+        server.script += [page(directives=["rebase"], has_more=True), KeyboardInterrupt()]
+        with pytest.raises(KeyboardInterrupt):
+            before.sync()
+        before.close()
+
+        after = make_phone(str(tmp_path / "phone.db"))
+        server.script.append(page(changes=[change(ACCOUNT, 2, phone="restored")]))
+        after.sync()
+
+        assert (seen(after)["phone"], after.list("visit")) == ("restored", [])
+
     def test_keeps_a_record_with_unsent_work(self, phone: Phone, server: ScriptedServer) -> None:
         server.judges = False
         phone.edit("account", ACCOUNT, phone="02-2")
@@ -95,49 +166,6 @@ class TestRebase:
         phone.sync()
 
         assert seen(phone)["phone"] == "02-2"
-
-    def test_a_new_epoch_gets_the_acknowledged_work_of_the_last_week_again(
-        self, phone: Phone, server: ScriptedServer
-    ) -> None:
-        phone.edit("account", ACCOUNT, phone="02-2")
-        phone.sync()
-        phone.clock.let_pass(timedelta(days=8))
-        phone.edit("account", ACCOUNT, phone="02-3")
-        phone.sync()
-        server.script.append(page(epoch=OTHER_EPOCH, directives=["rebase"], has_more=True))
-
-        phone.sync()
-
-        assert [m["n"] for m in server.requests[-1]["mutations"]] == [2]
-
-
-class TestDirectives:
-    def test_a_locked_out_phone_forgets_everything_once_its_queue_is_empty(
-        self, phone: Phone, server: ScriptedServer
-    ) -> None:
-        phone.edit("account", ACCOUNT, phone="02-2")
-        mutation = next(phone.store.unsent(1))[0]
-        judged = {"id": mutation["id"], "status": "conflict", "code": "quarantined", "record": None}
-        server.script.append(page(verdicts=[judged], directives=["wipe"]))
-
-        phone.sync()
-
-        assert server.requests[-1]["client"] == {"wiped": True}
-        assert phone.list("account") == []
-
-    def test_a_locked_out_phone_with_unsent_work_keeps_it(self, phone: Phone, server: ScriptedServer) -> None:
-        phone.edit("account", ACCOUNT, phone="02-2")
-        server.script.append(page(directives=["wipe"]))
-
-        phone.sync()
-
-        assert phone.waiting() == 1
-
-    def test_reauth_asks_for_the_password(self, phone: Phone, server: ScriptedServer) -> None:
-        server.script.append(page(directives=["reauth"]))
-
-        with pytest.raises(NeedsLogin):
-            phone.sync()
 
 
 class TestTokens:

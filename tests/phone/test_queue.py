@@ -70,6 +70,27 @@ class TestRequest:
         assert [m["n"] for m in server.requests[0]["mutations"]] == [1, 2]
         assert server.requests[0]["client"]["pending"] == 3
 
+    def test_a_request_takes_no_more_bytes_than_the_server_does(
+        self, make_phone: Callable[..., Phone], server: ScriptedServer
+    ) -> None:
+        phone = make_phone()
+        phone.log_in("demo", "rep", "pw")
+        phone.sync()
+        for _ in range(12):
+            phone.create("account", notes="글" * 300_000)
+        server.requests.clear()
+
+        phone.sync()
+
+        assert [len(r["mutations"]) for r in server.requests] == [4, 4, 4]
+        assert [r["client"]["pending"] for r in server.requests] == [8, 4, 0]
+
+    def test_an_edit_that_no_request_could_hold_is_not_written_down(self, phone: Phone) -> None:
+        with pytest.raises(ValueError, match="1 MB"):
+            phone.edit("account", ACCOUNT, notes="글" * 400_000)
+
+        assert phone.waiting() == 0
+
     def test_an_edit_made_by_a_wrong_clock_still_says_its_age(
         self, make_phone: Callable[..., Phone], server: ScriptedServer
     ) -> None:
@@ -132,13 +153,35 @@ class TestLostAnswers:
         assert len(set(waits)) == 2
 
     def test_a_refused_request_is_told_in_the_next(self, phone: Phone, server: ScriptedServer) -> None:
-        server.script.append(reply({"code": "cursor_invalid"}, 400))
+        server.script.append(reply({"code": "unknown_field"}, 400))
 
-        with pytest.raises(Refused, match="cursor_invalid"):
+        with pytest.raises(Refused, match="unknown_field"):
             phone.sync()
         phone.sync()
 
-        assert server.requests[-1]["client"]["last_error"] == "cursor_invalid"
+        assert server.requests[-1]["client"]["last_error"] == "unknown_field"
+
+    def test_a_cursor_that_the_server_cannot_read_is_given_up_and_the_queue_is_not(
+        self, phone: Phone, server: ScriptedServer
+    ) -> None:
+        phone.edit("account", ACCOUNT, phone="02-2")
+        server.script += [
+            reply({"code": "cursor_invalid"}, 400),
+            page(cursor="c8", directives=["rebase"], has_more=True),
+        ]
+
+        result = phone.sync()
+
+        assert [r["cursor"] for r in server.requests[-3:]] == ["c1", None, "c8"]
+        assert [v["status"] for v in result.verdicts] == ["applied"]
+
+    def test_a_server_that_takes_no_cursor_at_all_is_not_asked_for_ever(
+        self, phone: Phone, server: ScriptedServer
+    ) -> None:
+        server.script += [reply({"code": "cursor_invalid"}, 400) for _ in range(2)]
+
+        with pytest.raises(Refused, match="cursor_invalid"):
+            phone.sync()
 
 
 class TestVerdicts:
@@ -155,7 +198,7 @@ class TestVerdicts:
 
     def test_a_verdicts_record_is_taken_like_a_change(self, phone: Phone, server: ScriptedServer) -> None:
         phone.edit("account", ACCOUNT, phone="02-2")
-        mutation = next(phone.store.unsent(1))[0]
+        mutation = phone.store.unsent(1)[0].body
         record = change(ACCOUNT, 5, phone="02-2", name="하늘 상사(주)")["record"]
         server.script.append(page(verdicts=[verdict(mutation, version=5, record=record)]))
 
@@ -167,7 +210,7 @@ class TestVerdicts:
         self, phone: Phone, server: ScriptedServer
     ) -> None:
         phone.edit("account", ACCOUNT, phone="02-2")
-        mutation = next(phone.store.unsent(1))[0]
+        mutation = phone.store.unsent(1)[0].body
         newer, older = change(ACCOUNT, 9, phone="02-9"), change(ACCOUNT, 8, phone="02-8")
         replayed = verdict(mutation, version=4, record=newer["record"], replayed=True)
         server.script += [page(verdicts=[replayed], has_more=True), page(changes=[older])]
@@ -178,7 +221,7 @@ class TestVerdicts:
 
     def test_a_rejected_creation_disappears(self, phone: Phone, server: ScriptedServer) -> None:
         record_id = phone.create("account", name="")
-        mutation = next(phone.store.unsent(1))[0]
+        mutation = phone.store.unsent(1)[0].body
         server.script.append(page(verdicts=[verdict(mutation, status="rejected", code="required")]))
 
         phone.sync()

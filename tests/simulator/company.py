@@ -186,7 +186,12 @@ class Company:
 
     def device(self, name: str, user: str, device_id: str, now: datetime) -> None:
         """Register a phone and begin its session, without the cost of a password."""
-        values = {"id": device_id, "user": self.people[user], "now": now, "family": id_of(f"{device_id}/family")}
+        values = {
+            "id": device_id,
+            "user": self.people[user],
+            "now": now,
+            "family": id_of(f"{device_id}/family"),
+        }
         with self.writing("cli:simulator") as session:
             session.execute(
                 text(

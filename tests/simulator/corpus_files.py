@@ -18,7 +18,8 @@ def write(name: str, seed: int, invariant: str | None, what: str, steps: list[di
     lines = [orjson.dumps(step, option=orjson.OPT_SORT_KEYS).decode() for step in steps]
     body = ",\n    ".join(lines)
     path.write_text(
-        "{\n" + "".join(f'  "{k}": {orjson.dumps(v).decode()},\n' for k, v in head.items())
+        "{\n"
+        + "".join(f'  "{k}": {orjson.dumps(v).decode()},\n' for k, v in head.items())
         + f'  "steps": [\n    {body}\n  ]\n}}\n',
         encoding="utf-8",
     )

@@ -174,7 +174,8 @@ class Phone:
             limit -= 1
         if limit == 0:
             limit = next(
-                (i for i, q in enumerate(waiting) if q.body["group"] != waiting[0].body["group"]), len(waiting)
+                (i for i, q in enumerate(waiting) if q.body["group"] != waiting[0].body["group"]),
+                len(waiting),
             )
         return waiting[:limit]
 
@@ -184,7 +185,9 @@ class Phone:
             return dict(queued.body)
         return queued.body | {"age_ms": int((now - queued.made).total_seconds() * 1000)}
 
-    def apply(self, asked: Json, answer: Json, now: datetime, on_put: Callable[..., None] | None = None) -> None:
+    def apply(
+        self, asked: Json, answer: Json, now: datetime, on_put: Callable[..., None] | None = None
+    ) -> None:
         """Take an answer in, with its cursor, at once."""
         state = self.state
         by_id = {q.body["id"]: q for q in state.queue}

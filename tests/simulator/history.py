@@ -26,7 +26,19 @@ from tests.simulator.server import Answered, Server, minted_ids
 Step = dict[str, Any]
 TOKEN = re.compile(rb"(tok|sec)([AB])(\d+)x")
 MOST_ROUNDS = 400
-PHONES_OWN = {"edit", "create", "delete", "command", "resolve", "sync", "crash", "network", "clock", "late", "audit"}
+PHONES_OWN = {
+    "edit",
+    "create",
+    "delete",
+    "command",
+    "resolve",
+    "sync",
+    "crash",
+    "network",
+    "clock",
+    "late",
+    "audit",
+}
 """Steps that touch the server by requests alone, after each of which is looked around anyway."""
 
 STAFF: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -414,7 +426,24 @@ def run(server: Server, seed: int, size: int = 40) -> Report:
 
 def dumps(steps: list[Step]) -> str:
     """Steps as text, one a line."""
-    return "[\n" + ",\n".join(orjson.dumps(step, option=orjson.OPT_SORT_KEYS).decode() for step in steps) + "\n]\n"
+    return (
+        "[\n"
+        + ",\n".join(orjson.dumps(step, option=orjson.OPT_SORT_KEYS).decode() for step in steps)
+        + "\n]\n"
+    )
 
 
-__all__ = ["History", "Heard", "Key", "Report", "Step", "TOKEN", "Violation", "dumps", "metric", "play", "run", "stream"]
+__all__ = [
+    "TOKEN",
+    "Heard",
+    "History",
+    "Key",
+    "Report",
+    "Step",
+    "Violation",
+    "dumps",
+    "metric",
+    "play",
+    "run",
+    "stream",
+]

@@ -104,7 +104,9 @@ def i04_no_byte_of_a_foreign_record(history: "History", heard: "Heard") -> None:
         sent = seen.get(verdict["id"])
         if verdict["record"] and sent and sent["entity"] in SCOPED:
             if not history.may_see(company, user, sent["record_id"]):
-                broken("I4", f"{phone.name}'s verdict shows {sent['entity']} {sent['record_id']}, out of scope")
+                broken(
+                    "I4", f"{phone.name}'s verdict shows {sent['entity']} {sent['record_id']}, out of scope"
+                )
 
 
 def i05_a_checkpoint_has_drained_the_marks(history: "History", heard: "Heard") -> None:
@@ -146,7 +148,9 @@ def i08_a_verdict_shows_its_work(history: "History", heard: "Heard") -> None:
             for name, told in verdict["fields"].items():
                 same = name in record and _alike(record[name], sent["fields"].get(name))
                 if told["outcome"] in ("applied", "equal") and name in record and not same:
-                    broken("I8", f"{verdict['id']}: {name} was applied, and the record shows {record[name]!r}")
+                    broken(
+                        "I8", f"{verdict['id']}: {name} was applied, and the record shows {record[name]!r}"
+                    )
 
 
 def _shares_its_version(history: "History", heard: "Heard", sent: Json, verdict: Json) -> bool:
@@ -180,7 +184,10 @@ def i07_a_version_never_goes_back(history: "History", phone: Phone, asked: Json,
     for change in answer["changes"]:
         held = phone.state.records.get((change["entity"], change["id"]))
         if held and not held.stale and change["version"] < held.version:
-            broken("I7", f"{phone.name}: {change['entity']} {change['id']} v{held.version} → v{change['version']}")
+            broken(
+                "I7",
+                f"{phone.name}: {change['entity']} {change['id']} v{held.version} → v{change['version']}",
+            )
 
 
 def i16_no_answer_without_progress(history: "History", phone: Phone, asked: Json, answer: Json) -> None:
@@ -299,7 +306,10 @@ def i01_no_acknowledged_edit_is_lost(history: "History") -> None:
                 "SELECT user_id, id, status, code, payload, conflict_id::text FROM sync_mutations WHERE tenant_id = :t"
             )
         }
-        inbox = {str(r[0]): r[1] for r in company.look("SELECT id, losers::text FROM conflicts WHERE tenant_id = :t")}
+        inbox = {
+            str(r[0]): r[1]
+            for r in company.look("SELECT id, losers::text FROM conflicts WHERE tenant_id = :t")
+        }
         for (where, user, mutation_id), verdict in history.first_verdicts.items():
             if where != mark:
                 continue
@@ -327,7 +337,9 @@ def _fields_are_kept(verdict: Json, sent: Json, rows: list[Any]) -> None:
     for name, told in verdict["fields"].items():
         outcome = told["outcome"]
         if outcome == "applied" and sent["op"] == "update":
-            wrote = any(op != "lost" and (part == name or name in (new or {})) for op, new, _, _, _, part in rows)
+            wrote = any(
+                op != "lost" and (part == name or name in (new or {})) for op, new, _, _, _, part in rows
+            )
             if not wrote:
                 broken("I1", f"{name} of {verdict['id']} was applied and is not in the ledger")
             value = sent["fields"].get(name)
@@ -366,14 +378,19 @@ def compare(name: str, view: dict[Any, Json], first: dict[Any, Json]) -> None:
     for key, record in first.items():
         if view[key] != record:
             differing = sorted(f for f in record if record[f] != view[key].get(f))
-            broken("I2", f"{name}: {key} differs in {differing}: {[(view[key].get(f), record[f]) for f in differing]}")
+            broken(
+                "I2",
+                f"{name}: {key} differs in {differing}: {[(view[key].get(f), record[f]) for f in differing]}",
+            )
 
 
 def i02_a_first_sync_equals_the_lists(history: "History", phone: Phone) -> None:
     """What a first sync gives is what the tables hold in the user's scope; own visits and tasks are all there."""
     company, user = history.company_of(phone), history.user_id(phone)
     view = phone.state.records
-    quarantined = {str(r[0]) for r in company.look("SELECT record_id FROM sync_quarantine WHERE tenant_id = :t")}
+    quarantined = {
+        str(r[0]) for r in company.look("SELECT record_id FROM sync_quarantine WHERE tenant_id = :t")
+    }
     present = history.present[company.mark]
     for entity, table in TABLES.items():
         held = {r: h for (e, r), h in view.items() if e == entity}
@@ -387,7 +404,10 @@ def i02_a_first_sync_equals_the_lists(history: "History", phone: Phone) -> None:
             if record not in versions or versions[record][1]:
                 broken("I2", f"{phone.name} was given {entity} {record}, which is deleted")
             if versions[record][0] != one.version:
-                broken("I2", f"{phone.name}: {entity} {record} v{one.version}, the table has v{versions[record][0]}")
+                broken(
+                    "I2",
+                    f"{phone.name}: {entity} {record} v{one.version}, the table has v{versions[record][0]}",
+                )
         if entity in ("account", "site", "contact"):
             wanted = {r for (u, r), (e, lives) in present.items() if u == user and e == entity and lives}
             if wanted - quarantined != held.keys() - quarantined:
@@ -494,7 +514,9 @@ def i10_nobody_is_overwritten_unasked(history: "History") -> None:
                     continue
                 own = f"{writers.get(mutation)}/{old.get(name)}" in mine[record, name]
                 if not own and not _alike(base[name], old.get(name)) and old.get(name) != new[name]:
-                    broken("I10", f"{entity} {record}: {name} of {mutation} replaced {old.get(name)!r} unseen")
+                    broken(
+                        "I10", f"{entity} {record}: {name} of {mutation} replaced {old.get(name)!r} unseen"
+                    )
 
 
 def i11_skew_changes_nothing(history: "History") -> None:
@@ -518,7 +540,9 @@ def i11_skew_changes_nothing(history: "History") -> None:
                 tolerance = timedelta(milliseconds=2)
                 if at < made - tolerance:
                     broken("I11", f"{mutation} of {entity} {record}, made {made}, was stamped {at}")
-                above = [s for s in (*stamps[entity, record], *_of_others(own, entity, record, mutation)) if s < at]
+                above = [
+                    s for s in (*stamps[entity, record], *_of_others(own, entity, record, mutation)) if s < at
+                ]
                 raised = any(at - s <= timedelta(microseconds=2) for s in above)
                 if at > made + tolerance and not raised:
                     broken("I11", f"{mutation} of {entity} {record}, made {made}, was stamped {at}")
@@ -547,7 +571,9 @@ def i14_status_moves_by_the_machine(history: "History") -> None:
         for entity, machine in (("visit", VISIT_MACHINE), ("task", TASK_MACHINE)):
             legal = {(s, to) for sources, to in machine.steps.values() for s in sources}
             if entity == "visit":
-                legal |= {("planned", "missed")} | {("missed", to) for s, to in legal if s in ("planned", "en_route")}
+                legal |= {("planned", "missed")} | {
+                    ("missed", to) for s, to in legal if s in ("planned", "en_route")
+                }
             rows = company.look(
                 "SELECT record_id, old ->> 'status', new ->> 'status', actor_kind, actor_name FROM changes"
                 " WHERE tenant_id = :t AND entity = :e AND op = 'update' AND part IS NULL AND new ? 'status'",
@@ -613,12 +639,18 @@ def _tables_equal(company: Company, state: Any, versions: Any) -> None:
         _rows_equal(entity, {r[0]: r[1] for r in rows}, {k[1]: v for k, v in state.items() if k[0] == entity})
         for record, _, version in rows:
             if max(versions[entity, record], default=0) != version:
-                broken("I17", f"{entity} {record} is v{version}, the ledger ends at {max(versions[entity, record])}")
+                broken(
+                    "I17",
+                    f"{entity} {record} is v{version}, the ledger ends at {max(versions[entity, record])}",
+                )
 
 
 def _rows_equal(what: str, table: dict[str, Json], ledger: dict[str, Json]) -> None:
     if table.keys() != ledger.keys():
-        broken("I17", f"{what}: rows without ledger or ledger without rows: {sorted(table.keys() ^ ledger.keys())}")
+        broken(
+            "I17",
+            f"{what}: rows without ledger or ledger without rows: {sorted(table.keys() ^ ledger.keys())}",
+        )
     for record, row in table.items():
         for name, value in ledger[record].items():
             if name in row and row[name] != value:
@@ -660,7 +692,11 @@ def i22_received_is_the_sum_of_verdicts(history: "History") -> None:
 def _alike(one: Any, other: Any) -> bool:
     """Whether two wire values are the same in substance."""
     if isinstance(one, str) and isinstance(other, str):
-        return one.strip() == other.strip() or _number(one) == _number(other) is not None or one[:19] == other[:19]
+        return (
+            one.strip() == other.strip()
+            or _number(one) == _number(other) is not None
+            or one[:19] == other[:19]
+        )
     if isinstance(one, list) and isinstance(other, list):
         if all(isinstance(x, str) for x in (*one, *other)):
             return sorted(one) == sorted(other)

@@ -137,7 +137,9 @@ def minted_ids(seed: int) -> Iterator[None]:
     serial = iter(range(1, 1 << 40))
 
     def uuid7() -> UUID:
-        return UUID(int=(0x019CA000_0000 + next(serial) << 80) | 0x7 << 76 | 0x8 << 60 | chance.getrandbits(60))
+        return UUID(
+            int=(0x019CA000_0000 + next(serial) << 80) | 0x7 << 76 | 0x8 << 60 | chance.getrandbits(60)
+        )
 
     with mock.patch.object(ids, "uuid7", uuid7):
         yield

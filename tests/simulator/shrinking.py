@@ -81,7 +81,9 @@ def _plainer(steps: list[Step], still: Fails) -> list[Step]:
     for number in range(1, len(steps)):
         for key in ("fault", "rounds", "unsaved", "then", "two"):
             if steps[number].get(key):
-                without = {k: v for k, v in steps[number].items() if k != key} | ({"two": False} if key == "two" else {})
+                without = {k: v for k, v in steps[number].items() if k != key} | (
+                    {"two": False} if key == "two" else {}
+                )
                 candidate = [*steps[:number], without, *steps[number + 1 :]]
                 if still(candidate):
                     steps = candidate

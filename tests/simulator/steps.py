@@ -8,11 +8,11 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from tests.simulator import device as devices
 from tests.simulator.chance import id_of, stream, wire
 from tests.simulator.company import TERRITORIES
 from tests.simulator.device import Json, Key, Phone
 from tests.simulator.history import STAFF, History, Step
-from tests.simulator import device as devices
 
 Doing = Callable[[History, Step], None]
 Drawing = Callable[["Draw"], Step]
@@ -33,7 +33,17 @@ BY_LINE = {"account": "notes", "visit": "instructions", "task": "body"}
 TAGGED = ("account", "visit")
 TAGS = ("red", "blue", "green", "old", "new")
 COMMANDS = {
-    "visit": ("start_travel", "check_in", "check_out", "complete", "cancel", "reschedule", "verify", "flag", "reassign"),
+    "visit": (
+        "start_travel",
+        "check_in",
+        "check_out",
+        "complete",
+        "cancel",
+        "reschedule",
+        "verify",
+        "flag",
+        "reassign",
+    ),
     "task": ("complete", "cancel", "reopen"),
 }
 
@@ -153,7 +163,9 @@ def mutation_id(history: History, phone: Phone) -> str:
     return str(id_of(f"{history.seed}/{phone.name}/{history.next('m')}"))
 
 
-def write_down(history: History, phone: Phone, key: Key, op: str, fields: Json, base: Json | None = None) -> Json:
+def write_down(
+    history: History, phone: Phone, key: Key, op: str, fields: Json, base: Json | None = None
+) -> Json:
     """Put a mutation into the phone's queue."""
     held = phone.state.records.get(key)
     parts: Json = {"entity": key[0], "record_id": key[1], "op": op, "fields": fields}
@@ -165,7 +177,9 @@ def write_down(history: History, phone: Phone, key: Key, op: str, fields: Json, 
 
 
 def draw_edit(draw: Draw) -> Step:
-    entity = draw.chance.choice(["account", "account", "account", "visit", "visit", "contact", "site", "task"])
+    entity = draw.chance.choice(
+        ["account", "account", "account", "visit", "visit", "contact", "site", "task"]
+    )
     how = draw.chance.choice(["text", "text", "text", "lines", "tags", "rows", "time", "clear"])
     return {
         "phone": draw.phone(),
@@ -236,7 +250,11 @@ def edited_rows(
             rows[number]["done"] = not rows[number].get("done")
         case 2:
             rows.append(
-                {"id": str(id_of(history.next(f"{phone.name}row"))), "title": token(), "position": len(rows) + 1}
+                {
+                    "id": str(id_of(history.next(f"{phone.name}row"))),
+                    "title": token(),
+                    "position": len(rows) + 1,
+                }
             )
         case _:
             rows.pop(number)
@@ -247,7 +265,17 @@ def draw_create(draw: Draw) -> Step:
     return {
         "phone": draw.phone(),
         "entity": draw.chance.choice(
-            ["account", "contact", "site", "visit", "visit", "activity", "task", "account_relation", "account_contact"]
+            [
+                "account",
+                "contact",
+                "site",
+                "visit",
+                "visit",
+                "activity",
+                "task",
+                "account_relation",
+                "account_contact",
+            ]
         ),
         "new": draw.fresh("n"),
         "pick": draw.chance.random(),
@@ -439,7 +467,14 @@ def do_network(history: History, step: Step) -> None:
         phone.offline = step["off"]
 
 
-@step(3, lambda draw: {"phone": draw.phone(), "skew": draw.faults.choice(SKEWS), "boot": draw.faults.random() < 0.4})
+@step(
+    3,
+    lambda draw: {
+        "phone": draw.phone(),
+        "skew": draw.faults.choice(SKEWS),
+        "boot": draw.faults.random() < 0.4,
+    },
+)
 def do_clock(history: History, step: Step) -> None:
     phone = phone_of(history, step)
     if phone is not None:
@@ -527,7 +562,9 @@ def company_in(history: History, step: Step) -> Any:
     lambda draw: {
         "company": draw.company(),
         "account": draw.account(),
-        "field": draw.chance.choice(["name", "legal_name", "notes", "address", "opening_hours", "tier", "email"]),
+        "field": draw.chance.choice(
+            ["name", "legal_name", "notes", "address", "opening_hours", "tier", "email"]
+        ),
         "as": draw.chance.choice(["import:erp", "cli:office"]),
     },
 )
@@ -546,7 +583,14 @@ def do_sql_edit(history: History, step: Step) -> None:
         )
 
 
-@step(4, lambda draw: {"company": draw.company(), "pair": draw.chance.random(), "move": draw.chance.random() < 0.5})
+@step(
+    4,
+    lambda draw: {
+        "company": draw.company(),
+        "pair": draw.chance.random(),
+        "move": draw.chance.random() < 0.5,
+    },
+)
 def do_transaction(history: History, step: Step) -> None:
     """One SQL transaction over a pair of accounts and what hangs on them."""
     company = company_in(history, step)
@@ -557,7 +601,13 @@ def do_transaction(history: History, step: Step) -> None:
     land = id_of(("tn", "ts", "te")[history.serial % 3]) if step["move"] else None
     with company.writing("import:erp") as session:
         for symbol in pair:
-            values = {"t": company.id, "a": id_of(symbol), "w": words, "land": land, "n": company.token(symbol)}
+            values = {
+                "t": company.id,
+                "a": id_of(symbol),
+                "w": words,
+                "land": land,
+                "n": company.token(symbol),
+            }
             session.execute(
                 text(
                     "UPDATE accounts SET subtype = :w, territory_id = coalesce(:land, territory_id)"
@@ -600,7 +650,7 @@ def do_move(history: History, step: Step) -> None:
                     "a": id_of(symbol),
                     "to": step["to"] and id_of(step["to"]),
                     "keep": step["owner"] == "keep",
-                    "owner": step["owner"] and step["owner"] != "keep" and id_of(step["owner"]) or None,
+                    "owner": (step["owner"] and step["owner"] != "keep" and id_of(step["owner"])) or None,
                 },
             )
 
@@ -620,7 +670,12 @@ def do_member(history: History, step: Step) -> None:
     company = company_in(history, step)
     if company is None:
         return
-    values = {"t": company.id, "u": id_of(step["user"]), "l": id_of(step["land"]), "id": id_of(history.next("mem"))}
+    values = {
+        "t": company.id,
+        "u": id_of(step["user"]),
+        "l": id_of(step["land"]),
+        "id": id_of(history.next("mem")),
+    }
     day = history.now.date()
     with company.writing("cli:office") as session:
         run = lambda sql, **more: session.execute(text(sql), values | more)  # noqa: E731
@@ -658,7 +713,9 @@ def do_role(history: History, step: Step) -> None:
     company = company_in(history, step)
     if company is not None:
         company.sql(
-            "UPDATE users SET role = :r WHERE tenant_id = :t AND id = :u", r=step["role"], u=id_of(step["user"])
+            "UPDATE users SET role = :r WHERE tenant_id = :t AND id = :u",
+            r=step["role"],
+            u=id_of(step["user"]),
         )
 
 
@@ -666,10 +723,19 @@ def do_role(history: History, step: Step) -> None:
 def do_dismiss(history: History, step: Step) -> None:
     company = company_in(history, step)
     if company is not None:
-        company.sql("UPDATE users SET status = 'disabled' WHERE tenant_id = :t AND id = :u", u=id_of(step["user"]))
+        company.sql(
+            "UPDATE users SET status = 'disabled' WHERE tenant_id = :t AND id = :u", u=id_of(step["user"])
+        )
 
 
-@step(1, lambda draw: {"company": draw.company(), "land": draw.chance.choice(["tn", "ts"]), "to": draw.chance.choice(["tr", "te", None])})
+@step(
+    1,
+    lambda draw: {
+        "company": draw.company(),
+        "land": draw.chance.choice(["tn", "ts"]),
+        "to": draw.chance.choice(["tr", "te", None]),
+    },
+)
 def do_territory(history: History, step: Step) -> None:
     """A territory goes below another."""
     company = company_in(history, step)
@@ -706,12 +772,15 @@ def do_sql_delete(history: History, step: Step) -> None:
             if step["what"] in ("contacts", "visits", "sites") and _is_referred(company, ids[0]):
                 return
             if step["what"] == "visits":
-                session.execute(text("DELETE FROM visit_tasks WHERE tenant_id = :t AND visit_id = :id"), values)
+                session.execute(
+                    text("DELETE FROM visit_tasks WHERE tenant_id = :t AND visit_id = :id"), values
+                )
             session.execute(text(f"DELETE FROM {step['what']} WHERE tenant_id = :t AND id = :id"), values)
         else:
             moment = ":now" if step["how"] == "delete" else "NULL"
             session.execute(
-                text(f"UPDATE {step['what']} SET deleted_at = {moment} WHERE tenant_id = :t AND id = :id"), values
+                text(f"UPDATE {step['what']} SET deleted_at = {moment} WHERE tenant_id = :t AND id = :id"),
+                values,
             )
 
 
@@ -746,7 +815,15 @@ def do_sql_visit(history: History, step: Step) -> None:
         company.add_visit(step["new"], step["account"], step["user"], start, step["status"])
 
 
-@step(2, lambda draw: {"company": draw.company(), "new": draw.fresh("b"), "land": draw.chance.choice(["tn", "ts", "te", None]), "owner": draw.chance.choice([None, "u1", "u3"])})
+@step(
+    2,
+    lambda draw: {
+        "company": draw.company(),
+        "new": draw.fresh("b"),
+        "land": draw.chance.choice(["tn", "ts", "te", None]),
+        "owner": draw.chance.choice([None, "u1", "u3"]),
+    },
+)
 def do_sql_account(history: History, step: Step) -> None:
     company = company_in(history, step)
     if company is not None and step["new"] not in company.accounts:
@@ -760,7 +837,15 @@ BAD = {
 }
 
 
-@step(2, lambda draw: {"company": draw.company(), "account": draw.account(), "what": draw.chance.choice(list(BAD)), "mend": draw.chance.random() < 0.4})
+@step(
+    2,
+    lambda draw: {
+        "company": draw.company(),
+        "account": draw.account(),
+        "what": draw.chance.choice(list(BAD)),
+        "mend": draw.chance.random() < 0.4,
+    },
+)
 def do_sql_bad(history: History, step: Step) -> None:
     """SQL by hand writes what no phone can be shown, or mends it."""
     company = company_in(history, step)
@@ -769,7 +854,8 @@ def do_sql_bad(history: History, step: Step) -> None:
     table, bad, good = BAD[step["what"]]
     column = "account_id" if table == "visits" else "id"
     ids = company.look(
-        f"SELECT id FROM {table} WHERE tenant_id = :t AND {column} = :a ORDER BY id LIMIT 1", a=id_of(step["account"])
+        f"SELECT id FROM {table} WHERE tenant_id = :t AND {column} = :a ORDER BY id LIMIT 1",
+        a=id_of(step["account"]),
     )
     for (record,) in ids:
         company.sql(

@@ -69,3 +69,16 @@ def kill(world: World, pid: int) -> None:
     """End a backend of the app role, as a crash of the database does."""
     with psycopg.connect(services(world.app).config.database_url, autocommit=True) as same_role:
         same_role.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+
+
+def given(world: World, person: Person) -> None:
+    """Note that the person's phones hold all that lies in their buckets by now."""
+    world.engine_sql(
+        "INSERT INTO sync_given (tenant_id, user_id, bucket, shape, position)"
+        " SELECT DISTINCT s.tenant_id, s.user_id, f.bucket, f.shape, h.position"
+        " FROM sync_subscriptions s JOIN sync_heads h ON h.tenant_id = s.tenant_id"
+        " JOIN sync_feed f ON f.tenant_id = s.tenant_id AND f.bucket = s.bucket"
+        " WHERE s.tenant_id = :tenant AND s.user_id = :user"
+        " ON CONFLICT (tenant_id, user_id, bucket, shape) DO UPDATE SET position = excluded.position",
+        user=person.id,
+    )

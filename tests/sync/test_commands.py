@@ -9,7 +9,7 @@ import pytest
 from app.core.clock import utc_now
 from app.core.ids import new_id
 from app.jobs.missed_visits import mark_missed_visits
-from tests.sync.pushing import Json, outcomes, push, row, told
+from tests.sync.pushing import Json, given, outcomes, push, row, told
 from tests.world import Person, World
 
 DAY = timedelta(days=1)
@@ -247,6 +247,7 @@ class TestStatesThatAPersonMade:
     ) -> None:
         visit = plan(world, account, technician)
         technician.sync()
+        given(world, technician)
         other = world.person("technician")
         world.sql(
             "UPDATE visits SET assignee_id = :user, report = 'SECRET', status = 'en_route'"

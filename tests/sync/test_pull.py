@@ -1,9 +1,11 @@
 """Pull: whatever happened in between, at a checkpoint a phone equals the server's view of its scope."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +17,7 @@ from sqlalchemy.orm import Session
 from app.core.db import Database, set_writer
 from app.core.ids import new_id
 from app.sync_api.registry import REGISTRY
+from sync.budget import Settings
 from sync.cursor import Cursor
 from sync.policy import SyncEntity
 from sync.pull import Ask, Channel, FeedRow, Head, Record, pull
@@ -440,6 +443,7 @@ class TestSnapshot:
 # -- against a model
 
 SHAPES = ("sales", "manager")
+_nonces = count(1)
 THINGS = Registry.of([SyncEntity("thing", "things", {}, buckets="", shapes=SHAPES)], "")
 TENANT, DEVICE, USER, EPOCH = (UUID(int=n) for n in (1, 2, 3, 4))
 BUCKETS = "ABCD"
@@ -462,6 +466,12 @@ class Company:
     sets: dict[str, tuple[Channel, ...]] = field(default_factory=dict)
     tellable: set[int] = field(default_factory=set)
     last_pull: tuple[set[str], int] = (set(), 0)
+    nonces: dict[int, UUID] = field(default_factory=lambda: {0: UUID(int=0)})
+    epoch: UUID = EPOCH
+    ended: dict[UUID, int] = field(default_factory=dict)
+    floor: int = 0
+    cap: int = 20_000
+    out: frozenset[str] = frozenset()
 
     def write(self, record: int, buckets: set[str]) -> None:
         self.version[record] = self.version.get(record, 0) + 1
@@ -476,6 +486,7 @@ class Company:
         self.tellable |= {
             r for ((bucket, _), r), row in self.rows.items() if bucket in self.drained and not row.gone
         }
+        self.nonces.setdefault(self.position, UUID(int=next(_nonces)))
 
     def _sequence(self, record: int) -> None:
         wanted = {(bucket, shape) for bucket in self.buckets_of[record] for shape in SHAPES}
@@ -495,6 +506,7 @@ class Company:
                 self.version[record],
                 body if channel in wanted else None,
                 None if channel in wanted else "out_of_scope",
+                *channel,
             )
 
     def note_pull(self) -> None:
@@ -522,7 +534,7 @@ class Company:
     # The Reader
 
     def head(self) -> Head:
-        return Head(self.position, UUID(int=self.position), 0, EPOCH)
+        return Head(self.position, self.nonces[self.position], self.floor, self.epoch, Settings(1, self.cap))
 
     def buckets(self, user_id: UUID) -> tuple[frozenset[str], frozenset[str]]:
         return frozenset(self.drained), frozenset(self.live)
@@ -530,8 +542,20 @@ class Company:
     def channels(self, set_id: str) -> tuple[Channel, ...] | None:
         return self.sets.get(set_id)
 
-    def is_drain(self, position: int, nonce: UUID) -> bool:
-        return nonce.int == position
+    def sizes(self, user_id: UUID) -> Mapping[Channel, int]:
+        live = [
+            channel for (channel, _), row in self.rows.items() if not row.gone and channel[0] in self.drained
+        ]
+        return Counter(live)
+
+    def left_out(self, user_id: UUID) -> frozenset[str]:
+        return self.out
+
+    def are_drains(self, drains: Sequence[tuple[int, UUID]]) -> bool:
+        return all(self.nonces.get(position) == nonce for position, nonce in drains)
+
+    def epoch_holds(self, epoch: UUID) -> int | None:
+        return self.ended.get(epoch)
 
     def _rows(self, channels: Sequence[Channel], after: int) -> list[FeedRow]:
         found = [
@@ -567,12 +591,25 @@ class Company:
             if row.entered <= given and (not row.gone or row.position > given)
         ][:limit]
 
-    def held(self, records: Sequence[Record], channels: Sequence[tuple[Channel, int]]) -> set[Record]:
+    def again(
+        self, channel: Channel, entities: Sequence[str], *, after: int, until: int, limit: int
+    ) -> list[FeedRow]:
+        return [
+            row
+            for row in self._rows([channel], after)
+            if not row.gone and row.entity in entities and row.position <= until
+        ][:limit]
+
+    def held(
+        self, records: Sequence[Record], channels: Sequence[tuple[Channel, int]], *, by_entry: bool = False
+    ) -> set[Record]:
         return {
             (entity, record_id)
             for entity, record_id in records
             for channel, given in channels
-            if (row := self.rows.get((channel, record_id.int))) and not row.gone and row.position <= given
+            if (row := self.rows.get((channel, record_id.int)))
+            and not row.gone
+            and (row.entered if by_entry else row.position) <= given
         }
 
 

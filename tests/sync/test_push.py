@@ -17,7 +17,7 @@ from app.core.ids import new_id
 from app.sync_api.exchange import Exchange
 from app.sync_api.registry import BY_NAME
 from sync.stores.push import PushStore
-from tests.sync.pushing import before, kill, ledger, misbehave, outcomes, push, row, told
+from tests.sync.pushing import before, given, kill, ledger, misbehave, outcomes, push, row, told
 from tests.world import Person, World, wire
 
 
@@ -43,9 +43,10 @@ def account(world: World) -> UUID:
 
 
 @pytest.fixture
-def synced(rep: Person, account: UUID) -> Person:
+def synced(world: World, rep: Person, account: UUID) -> Person:
     """The rep's phone, holding the account."""
     rep.sync()
+    given(world, rep)
     return rep
 
 

@@ -1,7 +1,14 @@
 """What may be done with people, devices, sessions, units and territories."""
 
 from app.identity.service.actors import actor_of
-from app.identity.service.devices import get_device, list_devices, revoke_device
+from app.identity.service.delegations import (
+    create_delegation,
+    delete_delegation,
+    get_delegation,
+    list_delegations,
+    update_delegation,
+)
+from app.identity.service.devices import get_device, list_devices, revoke_device, wipe_device
 from app.identity.service.errors import (
     ColumnsUnknown,
     DeviceRevoked,
@@ -13,6 +20,7 @@ from app.identity.service.errors import (
     TooManyLoginTries,
     UserDisabled,
 )
+from app.identity.service.farewells import check_farewell, confirm_wipe
 from app.identity.service.office import console_actor, require_admin
 from app.identity.service.people import (
     OneTimePassword,
@@ -31,6 +39,7 @@ from app.identity.service.people import (
     update_user,
     user_names,
 )
+from app.identity.service.reasons import Reason, Way, reasons_for
 from app.identity.service.sessions import (
     DeviceInfo,
     SignedIn,
@@ -75,20 +84,26 @@ __all__ = [
     "PasswordChangeDue",
     "PasswordWeak",
     "PasswordWrong",
+    "Reason",
     "SessionEnded",
     "SignedIn",
     "StaffImport",
     "TooManyLoginTries",
     "UserDisabled",
+    "Way",
     "actor_of",
     "add_member",
     "change_password",
+    "check_farewell",
+    "confirm_wipe",
     "console_actor",
+    "create_delegation",
     "create_org_unit",
     "create_sql_user",
     "create_tenant",
     "create_territory",
     "create_user",
+    "delete_delegation",
     "delete_org_unit",
     "delete_territory",
     "disable_user",
@@ -98,6 +113,7 @@ __all__ = [
     "ensure_permission_sets",
     "find_tenant_id",
     "forget_old_sessions",
+    "get_delegation",
     "get_device",
     "get_member",
     "get_org_unit",
@@ -107,6 +123,7 @@ __all__ = [
     "import_users",
     "is_in_team",
     "issue_one_time_password",
+    "list_delegations",
     "list_devices",
     "list_members",
     "list_org_units",
@@ -118,6 +135,7 @@ __all__ = [
     "log_out",
     "permission_codes",
     "read_staff_list",
+    "reasons_for",
     "reference_territory",
     "reference_user",
     "refresh",
@@ -127,9 +145,11 @@ __all__ = [
     "set_permissions",
     "take_in",
     "tenant_day",
+    "update_delegation",
     "update_member",
     "update_org_unit",
     "update_territory",
     "update_user",
     "user_names",
+    "wipe_device",
 ]

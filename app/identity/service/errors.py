@@ -28,9 +28,16 @@ class DeviceRevoked(Unauthenticated):
 
 
 class SessionEnded(Unauthenticated):
-    """The session was ended: logged out, or the password was changed elsewhere."""
+    """The session was ended: logged out, or the password was changed elsewhere.
+
+    ``details``: ``directives``, which says ``reauth``: log in again, keep what the phone holds.
+    """
 
     code = "auth.session_ended"
+
+    def __init__(self, message: str = "") -> None:
+        """Say what a phone is to do."""
+        super().__init__(message, directives=["reauth"])
 
 
 class RefreshInvalid(Unauthenticated):
@@ -118,6 +125,36 @@ class MembershipTaken(Conflict):
     """The person is a member of this kind on some of these days already."""
 
     code = "territory.member_taken"
+
+
+class DelegationSelf(RuleViolation):
+    """Nobody stands in for themself."""
+
+    code = "delegation.self"
+
+
+class DelegationUnfit(RuleViolation):
+    """Partners and integrations neither stand in for anybody nor are stood in for."""
+
+    code = "delegation.unfit"
+
+
+class DelegationPast(RuleViolation):
+    """A delegation begins today or later, and what has begun keeps its first day."""
+
+    code = "delegation.past"
+
+
+class DelegationTaken(Conflict):
+    """The same person stands in for this work on some of these days already."""
+
+    code = "delegation.taken"
+
+
+class DelegationCycle(Conflict):
+    """On some of these days the person to stand in is stood in for, directly or not, by the other."""
+
+    code = "delegation.cycle"
 
 
 class DatesReversed(RuleViolation):

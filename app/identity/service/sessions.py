@@ -1,7 +1,7 @@
 """Logging in, staying logged in, logging out."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
 from uuid import UUID
@@ -28,6 +28,7 @@ from app.identity.service.errors import (
     TooManyLoginTries,
     UserDisabled,
 )
+from app.identity.service.farewells import HANDING_IN, is_dismissed, is_farewell_due
 from app.identity.service.logins import normal_login
 from app.identity.service.tokens import RefreshToken, read_token, write_token
 
@@ -49,7 +50,10 @@ class DeviceInfo:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A session that goes on: whose, on which device, and the token that renews it."""
+    """A session that goes on: whose, on which device, and the token that renews it.
+
+    A ``farewell`` only lets the device hand in its work, until it has wiped itself.
+    """
 
     tenant_id: UUID
     user_id: UUID
@@ -57,6 +61,7 @@ class SignedIn:
     refresh_token: str
     refresh_expires_at: datetime
     must_change_password: bool
+    farewell: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +136,14 @@ def refresh(
     The same token again within ``config.refresh_grace_s`` gives the same successor, because the
     answer may have been lost on the way. Later it means that two parties hold it: the session ends.
 
+    A dismissed person's or a revoked device's token goes on in the same way, but buys farewells only,
+    until the device has told that it wiped itself.
+
     Raises:
         RefreshInvalid: Not ours, or its session is not known any more.
         RefreshExpired: Its session was idle for too long.
         RefreshReused: It was used before.
-        DeviceRevoked: The device was locked out.
-        UserDisabled: The person was disabled.
+        DeviceRevoked, UserDisabled: So it is, and the device has wiped itself or owes nothing.
         SessionEnded: Logged out, or the password was changed.
     """
     token = read_token(config, token_text)
@@ -145,17 +152,17 @@ def refresh(
         if family is None:
             raise RefreshInvalid("Log in again.")
         user, device = _parties(session, family)
-        _check_family(family, user, device, now)
+        farewell = _check_family(family, user, device, now)
         reused = not _rotate(family, token.generation, config, now)
         if reused:
-            end_sessions(session, token.tenant_id, why="reused", now=now, family_id=family.id)
+            family.revoked_at, family.revoked_why = now, "reused"
         else:
             device.last_seen_at = now
             device.app_version = app_version or device.app_version
         session.flush()
     if reused:  # told only after the session's end is committed
         raise RefreshReused("This session was ended for safety. Log in again.")
-    return _signed_in(config, family, user)
+    return replace(_signed_in(config, family, user), farewell=farewell)
 
 
 def log_out(session: Session, actor: Actor, *, now: datetime) -> None:
@@ -250,18 +257,25 @@ def end_sessions(
 
 
 def forget_old_sessions(session: Session, tenant_id: UUID, *, now: datetime) -> int:
-    """Delete sessions that ended or expired a month ago, and counted tries that count no more; for a job."""
+    """Delete sessions that nobody can go on with since a month, and tries that count no more; for a job.
+
+    A session that somebody else ended may still buy a farewell as long as it would have lived.
+    """
     old = now - timedelta(days=30)
+    ended = RefreshFamily.revoked_why.not_in(HANDING_IN) & (RefreshFamily.revoked_at < old)
     gone = session.execute(
         delete(RefreshFamily)
         .where(RefreshFamily.tenant_id == tenant_id)
-        .where((RefreshFamily.revoked_at < old) | (RefreshFamily.expires_at < old))
+        .where(ended | (RefreshFamily.expires_at < old))
         .returning(RefreshFamily.id)
     ).all()
     session.execute(
         delete(LoginAttempt).where(
             LoginAttempt.tenant_id == tenant_id, LoginAttempt.attempted_at < now - TRIES_WINDOW
         )
+    )
+    session.execute(
+        delete(PasswordReset).where(PasswordReset.tenant_id == tenant_id, PasswordReset.expires_at < old)
     )
     return len(gone)
 
@@ -368,7 +382,12 @@ def _register_device(session: Session, user: User, info: DeviceInfo, now: dateti
     device = None
     if info.device_id is not None:
         device = session.get(Device, (user.tenant_id, info.device_id), with_for_update=True)
-    if device is None or device.user_id != user.id or device.revoked_at is not None:
+    if (
+        device is None
+        or device.user_id != user.id
+        or device.revoked_at is not None
+        or device.wiped_at is not None
+    ):
         device = Device(tenant_id=user.tenant_id, id=new_id(), user_id=user.id, registered_at=now)
         session.add(device)
     device.name = info.name
@@ -413,17 +432,22 @@ def _parties(session: Session, family: RefreshFamily) -> tuple[User, Device]:
     return user, session.get_one(Device, (family.tenant_id, family.device_id))
 
 
-def _check_family(family: RefreshFamily, user: User, device: Device, now: datetime) -> None:
-    if user.status is UserStatus.DISABLED:
+def _check_family(family: RefreshFamily, user: User, device: Device, now: datetime) -> bool:
+    """Refuse a session that has ended; whether what goes on is a farewell."""
+    if family.revoked_why == "reused":
+        raise RefreshReused("This session was ended for safety. Log in again.")
+    if family.expires_at <= now and family.revoked_at is None:
+        raise RefreshExpired("This session was not used for too long. Log in again.")
+    handing_in = family.expires_at > now and family.revoked_why in (None, *HANDING_IN)
+    if is_farewell_due(user, device) and handing_in:
+        return True
+    if is_dismissed(user):
         raise UserDisabled("This account is closed.")
     if device.revoked_at is not None:
         raise DeviceRevoked("This device was locked out.")
-    if family.revoked_why == "reused":
-        raise RefreshReused("This session was ended for safety. Log in again.")
     if family.revoked_at is not None:
         raise SessionEnded("Log in again.")
-    if family.expires_at <= now:
-        raise RefreshExpired("This session was not used for too long. Log in again.")
+    return False
 
 
 def _rotate(family: RefreshFamily, generation: int, config: Config, now: datetime) -> bool:

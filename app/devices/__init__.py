@@ -1,0 +1,1 @@
+"""Phones in use: where each stands, what its last syncs did, and what the engine saw."""

@@ -1,0 +1,491 @@
+"""§3 to §6: all legal ends of one mutation."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from sync.policy import NEEDS_BASE, Field, Kind, Merge, SyncEntity
+from tests.simulator.oracle.case import Case
+from tests.simulator.oracle.expected import (
+    Alternative,
+    Context,
+    Mutation,
+    Verdict,
+    outcomes_of,
+)
+from tests.simulator.oracle.merging import Option, Write, merge
+from tests.simulator.oracle.records import Key, Record
+from tests.simulator.oracle.values import NEVER, UNKNOWN, Path, Stamp
+from tests.simulator.oracle.waiting import Desk
+
+NATIONAL_ID = re.compile(r"[0-9０-９]{6}\W{0,7}[1-8１-８][0-9０-９]{6}")
+# Fields that name other records, and those by which a record hangs on another (§5 "dependants").
+REFERENCES: Mapping[str, str] = {
+    "account_id": "account",
+    "to_account_id": "account",
+    "parent_id": "account",
+    "contact_id": "contact",
+    "site_id": "site",
+    "visit_id": "visit",
+}
+HANGS_ON = frozenset({"account_id", "to_account_id", "contact_id"})
+ANY_CODE: frozenset[str] = frozenset({"*"})
+
+
+class Judge(Desk):
+    """What the specification lets a server do with a mutation."""
+
+    def _judge_any(
+        self,
+        user_id: str,
+        device_id: str,
+        mutation: Mutation,
+        sent_at: datetime,
+        now: datetime,
+        context: Context,
+        with_it: frozenset[Key] = frozenset(),
+    ) -> list[Alternative]:
+        """The mutation's form first, then its record, then its content."""
+        entity = self.entities.get(str(mutation["entity"]))
+        if entity is None or not (entity.pushable and self._sees_entity(user_id, entity)):
+            return [self._reject(None, None, "§4 no entity for this user's phone")]
+        case = Case(user_id, device_id, mutation, sent_at, now, context, entity, with_it)
+        if context.failed:
+            return [self._to_inbox(case, "failed", None, "§4 any other exception: inbox item `failed`")]
+        ends = self._judge(case)
+        problem = self._problem_of_form(case)
+        refusals = self._reject(case, problem or context.codes, "form or right")
+        if problem is not None or context.valid is False or context.permitted is False:
+            return [refusals, *(end for end in ends if end.stops_group)]
+        return [*ends, refusals] if None in (context.valid, context.permitted) else ends
+
+    def _sees_entity(self, user_id: str, entity: SyncEntity) -> bool:
+        return entity.shape_for(self.company.users[user_id].shape) is not None
+
+    def _problem_of_form(self, case: Case) -> frozenset[str] | None:
+        """Codes with which the content is refused whatever the record holds; None if it is in order."""
+        entity = case.entity
+        if case.op not in ("create", "update"):
+            steps = entity.machine.steps if entity.machine else {}
+            known = case.op == "delete" or case.op in steps or case.op in entity.commands
+            return None if known else frozenset({"unknown_op"}) | ANY_CODE
+        shape = entity.shape_for(self.company.users[case.user].shape)
+        allowed = entity.fields_of(shape or "all")
+        if any(name not in allowed for name in case.fields):
+            return ANY_CODE
+        if any(allowed[name].merge is Merge.READ_ONLY for name in case.fields):
+            return frozenset({"read_only_field"})
+        if any(not self._may_name(case, name, value) for name, value in case.mine().items()):
+            return ANY_CODE
+        return None
+
+    def _may_name(self, case: Case, name: str, value: Any) -> bool:
+        """References to missing, deleted or foreign records are refused, all with one answer."""
+        if name not in REFERENCES or value is None or REFERENCES[name] not in self.entities:
+            return True
+        record = self.records.get(case.key)
+        if record is not None and record.values.get(name) == value:
+            return True
+        return self.company.in_scope(case.user, REFERENCES[name], value, case.now)
+
+    def _judge(self, case: Case) -> list[Alternative]:
+        """All legal ends of a mutation in good form."""
+        record = self.records.get(case.key)
+        if case.entity.name == "conflict":
+            return self._judge_resolution(case)
+        if case.op == "create":
+            return self._judge_create(case, record)
+        if case.key in self._rejected_creates.get(case.user, ()):
+            depends = self._reject(case, {"depends_on"}, "§4 depends on a rejected create")
+            if record is None or not self._sees(case, record):
+                return [depends]
+            return [*(self._judge_access(case, record) or self._judge_known(case, record)), depends]
+        if record is None:
+            return self._unknown_id(case)
+        return self._judge_access(case, record) or self._judge_known(case, record)
+
+    def _sees(self, case: Case, record: Record) -> bool:
+        return self.company.would_see(case.user, record, case.now)
+
+    def _judge_access(self, case: Case, record: Record) -> list[Alternative]:
+        """Deleted records and foreign ones; empty where the record can be judged."""
+        sees, given = self._sees(case, record), self._was_given(case.user, record)
+        if not record.deleted and sees:
+            return []
+        if not record.deleted:
+            lost = self._to_inbox(
+                case, "out_of_scope", {"out_of_scope", None}, "§3 given once, lost since", record
+            )
+            unknown = self._unknown_id(case)
+            return {True: [lost], None: [lost, *unknown], False: unknown}[given]
+        if case.op == "delete":
+            gone: list[Alternative] = [
+                Alternative("applied|merged", None, "deleted already", partial(self._nothing, case, record))
+            ]
+        else:
+            gone = [self._to_inbox(case, "deleted", None, "§5 edit after delete → conflict", record)]
+        if given is True:
+            if not sees:
+                gone.append(self._to_inbox(case, "out_of_scope", None, "§3 lost since, and deleted", record))
+            return gone
+        return [*gone, *self._unknown_id(case)] if sees or given is None else self._unknown_id(case)
+
+    def _was_given(self, user_id: str, record: Record) -> bool | None:
+        """Whether a device of the user was given the record; None where only the server's positions tell."""
+        if record.key in self._given.get(user_id, ()):
+            return True
+        if record.key in self._maybe_given.get(user_id, ()):
+            return None
+        shared = self._ever_in.get(record.key, set()) & self._subscribed.get(user_id, set())
+        return None if shared else False
+
+    def _judge_known(self, case: Case, record: Record) -> list[Alternative]:
+        """A live record of the scope."""
+        if record.entity.append_only:
+            return [self._reject(case, None, "§5 append-only")]
+        if case.op == "update":
+            return self._judge_update(case, record)
+        if case.op == "delete":
+            return self._judge_delete(case, record)
+        return self._judge_command(case, record)
+
+    # Create
+
+    def _judge_create(self, case: Case, record: Record | None) -> list[Alternative]:
+        """§4: new; exists in scope → no-op or merged; outside → ``id_taken``; on a deleted one → ``conflict``."""
+        if record is None:
+            return [
+                Alternative(
+                    "",
+                    frozenset({None}),
+                    "§4 create",
+                    partial(self._create, case),
+                    options={name: self._new_value(case, name) for name in case.mine()},
+                )
+            ]
+        taken = self._reject(case, {"id_taken"}, "§4 create of an id outside the scope")
+        sees, given = self._sees(case, record), self._was_given(case.user, record)
+        if record.deleted:
+            waits = self._to_inbox(case, "deleted", None, "§4 create on a deleted one → conflict", record)
+            certain = sees and given is not False
+            return [waits] if certain else [waits, taken] if sees or given is not False else [taken]
+        if not sees:
+            lost = self._to_inbox(case, "out_of_scope", None, "§3 given once, lost since", record)
+            return [taken] if given is False else [taken, lost]
+        ends = [self._merge(case, record, 0, "§4 create of an id that exists in scope", elsewhere=None)]
+        if self._is_frozen(record):
+            ends.append(self._to_inbox(case, "frozen", None, "§5 frozen", record))
+        if record.entity.append_only:
+            ends.append(self._reject(case, None, "§5 append-only"))
+        return ends
+
+    def _new_value(self, case: Case, name: str) -> tuple[Option, ...]:
+        value = case.mine()[name]
+        if _maskable(case.entity.fields[name], value):
+            return (Option(frozenset({"masked", "applied"}), UNKNOWN),)
+        return (Option(frozenset({"applied"}), value),)
+
+    def _create(self, case: Case, verdict: Verdict) -> list[str]:
+        record = self.records.setdefault(case.key, Record(case.entity, case.record_id))
+        stamp = Stamp(min(self._corrected(case), case.now), case.id)
+        values = {name: self._new_value(case, name)[0].value for name in case.mine()}
+        self._insert(record, values, stamp, case.author, verdict.get("version"))
+        self._note_sent(case, record, stamp)
+        self._judge_parked(record)
+        self._note_buckets(record, case.now)
+        return []
+
+    # Update
+
+    def _judge_update(self, case: Case, record: Record) -> list[Alternative]:
+        if self._is_frozen(record):
+            return self._judge_frozen(case, record)
+        needs = {name for name in case.mine() if case.entity.fields[name].merge in NEEDS_BASE}
+        merged = self._merge(case, record, case.base_version, "§5 merge")
+        if needs - case.sent_base().keys():  # §4: required, and also "where it is missing, the server takes"
+            return [merged, self._reject(case, None, "§4 base is required for this policy")]
+        return [merged]
+
+    def _merge(
+        self,
+        case: Case,
+        record: Record,
+        version: int | None,
+        why: str,
+        elsewhere: bool | None = False,
+    ) -> Alternative:
+        options = {name: self._options(case, record, version, name) for name in case.mine()}
+        if elsewhere is False:
+            elsewhere = self._changed_elsewhere(case, record, version)
+        return Alternative(
+            "",
+            frozenset({None}) if not _may_conflict(options) else None,
+            why,
+            partial(self._update, case, record, options),
+            options=options,
+            elsewhere=elsewhere,
+        )
+
+    def _options(self, case: Case, record: Record, version: int | None, name: str) -> tuple[Option, ...]:
+        """The legal ends of one field, under each stamp that it may have."""
+        field, mine = record.entity.fields[name], case.mine()[name]
+        base = self._base_of(case, record, version, name)
+        current = record.values.get(name)
+        if version is None:
+            changed = _differs(base, current, case.sent_base().keys(), name)
+        else:
+            changed = partial(self._changed_by_others, case, record, version)
+        found: list[Option] = []
+        for stamp in self._stamps(case, record, version):
+            write = Write(
+                name=name,
+                field=field,
+                current=current,
+                mine=mine,
+                base=base,
+                stamp=stamp,
+                stored=record.stamps,
+                changed=changed,
+                free=version is None and base == current,
+            )
+            if current is UNKNOWN and not changed((name,)):  # unchanged by others: "take it"
+                words = frozenset({"applied", "equal", "combined"})
+                found.append(Option(words, mine, {(name,): stamp}))
+            else:
+                found += merge(write)
+        if _maskable(field, mine):
+            masked = frozenset({"masked"})
+            found = [replace(option, outcomes=option.outcomes | masked, value=UNKNOWN) for option in found]
+        return tuple(found)
+
+    def _base_of(self, case: Case, record: Record, version: int | None, name: str) -> Any:
+        """§4: the sent base; else the value at ``base_version`` "overlaid with this device's own later
+        mutations of lower `n`, as they were sent, even those that lost"."""
+        sent = case.sent_base()
+        if name in sent:
+            return sent[name]
+        if version is None or case.op == "create":
+            return UNKNOWN
+        overlaid = record.value_at(version, name)
+        for earlier in self._own_later(case, record, version):
+            if name in earlier.fields and earlier.op in ("update", "create"):
+                overlaid = earlier.fields[name]
+        return overlaid
+
+    def _update(
+        self, case: Case, record: Record, options: Mapping[str, tuple[Option, ...]], verdict: Verdict
+    ) -> list[str]:
+        words = outcomes_of(verdict)
+        values: dict[str, Any] = {}
+        stamps: dict[Path, Stamp] = {}
+        checks: dict[str, Callable[[Any], bool]] = {}
+        opened: list[Item] = []
+        for name, legal in options.items():
+            chosen = next(option for option in legal if words[name] in option.outcomes)
+            values[name] = UNKNOWN if words[name] == "masked" else chosen.value
+            stamps |= chosen.stamps
+            self.losses += [Lost(record.key, case.id, loss) for loss in chosen.losses]
+            if chosen.check is not None and chosen.value is UNKNOWN:
+                checks[name] = chosen.check
+            if chosen.inbox and words[name] == "conflict":
+                opened.append(self._open_item(case, record, name, chosen.inbox))
+        self._note_buckets(record, case.now)
+        errors = self._write(case, record, values, stamps, verdict)
+        self._checks |= {(record.key, name): check for name, check in checks.items()}
+        errors += self._name_item(opened, verdict)
+        stamp = self._stamps(case, record, case.base_version)[0]
+        self._note_sent(case, record, stamp)
+        self._note_buckets(record, case.now)
+        return errors
+
+    def _write(
+        self,
+        case: Case,
+        record: Record,
+        values: Mapping[str, Any],
+        stamps: Mapping[Path, Stamp],
+        verdict: Verdict,
+    ) -> list[str]:
+        changed = {name: value for name, value in values.items() if record.values.get(name) != value}
+        told = verdict.get("version")
+        unsure = any(value is UNKNOWN for value in changed.values())
+        if unsure and told == record.version:  # what is unknown may be what it was
+            record.values.update(changed)
+            return []
+        if not changed and told not in (None, record.version) and record.key not in self._loose:
+            return [f"version {told}, but nothing changed since {record.version} (§2.1)"]
+        return self._change(record, changed, stamps, case.author, "update", told) if values else []
+
+    # Frozen records, delete, commands
+
+    def _is_frozen(self, record: Record) -> bool:
+        machine = record.entity.machine
+        return machine is not None and record.state in machine.frozen_states
+
+    def _judge_frozen(self, case: Case, record: Record) -> list[Alternative]:
+        """§5: "edits of a record that was frozen since: `conflict`, not `rejected`"."""
+        machine = record.entity.machine
+        assert machine is not None
+        waits = self._to_inbox(case, "frozen", None, "§5 frozen since", record)
+        refused = self._reject(case, None, "§5 frozen on its own base")
+        states = self._base_states(case, record)
+        if states is None:
+            return [waits, refused]
+        frozen = {state in machine.frozen_states for state in states}
+        return [end for end, legal in ((waits, False), (refused, True)) if legal in frozen]
+
+    def _base_states(self, case: Case, record: Record) -> frozenset[str | None] | None:
+        """The status that the phone saw: at ``base_version``, moved on by its own later commands as sent.
+
+        With and without those of its commands that were rejected; None where it is unknown.
+        """
+        machine = record.entity.machine
+        assert machine is not None
+        if case.base_version is None:
+            return None
+        seen = record.value_at(case.base_version, machine.field)
+        if seen is UNKNOWN:
+            return None
+        found = set()
+        for with_rejected in (True, False):
+            state = seen
+            for earlier in self._own_later(case, record, case.base_version):
+                if with_rejected or not self._was_rejected(earlier.author):
+                    state = machine.after(earlier.op, state)
+            found.add(state)
+        return frozenset(found)
+
+    def _judge_delete(self, case: Case, record: Record) -> list[Alternative]:
+        """§5 delete against edit, and dependants."""
+        waits = self._to_inbox(case, "delete", None, "§5 delete after an unseen edit → conflict", record)
+        dependants = self._has_dependants(case, record)
+        refused = self._reject(case, {"has_dependants"}, "§5 a delete that would leave live dependants")
+        deleted = Alternative("applied|merged", None, "§5 delete", partial(self._delete, case, record))
+        version = case.base_version
+        edited = None if version is None else self._changed_by_others(case, record, version, ())
+        if dependants:
+            return [refused] if edited is False and dependants is True else [refused, waits, deleted]
+        ends = {True: [waits], False: [deleted], None: [waits, deleted]}[edited]
+        if dependants is None:
+            ends.append(refused)
+        if self._is_frozen(record):
+            ends += [refused, self._reject(case, None, "frozen"), waits]
+        return ends
+
+    def _has_dependants(self, case: Case, record: Record) -> bool | None:
+        """Live records that hang on it, in any scope, beside those that its group deletes; None: only named by them."""
+        if case.context.dependants is not None:
+            return case.context.dependants
+        found: bool | None = False
+        for other in self.records.values():
+            if other.deleted or other is record or other.key in case.with_it:
+                continue
+            for name, entity in REFERENCES.items():
+                if entity == record.entity.name and other.values.get(name) == record.id:
+                    if name in HANGS_ON:
+                        return True
+                    found = None
+        return found
+
+    def _delete(self, case: Case, record: Record, verdict: Verdict) -> list[str]:
+        self._note_buckets(record, case.now)
+        stamp = self._stamps(case, record, case.base_version)[0]
+        errors = self._change(record, {}, {(): stamp}, case.author, "delete", verdict.get("version"))
+        self._note_sent(case, record, stamp)
+        return errors
+
+    def _nothing(self, case: Case, record: Record, verdict: Verdict) -> list[str]:
+        self._note_sent(case, record, NEVER)
+        return []
+
+    def _judge_command(self, case: Case, record: Record) -> list[Alternative]:
+        """§5 "Status never merges. It moves only by commands, checked against the state machine at apply time"."""
+        machine = record.entity.machine
+        if machine is None or case.op not in machine.steps or record.state is None:
+            return [self._free_command(case, record)]
+        moved = self._command(case, record)
+        waits = self._to_inbox(case, "command", None, "§5 states that a person made: conflict", record)
+        refused = self._reject(case, {"transition_not_allowed"}, "§5 illegal on its own base")
+        states = self._base_states(case, record)
+        on_base = {True, False} if states is None else {machine.is_legal(case.op, s) for s in states}
+        if machine.is_legal(case.op, record.state):
+            if self._reassigned(case, record):
+                return [waits, moved]
+            return [moved] if True in on_base else [moved, refused]
+        if record.state in machine.clock_states:
+            legal = [moved]
+        elif record.state == machine.steps[case.op][1]:  # somebody else did the same
+            legal = [waits, moved]
+        else:
+            legal = [waits]
+        return [end for ok, ends in ((True, legal), (False, [refused])) if ok in on_base for end in ends]
+
+    def _reassigned(self, case: Case, record: Record) -> bool:
+        """Others gave the record to somebody else since the phone's base."""
+        version = case.base_version
+        return (
+            "assignee_id" in record.entity.fields
+            and record.values.get("assignee_id") != case.user
+            and version is not None
+            and self._changed_by_others(case, record, version, ("assignee_id",))
+        )
+
+    def _command(self, case: Case, record: Record) -> Alternative:
+        version = case.base_version
+        alone = version is not None and not self._changed_by_others(case, record, version, ())
+        status = "applied" if alone else "applied|merged"
+        return Alternative(status, None, "§5 command", partial(self._move, case, record))
+
+    def _free_command(self, case: Case, record: Record) -> Alternative:
+        """A command that is no step of the machine: the room knows what it does."""
+        any_status = "applied|merged|conflict|superseded|rejected"
+        return Alternative(any_status, None, "a command of the room", partial(self._freely, case, record))
+
+    def _freely(self, case: Case, record: Record, verdict: Verdict) -> list[str]:
+        if verdict["status"] in ("applied", "merged"):
+            for name in record.entity.fields:
+                record.values[name] = UNKNOWN
+            return self._change(record, {}, {}, case.author, "command", verdict.get("version"))
+        return []
+
+    def _move(self, case: Case, record: Record, verdict: Verdict) -> list[str]:
+        machine = record.entity.machine
+        assert machine is not None
+        self._note_buckets(record, case.now)
+        stamp = self._stamps(case, record, case.base_version)[0]
+        values: dict[str, Any] = dict.fromkeys(case.fields.keys() & record.entity.fields.keys(), UNKNOWN)
+        values[machine.field] = machine.steps[case.op][1]
+        stamps: dict[Path, Stamp] = {(name,): stamp for name in values}
+        errors = self._change(record, values, stamps, case.author, "command", verdict.get("version"))
+        self._note_sent(case, record, stamp)
+        self._note_buckets(record, case.now)
+        return errors
+
+
+def _differs(base: Any, current: Any, sent: Iterable[str], name: str) -> Callable[[Path], bool]:
+    """§6: of an unknown version, "the base is the sent `base`, a field without one counts as changed by others"."""
+    has_base = name in set(sent)
+
+    def changed(path: Path) -> bool:
+        if not has_base:
+            return True
+        if len(path) == 1:
+            return bool(base != current)
+        return bool((base or {}).get(path[1]) != (current or {}).get(path[1]))
+
+    return changed
+
+
+def _maskable(field: Field, value: Any) -> bool:
+    """Whether a national id number stands in a text (product.md: outcome ``masked``)."""
+    texts = value if isinstance(value, frozenset) else (value,)
+    return field.kind in (Kind.TEXT, Kind.TEXTS) and any(
+        isinstance(text, str) and NATIONAL_ID.search(text) for text in texts
+    )
+
+
+def _may_conflict(options: Mapping[str, tuple[Option, ...]]) -> bool:
+    return any("conflict" in option.outcomes for legal in options.values() for option in legal)
