@@ -41,14 +41,14 @@ MUTANTS = (
     Mutant(
         "a removal is told although another bucket still holds the record",
         PULL,
-        "if (entity, record_id) not in held and (entity, record_id) not in self.changes:",
-        "if (entity, record_id) not in self.changes:",
+        "                (entity, record_id) not in held\n                and (entity",
+        "                (entity",
     ),
     Mutant(
         "unfinished gains are forgotten",
         PULL,
-        "*state.debts, *state.gains, *state.waiting]",
-        "*state.debts, *state.waiting]",
+        "*state.agains, *state.gains, *state.waiting]",
+        "*state.agains, *state.waiting]",
     ),
     Mutant(
         "the delta settles before it was read to its end",
@@ -92,7 +92,7 @@ MUTANTS = (
         "AND gone IS NULL AND position > :given ORDER BY position",
         "machine",
     ),
-    Mutant("held: position <= given dropped", FEED, " AND f.position <= c.given", "", "machine"),
+    Mutant("held: position <= given dropped", FEED, " AND f.{place} <= c.given", "", "machine"),
     Mutant("held: gone IS NULL dropped", FEED, "                 AND f.gone IS NULL\n", "", "machine"),
     Mutant(
         "walk: the shape is not asked for",
@@ -173,8 +173,8 @@ MUTANTS = (
     Mutant(
         "memberships that were taken away go on",
         "app.identity.queries",
-        "m.user_id = p.id AND m.deleted_at IS NULL",
-        "m.user_id = p.id",
+        "m.user_id = p.member_id AND m.deleted_at IS NULL",
+        "m.user_id = p.member_id",
         "machine",
     ),
     Mutant(
@@ -219,8 +219,8 @@ MUTANTS = (
     Mutant(
         "a replay is applied again",
         PUSH,
-        "        stored = known.get(mutation.id)\n        if stored is None and not self.store.claim(self._row_of(mutation)):\n            stored = self.store.verdicts([mutation.id])[mutation.id]\n",
-        "        self.store.claim(self._row_of(mutation))\n        stored = None\n",
+        "    def _judge(self, mutation: Mutation, known: dict[UUID, StoredVerdict]) -> Verdict:\n",
+        "    def _judge(self, mutation: Mutation, known: dict[UUID, StoredVerdict]) -> Verdict:\n        known = {mutation.id: None} if self.store.claim(self._row_of(mutation)) else {}\n        self.store.claim = lambda row: True\n",
     ),
     Mutant(
         "losing values are not kept",
