@@ -191,6 +191,10 @@ class Phone:
         """Take an answer in, with its cursor, at once."""
         state = self.state
         by_id = {q.body["id"]: q for q in state.queue}
+        if answer["cursor"] is None:  # a farewell: nothing but verdicts
+            for verdict in answer["verdicts"]:
+                by_id[verdict["id"]].verdict, by_id[verdict["id"]].resend = verdict, False
+            return
         if "rebase" in answer["directives"]:
             for held in state.records.values():
                 held.stale = True

@@ -17,7 +17,7 @@ from app.visits.states import VISIT_MACHINE
 from sync.policy import Merge
 from tests.simulator.chance import id_of
 from tests.simulator.company import TABLES, Company
-from tests.simulator.device import Json, Phone
+from tests.simulator.device import KEEP, Json, Phone
 
 if TYPE_CHECKING:
     from tests.simulator.history import Heard, History
@@ -118,6 +118,33 @@ def _texts_of_the_team(heard: "Heard") -> set[int]:
         if change["entity"] == "conflict" and change["record"]["account_id"] is None
     ]
     return {int(number) for _, _, number in TOKEN.findall(orjson.dumps(items))}
+
+
+def i04_a_farewell_gives_nothing(phone: Phone, answer: Json) -> None:
+    """A device that is locked out is sent verdicts and nothing else."""
+    if answer["changes"] or answer["removed"] or answer["cursor"] is not None:
+        broken("I4", f"{phone.name} is locked out and was sent records")
+    for verdict in answer["verdicts"]:
+        if verdict["record"] is not None:
+            broken("I4", f"{phone.name} is locked out and was shown a record")
+
+
+def i06_groups_are_whole(history: "History", heard: "Heard") -> None:
+    """The members of a group are judged together: all are taken, or none is."""
+    user, mark = history.user_id(heard.phone), heard.company.mark
+    seen = {m["id"]: m for m in heard.asked["mutations"]}
+    for verdict in heard.json["verdicts"]:
+        group = seen.get(verdict["id"], {}).get("group")
+        if group is None or verdict["code"] in ("group_changed", "mutation_id_reused", "quarantined"):
+            continue
+        members = history.groups.get((mark, user, group), [])
+        verdicts = [history.first_verdicts.get((mark, user, m)) for m in members]
+        known = [v for v in verdicts if v is not None]
+        if any(v["code"] == "quarantined" for v in known) or len(known) < len(members):
+            continue
+        statuses = {v["status"] for v in known}
+        if "rejected" in statuses and statuses & {"applied", "merged", "superseded"}:
+            broken("I6", f"group {group} was half applied: {[(v['status'], v['code']) for v in known]}")
 
 
 def i05_a_checkpoint_has_drained_the_marks(history: "History", heard: "Heard") -> None:
@@ -293,12 +320,15 @@ def i16_a_queue_drains_in_few_rounds(history: "History", phone: Phone) -> None:
     waiting = phone.waiting()
     groups = len({q.body["group"] for q in waiting} - {None})
     allowed = ceil(len(waiting) / phone.push_limit) + 2 + groups
+    if history.restored:  # then work that was acknowledged goes once more
+        allowed = ceil(len(phone.state.queue) / phone.push_limit) + 4 + groups
     for number in range(10_000):
         if not phone.waiting():
             return
         if number >= allowed:
             broken("I16", f"{phone.name}: {len(phone.waiting())} mutations wait after {allowed} rounds")
         if history.round(phone) == "out":
+            history.say_farewell(phone)
             return
 
 
@@ -669,7 +699,31 @@ def _rows_equal(what: str, table: dict[str, Json], ledger: dict[str, Json]) -> N
 
 
 def i19_a_restore_is_noticed(history: "History") -> None:
-    """After a restore every phone has been told a new epoch, and its acknowledged work is there."""
+    """After a restore every phone is in the present epoch, and acknowledged work that it kept is there again."""
+    if not history.restored:
+        return
+    present = str(
+        next(iter(history.companies.values())).look("SELECT id FROM sync_epochs WHERE ended_at IS NULL")[0][0]
+    )
+    for phone in history.phones.values():
+        company = history.company_of(phone)
+        if phone.locked_out:
+            continue
+        if phone.state.epoch != present:
+            broken("I19", f"{phone.name} is in an ended epoch")
+        stored = {
+            str(row[0])
+            for row in company.look(
+                "SELECT id FROM sync_mutations WHERE tenant_id = :t AND user_id = :u",
+                u=history.user_id(phone),
+            )
+        }
+        for queued in phone.state.queue:
+            recent = queued.judged is not None and history.now - queued.judged <= KEEP
+            if queued.verdict is not None and recent and queued.body["id"] not in stored:
+                broken(
+                    "I19", f"{phone.name}: the server forgot {queued.body['id']} and was not sent it again"
+                )
 
 
 def i21_companies_never_touch(history: "History") -> None:
@@ -728,6 +782,7 @@ ON_ANSWER: list[Callable[..., None]] = [
     i05_a_checkpoint_has_drained_the_marks,
     i07_a_version_stands_for_one_body,
     i08_a_verdict_shows_its_work,
+    i06_groups_are_whole,
     i15_nothing_fails_by_itself,
 ]
 ON_APPLY: list[Callable[..., None]] = [
