@@ -50,6 +50,14 @@ member AS (
 ), land AS (
     SELECT p.id AS user_id, p.role, m.territory_id FROM person p JOIN member m ON m.user_id = p.id
     UNION
+    SELECT p.id, CASE WHEN f.role IN ('manager', 'admin') THEN f.role ELSE p.role END, m.territory_id
+    FROM person p CROSS JOIN day
+    JOIN delegations g ON g.tenant_id = :t AND g.to_user_id = p.id AND g.work = 'territories'
+     AND g.deleted_at IS NULL AND g.valid_from <= day.d AND (g.valid_to IS NULL OR g.valid_to >= day.d)
+    JOIN person f ON f.id = g.from_user_id
+    JOIN member m ON m.user_id = f.id
+    WHERE p.role NOT IN ('partner', 'integration')
+    UNION
     SELECT l.user_id, l.role, t.id FROM land l JOIN territories t ON t.tenant_id = :t AND t.parent_id = l.territory_id
     WHERE l.role IN ('manager', 'admin')
 )

@@ -26,9 +26,11 @@ class Clock:
 
     def shown(self, now: datetime) -> datetime:
         """The phone's own date and time."""
-        since = self.since or now
-        wrong = timedelta(seconds=self.skew_s + self.drift * (now - since).total_seconds())
-        return now + wrong
+        return now + timedelta(seconds=self.error(now))
+
+    def error(self, now: datetime) -> float:
+        """By how many seconds it is wrong."""
+        return self.skew_s + self.drift * (now - (self.since or now)).total_seconds()
 
 
 @dataclass
@@ -40,6 +42,7 @@ class Queued:
     made: datetime
     verdict: Json | None = None
     judged: datetime | None = None
+    skew: float = 0.0
     resend: bool = False
     """Acknowledged work that a rebase asks for again."""
 
@@ -106,7 +109,7 @@ class Phone:
             **parts,
         }
         state.next_n += 1
-        state.queue.append(Queued(body, self.clock.boot, now))
+        state.queue.append(Queued(body, self.clock.boot, now, skew=self.clock.error(now)))
         self.flush_queue()
         return body
 
@@ -188,6 +191,10 @@ class Phone:
         """Take an answer in, with its cursor, at once."""
         state = self.state
         by_id = {q.body["id"]: q for q in state.queue}
+        if answer["cursor"] is None:  # a farewell: nothing but verdicts
+            for verdict in answer["verdicts"]:
+                by_id[verdict["id"]].verdict, by_id[verdict["id"]].resend = verdict, False
+            return
         if "rebase" in answer["directives"]:
             for held in state.records.values():
                 held.stale = True

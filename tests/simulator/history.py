@@ -121,6 +121,11 @@ class History:
         self.faults_stopped = False
         self.poisoned: set[str] = set()
         self.spoilt = False
+        self.made: dict[tuple[str, str, str], datetime] = {}
+        self.sent_before: set[tuple[str, str, str]] = set()
+        self.restored = False
+        self.groups: dict[tuple[str, str, str], list[str]] = {}
+        self.forgotten: dict[tuple[str, str, str], Json] = {}
         self.told: set[tuple[str, int]] = set()
         self.oracles: dict[str, Any] = {}
 
@@ -208,7 +213,11 @@ class History:
         company = self.company_of(phone)
         if phone.token_at is None or self.now - phone.token_at > timedelta(minutes=10):
             phone.token = self.server.token(
-                company.id, UUID(self.user_id(phone)), UUID(phone.device_id), self.now
+                company.id,
+                UUID(self.user_id(phone)),
+                UUID(phone.device_id),
+                self.now,
+                farewell=phone.locked_out,
             )
             phone.token_at = self.now
         answer = self.server.call("POST", "/api/v1/sync", phone.token, asked)
@@ -222,7 +231,8 @@ class History:
         for _, _, number in TOKEN.findall(orjson.dumps(asked["mutations"])):
             self.told.add((user, int(number)))
         for mutation in asked["mutations"]:
-            self.sent_mutations[company.mark, self.user_id(phone), mutation["id"]] = mutation
+            self.sent_mutations.setdefault((company.mark, user, mutation["id"]), mutation)
+        self.note_true_times(phone, asked)
         if answer.status == 200:
             for verdict in answer.json["verdicts"]:
                 self.report.verdicts["replayed" if verdict["replayed"] else verdict["status"]] += 1
@@ -234,6 +244,17 @@ class History:
         elif answer.status not in (401, 503):
             raise Violation("I16", f"a sound request was answered {answer.status}: {answer.body[:300]!r}")
         return answer
+
+    def note_true_times(self, phone: Phone, asked: Json) -> None:
+        """When each mutation was really made, where its phone can tell: the first time that it is sent."""
+        by_id = {q.body["id"]: q for q in phone.state.queue}
+        for mutation in asked["mutations"]:
+            key = self.company_of(phone).mark, self.user_id(phone), mutation["id"]
+            queued = by_id.get(mutation["id"])
+            known = "age_ms" in mutation or (queued and queued.skew == phone.clock.error(self.now))
+            if queued is not None and known and key not in self.sent_before:
+                self.made[key] = queued.made
+            self.sent_before.add(key)
 
     def hear(self, heard: Heard) -> None:
         """Everything that must hold of every answer."""
@@ -278,6 +299,51 @@ class History:
             self.report.done["checkpoint"] += 1
             for check_point in invariants.AT_CHECKPOINT:
                 check_point(self, phone)
+
+    def say_farewell(self, phone: Phone) -> None:
+        """Hand in the work of a phone that is locked out; then it wipes itself, confirms, and is heard no more."""
+        phone.token_at = None
+        for _ in range(len(phone.state.queue) + 2):
+            waiting = phone.waiting()
+            asked = phone.request(self.now)
+            asked["mutations"] = [phone.with_age(q, self.now) for q in phone.fitting(waiting)]
+            asked["client"]["pending"] = len(waiting) - len(asked["mutations"])
+            if not waiting:
+                asked["client"]["wiped"] = True
+            answer = self.send(phone, asked)
+            if answer.status == 401:
+                return
+            if answer.status != 200:
+                raise Violation("I16", f"a farewell was answered {answer.status}: {answer.body[:300]!r}")
+            invariants.i04_a_farewell_gives_nothing(phone, answer.json)
+            phone.apply(asked, answer.json, self.now)
+            if not waiting:
+                phone.wiped = True
+                again = self.send(phone, asked)
+                if again.status != 401:
+                    raise Violation("I4", f"{phone.name} was answered {again.status} after its wipe")
+                return
+        raise Violation("I16", f"{phone.name} could not hand its work in")
+
+    def restore(self) -> None:
+        """The database is put back as it was at the last backup; what was done since is on the phones only."""
+        self.server.restore()
+        self.server.set_clock(self.now)
+        self.restored = True
+        self.deleted = set()
+        self.bodies = {}
+        for mark, company in self.companies.items():
+            kept = {
+                (str(r[0]), str(r[1]))
+                for r in company.look("SELECT user_id, id FROM sync_mutations WHERE tenant_id = :t")
+            }
+            for key in [k for k in self.first_verdicts if k[0] == mark and k[1:] not in kept]:
+                self.forgotten[key] = self.first_verdicts.pop(key)
+                self.made.pop(key, None)
+            for phone in self.phones.values():
+                if self.home[phone.name] is company:
+                    company.device(phone.name, phone.user, phone.device_id, self.now)
+            self.recent[mark] = set()
 
     def sync(self, phone: Phone, rounds: int = MOST_ROUNDS, fault: str | None = None, at: int = 0) -> str:
         """Round trips until the checkpoint, with a fault in one of them."""
@@ -336,6 +402,7 @@ class History:
                     self.look_around()
         if end:
             self.report.at_step = len(steps)
+            self.now += timedelta(seconds=1)
             with self.server.at(self.now):
                 self.heal()
 
@@ -343,21 +410,22 @@ class History:
         """The faults stop; everybody drains their queue, then all are compared."""
         self.faults_stopped = True
         self.hold_drains = False
-        self.now += timedelta(seconds=1)
-        self.server.set_clock(self.now)
         for company in self.companies.values():
             company.jobs(self.now)
             company.drain(self.now)
         self.look_around()
         for phone in self.phones.values():
             phone.offline = False
+            if phone.locked_out:
+                self.say_farewell(phone)
+                continue
             invariants.i16_a_queue_drains_in_few_rounds(self, phone)
         for company in self.companies.values():
             company.drain(self.now)
         self.look_around()
         for phone in self.phones.values():
-            if not phone.locked_out:
-                self.sync(phone)
+            if not phone.locked_out and self.sync(phone) == "out":
+                self.say_farewell(phone)
         for check in invariants.AT_THE_END:
             check(self)
 

@@ -1,8 +1,9 @@
 """The real server of a simulation: application, database and their clock, made once for many histories."""
 
+import os
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,12 +15,13 @@ import psycopg
 from flask import Flask
 from werkzeug.test import Client
 
+import localpg
 from app.config import Config
 from app.core import ids
 from app.core.clock import clock_at
 from app.core.db import Database
 from app.factory import create_app
-from app.http.auth import issue_access_token
+from app.http.auth import issue_access_token, issue_farewell_token
 from app.http.services import services
 from sync import sequencer
 from tests.servers import migrated_database
@@ -64,13 +66,57 @@ class Server:
         self.owner = psycopg.connect(config.database_owner_url, autocommit=True)
         self.engine = psycopg.connect(config.database_engine_url, autocommit=True)
         self.requests = 0
+        self.name = self.owner.info.dbname
+        self.has_backup = False
         _install_clock(self.owner)
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection, and of a backup."""
         self.owner.close()
         self.engine.close()
         self.db.dispose()
+        self._administer(f'DROP DATABASE IF EXISTS "{self.name}_backup"')
+
+    # -- backup and restore
+
+    def back_up(self) -> None:
+        """Copy the whole database as it is now."""
+        with self._alone():
+            self._administer(
+                f'DROP DATABASE IF EXISTS "{self.name}_backup"',
+                f'CREATE DATABASE "{self.name}_backup" TEMPLATE "{self.name}" STRATEGY file_copy',
+            )
+        self.has_backup = True
+
+    def restore(self) -> None:
+        """Put the copy in the place of the database; it can be put back again later."""
+        with self._alone():
+            self._administer(
+                f'DROP DATABASE "{self.name}" WITH (FORCE)',
+                f'CREATE DATABASE "{self.name}" TEMPLATE "{self.name}_backup" STRATEGY file_copy',
+            )
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self.owner.close()
+        self.engine.close()
+        self.db.dispose()
+        try:
+            yield
+        finally:
+            self.owner = psycopg.connect(self.config.database_owner_url, autocommit=True)
+            self.engine = psycopg.connect(self.config.database_engine_url, autocommit=True)
+
+    def _administer(self, *statements: str) -> None:
+        given = os.environ.get("FIELDMERGE_TEST_SERVER")
+        with ExitStack() as stack:
+            if given is None:
+                local = localpg.start("test", durable=False)
+                stack.callback(local.release)
+                given = local.urls_for("postgres").admin
+            admin = stack.enter_context(psycopg.connect(given, autocommit=True))
+            for statement in statements:
+                admin.execute(statement)
 
     def set_clock(self, now: datetime) -> None:
         """Let the database's clock say *now*."""
@@ -83,8 +129,12 @@ class Server:
         with clock_at(now):
             yield
 
-    def token(self, tenant_id: UUID, user_id: UUID, device_id: UUID, now: datetime) -> str:
-        """An access token, as a login would give it."""
+    def token(
+        self, tenant_id: UUID, user_id: UUID, device_id: UUID, now: datetime, *, farewell: bool = False
+    ) -> str:
+        """An access token, as a login would give it, or a farewell's, as a refresh does."""
+        if farewell:
+            return issue_farewell_token(self.config, tenant_id, user_id, device_id, now)
         return issue_access_token(self.config, tenant_id, user_id, device_id, now)
 
     def call(self, method: str, path: str, token: str, body: Any = None, **headers: str) -> Answered:

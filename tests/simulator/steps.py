@@ -111,6 +111,10 @@ def generate(seed: int, size: int = 40) -> list[Step]:
         kind = draw.chance.choices(kinds, weights)[0]
         step = {"do": kind, "dt": timing.choice([0.5, 1, 1, 3, 20, 61, 600])} | DRAWN[kind][1](draw)
         steps.append(step)
+    if draw.faults.random() < 0.08:  # a backup, and a restore some time later
+        first, second = sorted(draw.faults.sample(range(len(setup["phones"]) + 1, len(steps)), 2))
+        steps.insert(second, {"do": "restore"})
+        steps.insert(first, {"do": "backup"})
     return steps
 
 
@@ -426,6 +430,53 @@ def do_resolve(history: History, step: Step) -> None:
     elif choice in ("apply", "discard"):
         choice = "theirs"
     write_down(history, phone, key, "resolve", {"choice": choice, "record_version": record["record_version"]})
+
+
+def draw_group(draw: Draw) -> Step:
+    return {
+        "phone": draw.phone(),
+        "pick": draw.chance.random(),
+        "which": draw.chance.random(),
+        "new": draw.fresh("g"),
+        "spoilt": draw.chance.random() < 0.25,
+    }
+
+
+@step(7, draw_group)
+def do_group(history: History, step: Step) -> None:
+    """An edit, a new contact and a new visit of one account: all or none."""
+    phone = phone_of(history, step)
+    account = phone and target(phone, step, "account")
+    if phone is None or account is None:
+        return
+    company, user = history.company_of(phone), history.user_id(phone)
+    group = str(id_of(f"group/{step['new']}/{phone.name}"))
+    contact, visit = ((kind, str(id_of(f"{step['new']}.{kind}"))) for kind in ("contact", "visit"))
+    words = company.token(account[1], user)
+    hours = int(step["which"] * 200)
+    parts: list[tuple[Key, str, Json, Json | None]] = [
+        (account, "update", {"address": words}, {"address": (phone.seen(account) or {}).get("address")}),
+        (contact, "create", {"account_id": account[1], "name": company.token(contact[1], user)}, None),
+        (
+            visit,
+            "create",
+            {
+                "account_id": account[1],
+                "contact_id": contact[1],
+                "planned_start": wire(history.now + timedelta(hours=hours)),
+                "instructions": company.token(visit[1], user),
+            },
+            None,
+        ),
+    ]
+    if step["spoilt"]:
+        parts.append((("task", str(id_of(f"{step['new']}.task"))), "create", {"title": ""}, None))
+    history.groups[company.mark, user, group] = []
+    for key, op, fields, base in parts:
+        body = write_down(history, phone, key, op, fields, base)
+        body["group"] = group
+        history.groups[company.mark, user, group].append(body["id"])
+    phone.flush_queue()
 
 
 # -- the network
@@ -897,6 +948,70 @@ def do_rest(history: History, step: Step) -> None:
         history.server.call("POST", f"{path}/cancel", phone.token, {"reason": value}, **{"If-Match": etag})
     else:
         history.server.call("PATCH", path, phone.token, {name: value}, **{"If-Match": etag})
+
+
+def draw_delegation(draw: Draw) -> Step:
+    people = list(STAFF)
+    return {
+        "company": draw.company(),
+        "from": draw.chance.choice(people),
+        "to": draw.chance.choice(people),
+        "days": draw.chance.choice([None, 0, 1]),
+        "end": draw.chance.random() < 0.3,
+    }
+
+
+@step(4, draw_delegation)
+def do_delegation(history: History, step: Step) -> None:
+    """Somebody stands in for another, or does so no more."""
+    company = company_in(history, step)
+    if company is None or step["from"] == step["to"]:
+        return
+    day = history.now.date()
+    values = {"t": company.id, "f": id_of(step["from"]), "u": id_of(step["to"]), "now": history.now}
+    with company.writing("cli:office") as session:
+        if step["end"]:
+            session.execute(
+                text("UPDATE delegations SET deleted_at = :now WHERE tenant_id = :t AND to_user_id = :u"),
+                values,
+            )
+            return
+        session.execute(
+            text(
+                "INSERT INTO delegations (tenant_id, id, from_user_id, to_user_id, work, valid_from, valid_to)"
+                " VALUES (:t, :id, :f, :u, 'territories', :day, :until)"
+            ),
+            values
+            | {
+                "id": id_of(history.next("delegation")),
+                "day": day - timedelta(days=1),
+                "until": None if step["days"] is None else day + timedelta(days=step["days"]),
+            },
+        )
+
+
+@step(1, lambda draw: {"phone": draw.phone()})
+def do_revoke(history: History, step: Step) -> None:
+    """The office locks a device out."""
+    phone = phone_of(history, step)
+    if phone is not None and not phone.cloned:
+        history.company_of(phone).sql(
+            "UPDATE devices SET revoked_at = :now WHERE tenant_id = :t AND id = :d",
+            d=UUID(phone.device_id),
+            now=history.now,
+        )
+
+
+@step(0, lambda draw: {})
+def do_backup(history: History, step: Step) -> None:
+    history.server.back_up()
+
+
+@step(0, lambda draw: {})
+def do_restore(history: History, step: Step) -> None:
+    if history.server.has_backup:
+        history.restore()
+        history.server.has_backup = False
 
 
 # -- time

@@ -1,0 +1,82 @@
+"""Hunts one mutant in a process of its own: planted first, then the corpus and histories until something breaks.
+
+``python -m tests.simulator.hunting NAME SECONDS`` writes one line of JSON.
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.simulator.mutants.catalogue import MUTANTS
+from tests.simulator.mutants.planting import Mutant, StaleMutant, plant, plant_in_database
+
+FIRST = 900_000
+"""Seeds of the hunt: none that the ledger counts."""
+CORPUS = Path(__file__).parent / "corpus"
+
+
+def hunt(mutant: Mutant, seconds: float, *, keep: bool) -> dict[str, Any]:
+    """Plant *mutant* and play until an invariant breaks or the time is over."""
+    try:
+        plant(mutant)
+        from tests.simulator import history
+        from tests.simulator.server import own_server
+
+        with own_server() as server:
+            plant_in_database(mutant, server.owner)
+            return _hunt(mutant, server, history, seconds, keep=keep)
+    except StaleMutant as stale:
+        return {"name": mutant.name, "stale": str(stale)}
+
+
+def _hunt(mutant: Mutant, server: Any, history: Any, seconds: float, *, keep: bool) -> dict[str, Any]:
+    start, number = time.monotonic(), 0
+    while time.monotonic() - start < seconds:
+        seed = FIRST + number
+        number += 1
+        try:
+            report = history.run(server, seed)
+            failed, what = report.failed, str(report.violation)
+        except Exception as error:  # a mutant may break anything
+            failed, what, report = f"{type(error).__name__}", str(error)[:200], None
+        if failed:
+            found = {
+                "name": mutant.name,
+                "caught": failed,
+                "what": what[:300],
+                "histories": number,
+                "seconds": round(time.monotonic() - start, 1),
+                "seed": seed,
+            }
+            if keep and report is not None:
+                found["kept"] = _keep(mutant, server, history, seed, report, seconds)
+            return found
+    return {"name": mutant.name, "histories": number, "seconds": round(time.monotonic() - start, 1)}
+
+
+def _keep(mutant: Mutant, server: Any, history: Any, seed: int, report: Any, seconds: float) -> str:
+    """Shrink what caught the mutant and put it into the corpus; the healthy server has to pass it for ever."""
+    from tests.simulator.corpus_files import write
+    from tests.simulator.shrinking import shrink
+
+    def fails(steps: list[Any]) -> bool:
+        try:
+            return bool(history.play(server, seed, steps).failed == report.failed)
+        except Exception:
+            return False
+
+    steps = shrink(report.steps[: (report.at_step or 0) + 2], fails, tries=120)
+    return write(mutant.name, seed, report.failed, str(report.violation), steps)
+
+
+def main() -> None:
+    """One mutant by its name."""
+    import orjson
+
+    mutant = next(m for m in MUTANTS if m.name == sys.argv[1])
+    print(orjson.dumps(hunt(mutant, float(sys.argv[2]), keep="keep" in sys.argv[3:])).decode())  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

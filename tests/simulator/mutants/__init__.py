@@ -1,0 +1,1 @@
+"""Bugs of one line, planted into the server to see that the histories find them."""
