@@ -55,9 +55,7 @@ def mark_for_rendering(db: Database, tenant_id: UUID, now: datetime, *, registry
     return 0
 
 
-def _mark(
-    connection: Connection, tenant_id: UUID, entity: SyncEntity, after: UUID | None, room: int
-) -> int:
+def _mark(connection: Connection, tenant_id: UUID, entity: SyncEntity, after: UUID | None, room: int) -> int:
     names = {"tenant": tenant_id, "entity": entity.name}
     rows = connection.scalars(
         text(

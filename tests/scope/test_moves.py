@@ -272,7 +272,7 @@ class TestTheRealSize:
 
     def told(self, name: str, idle: list[float], busy: list[float], seconds: float) -> float:
         ratio = max(busy) / max(idle)
-        print(  # noqa: T201  (the measurement is the news of this test)
+        print(
             f"\n{name}: {seconds:.1f} s; others' syncs: {len(busy)}, median {statistics.median(busy) * 1000:.0f} ms,"
             f" longest {max(busy) * 1000:.0f} ms = {ratio:.1f} x the longest idle one"
             f" ({max(idle) * 1000:.0f} ms, median {statistics.median(idle) * 1000:.0f} ms)"
@@ -337,7 +337,9 @@ def test_the_command_line_moves_and_counts(served: Flask, world: World) -> None:
     moved = runner.invoke(args=[*command, "--batch", "2"])
     again = runner.invoke(args=command)
     unbounded = runner.invoke(args=["accounts", "move", "--tenant", world.code, "--to", "n"])
-    unknown = runner.invoke(args=["accounts", "move", "--tenant", world.code, "--from", "nowhere", "--to", "n"])
+    unknown = runner.invoke(
+        args=["accounts", "move", "--tenant", world.code, "--from", "nowhere", "--to", "n"]
+    )
 
     assert [result.exit_code for result in (counted, moved, again, unbounded, unknown)] == [0, 0, 0, 2, 1]
     assert "3 accounts would go" in counted.output
