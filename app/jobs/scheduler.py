@@ -124,11 +124,23 @@ class Scheduler:
         )
 
     def _for_tenants(self, name: str, job: TenantJob) -> None:
-        _guarded(name, lambda: run_for_tenants(self._db, name, job, utc_now()))
+        _guarded(name, lambda: run_for_tenants(self._db, name, job, utc_now(), going=self._is_going))
+
+    def _is_going(self) -> bool:
+        return not self._stop.is_set()
 
 
-def run_for_tenants(db: Database, name: str, job: TenantJob, now: datetime) -> int:
+def run_for_tenants(
+    db: Database, name: str, job: TenantJob, now: datetime, *, going: Callable[[], bool] = lambda: True
+) -> int:
     """Do *job* once for every tenant; the failure of one keeps no other waiting.
+
+    Args:
+        db: Pools.
+        name: Of the job, for the log.
+        job: What is to be done for one tenant.
+        now: Server time, aware UTC.
+        going: Asked between two tenants; false ends the run, and the next one does the rest.
 
     Returns:
         What the jobs counted, together.
@@ -137,6 +149,8 @@ def run_for_tenants(db: Database, name: str, job: TenantJob, now: datetime) -> i
         tenants = connection.scalars(text("SELECT id FROM tenants ORDER BY id")).all()
     total = 0
     for tenant_id in tenants:
+        if not going():
+            break
         done = _guarded(name, lambda tenant=tenant_id: job(db, tenant, now), tenant_id=str(tenant_id))  # type: ignore[misc]
         if done:
             log.info(f"job.{name}", tenant_id=str(tenant_id), count=done)

@@ -17,9 +17,24 @@ from app.core.scope import Role
 from app.jobs import scheduler
 from app.jobs.missed_visits import mark_missed_visits
 from app.jobs.scheduler import Scheduler, run_for_tenants
+from tests.servers import migrated_database
 from tests.visits.company import DAY, NOW, Company
 
 PATIENCE_S = 20
+
+
+@pytest.fixture(scope="module")
+def migrated() -> Iterator[Config]:
+    """A database of these tests' own: the jobs visit every company, and the others leave hundreds behind."""
+    with migrated_database() as config:
+        yield config
+
+
+@pytest.fixture(scope="module")
+def pools(migrated: Config) -> Iterator[Database]:
+    db = Database(migrated)
+    yield db
+    db.dispose()
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +122,18 @@ class TestScheduler:
 
 
 class TestRunForTenants:
+    def test_ends_between_two_companies_when_it_is_told_to(
+        self, company: Company, other_company: Company
+    ) -> None:
+        seen: list[object] = []
+
+        def note(db: Database, tenant: object, now: object) -> int:
+            seen.append(tenant)
+            return 1
+
+        run_for_tenants(company.database, "noted", note, NOW, going=lambda: not seen)
+        assert len(seen) == 1
+
     def test_lets_no_company_wait_for_anothers_failure(
         self, company: Company, other_company: Company
     ) -> None:

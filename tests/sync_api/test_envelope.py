@@ -134,7 +134,7 @@ UNTELLABLE: dict[str, tuple[dict[str, Any], str]] = {
     "with n 2^63": ({"n": 2**63}, "value_out_of_range"),
     "with n as text": ({"n": "1"}, "type_mismatch"),
     "with n as boolean": ({"n": True}, "type_mismatch"),
-    "with n 1.0": ({"n": 1.0}, "type_mismatch"),
+    "with n 1.5": ({"n": 1.5}, "type_mismatch"),
 }
 
 

@@ -7,7 +7,15 @@ from tests.world import World
 
 # Bookkeeping of the sync itself: who sent what and when, and who looked.
 BOOKKEEPING = frozenset(
-    {"access_log", "devices", "sync_devices", "sync_mutations", "sync_subscription_sets", "sync_traces"}
+    {
+        "access_log",
+        "devices",
+        "sync_devices",
+        "sync_given",
+        "sync_mutations",
+        "sync_subscription_sets",
+        "sync_traces",
+    }
 )
 
 
