@@ -112,6 +112,7 @@ class History:
         self.first_verdicts: dict[tuple[str, str, str], Json] = {}
         self.sent_mutations: dict[tuple[str, str, str], Json] = {}
         self.deleted: set[str] = set()
+        self.lands: dict[str, set[tuple[str, str]]] = {}
         self.roles: dict[tuple[str, str], str] = {}
         self.recent: dict[str, set[tuple[str, str]]] = {}
         self.ever: dict[str, set[tuple[str, str]]] = {}
@@ -150,7 +151,7 @@ class History:
         for company in self.companies.values():
             for first, second in self.pairs:
                 company.sql(
-                    "UPDATE accounts SET territory_id = (SELECT territory_id FROM accounts"
+                    "UPDATE accounts SET (territory_id, owner_id) = (SELECT territory_id, owner_id FROM accounts"
                     " WHERE tenant_id = :t AND id = :a) WHERE tenant_id = :t AND id = :b",
                     a=id_of(first),
                     b=id_of(second),
@@ -194,6 +195,9 @@ class History:
         """Note who may see what now; what was visible since the last drain may still be in the feed."""
         for mark, company in self.companies.items():
             now = company.visible(self.now)
+            lands = {key for key, (entity, _) in now.items() if entity == "land"}
+            self.lands[mark] = lands
+            now = {key: one for key, one in now.items() if key not in lands}
             self.present[mark] = now
             if not company.waiting_marks():
                 self.recent[mark] = set()
