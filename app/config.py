@@ -88,8 +88,10 @@ def _strong(secret: str) -> str:
 
 def _address(environ: Mapping[str, str], name: str) -> str:
     found = environ.get(name, "")
-    if found and not found.startswith(("/", "http://", "https://")):
-        raise ConfigInvalid(f"{name} must be a path or an http address, not {found!r}.")
+    if found and (len(found) > 200 or not found.startswith(("/", "http://", "https://"))):
+        raise ConfigInvalid(
+            f"{name} must be a path or an http address of at most 200 characters, not {found!r}."
+        )
     return found
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-ALWAYS_GIVEN = frozenset({"tenant", "audience", "user"})
-"""Kinds of buckets without which a phone is of no use; the cap never leaves them out."""
+ALWAYS_GIVEN = frozenset({"tenant", "audience", "user", "unit"})
+"""Kinds of buckets without which a phone is of no use (reference data, colleagues, one's own day); the cap
+never leaves them out."""
 
 RETURN_BELOW = 0.9
 """Share of the cap below which a bucket that was left out comes back: a record more or less moves nothing."""

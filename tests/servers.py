@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -49,6 +50,23 @@ def empty_database() -> Iterator[Config]:
             secret_key=SECRET,
             unsafe_durability=True,
         )
+
+
+@contextmanager
+def admin_of(config: Config) -> Iterator[psycopg.Connection[Any]]:
+    """The superuser's connection to a database made here."""
+    database = conninfo_to_dict(config.database_url)["dbname"]
+    given = os.environ.get("FIELDMERGE_TEST_SERVER")
+    if given:
+        with psycopg.connect(make_conninfo(given, dbname=database), autocommit=True) as connection:
+            yield connection
+        return
+    server = localpg.start("test", durable=False)
+    try:
+        with psycopg.connect(server.urls_for(str(database)).admin, autocommit=True) as connection:
+            yield connection
+    finally:
+        server.release()
 
 
 @contextmanager

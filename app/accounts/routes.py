@@ -18,6 +18,8 @@ from app.accounts.schemas import (
     AccountRelationCreateSchema,
     AccountRelationSchema,
     AccountSchema,
+    AccountsMovedSchema,
+    AccountsMoveSchema,
     ContactCreateSchema,
     ContactSchema,
     SiteCreateSchema,
@@ -135,6 +137,32 @@ class AccountMove(MethodView):
             account = service.move_account(session, actor, account_id, args, at=now, now=now)
             set_version(account.version)
             return rendered(ACCOUNT, AccountSchema, actor.scope.shape)(account)
+
+
+@blp.route("/accounts/moves")
+class AccountMoves(MethodView):
+    """The way of many accounts to another territory."""
+
+    @blp.allow(*OFFICE)
+    @blp.arguments(AccountsMoveSchema)
+    @blp.response(200, AccountsMovedSchema)
+    @blp.alt_response(422, description="`account.move_unbounded`, `reference_not_found`")
+    def post(self, args: dict[str, Any]) -> Any:
+        """Move the next of many accounts to a territory
+
+        At most 500 go in one request, with all that hangs on them. Ask again in the same words until
+        `remaining` is 0; a request whose answer was lost does no harm.
+        """
+        ids = args.get("ids")
+        selection = service.Selection(
+            ids=None if ids is None else frozenset(ids),
+            territory_id=args.get("from_territory_id"),
+            **{name: args.get(name) for name in ("owner_id", "kind", "tier")},
+        )
+        with transaction() as (session, actor):
+            return service.move_accounts(
+                session, actor, selection, args["to_territory_id"], limit=args["limit"]
+            )
 
 
 @dataclass(frozen=True, slots=True)

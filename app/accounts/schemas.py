@@ -101,6 +101,26 @@ class AccountMoveSchema(WireSchema):
     owner_id = Id(allow_none=True)
 
 
+class AccountsMoveSchema(WireSchema):
+    """Which accounts go to a territory: those named, or all that fit; at least one filter is needed."""
+
+    ids = ListOf(Id(), max_items=500, unique=True)
+    from_territory_id = Id(metadata={"description": "Of this territory, without those below it"})
+    owner_id = Id()
+    kind = Choice(AccountKind)
+    tier = Text(max=SHORT_MAX)
+    to_territory_id = Id(required=True)
+    limit = Integer(min=1, max=500, load_default=500)
+
+
+class AccountsMovedSchema(WireSchema):
+    """What one request moved. Ask again in the same words until nothing remains."""
+
+    moved = Integer(metadata={"example": 500})
+    remaining = Integer(metadata={"example": 1500})
+    refused_ids = ListOf(Id(), metadata={"description": "Named, and not yours to move"})
+
+
 class SiteSchema(WireSchema):
     """A place of an account."""
 

@@ -1,4 +1,4 @@
-"""Accounts at the command line: customer lists from other systems."""
+"""Accounts at the command line: customer lists from other systems, and moves of many accounts."""
 
 import re
 import sys
@@ -20,14 +20,18 @@ from app.accounts.importing import (
     Summary,
     import_accounts,
 )
+from app.accounts.service import MOVED_AT_ONCE, Selection, count_movable, move_in_batches
 from app.core.clock import utc_now
 from app.core.db import Database
 from app.core.ids import new_id
 from app.http.services import services
 from app.identity import service as identity
+from app.sync_api.registry import REGISTRY
+from sync.sequencer import drain
 
 NOTHING_READ = 2
 PLAIN_EVERY_S = 5.0
+DRAIN_WAIT_MS = 10_000
 _SYSTEM = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 # Tells how much of how much is done, and what it amounts to in words.
@@ -168,6 +172,82 @@ def import_command(
         click.echo(f"Nothing was read. {error}", err=True)
         sys.exit(NOTHING_READ)
     _tell(summary, time.monotonic() - started, rejects, territories.created, dry_run=dry_run)
+
+
+@accounts.command("move")
+@click.option("--tenant", required=True, envvar="FIELDMERGE_TENANT", help="Code of the company.")
+@click.option("--from", "source", metavar="TERRITORY", help="Code or name of the territory they leave.")
+@click.option("--to", "target", metavar="TERRITORY", required=True, help="Where they go.")
+@click.option("--owner", metavar="LOGIN", help="Only accounts that this person owns.")
+@click.option("--tier", help="Only accounts of this tier.")
+@click.option(
+    "--batch",
+    type=click.IntRange(1, MOVED_AT_ONCE),
+    default=MOVED_AT_ONCE,
+    show_default=True,
+    help="Accounts a commit.",
+)
+@click.option("--dry-run", is_flag=True, help="Count them, move nothing.")
+@with_appcontext
+def move_command(
+    tenant: str,
+    source: str | None,
+    target: str,
+    owner: str | None,
+    tier: str | None,
+    batch: int,
+    dry_run: bool,
+) -> None:
+    """Move accounts, with all that hangs on them, to another territory.
+
+    Each batch is committed and given to the phones before the next. Broken off, it goes on where it was
+    when it is run again.
+    """
+    database, tenant_id = services().db, tenant_named(tenant)
+    territories = TerritoryNames(database, tenant_id, create=False, dry_run=True)
+    selection = Selection(
+        territory_id=_territory(territories, source) if source else None,
+        owner_id=_owner(tenant_id, owner) if owner else None,
+        tier=tier,
+    )
+    if not selection.names_anything:
+        raise click.UsageError("Say which accounts: --from, --owner or --tier.")
+    goal, actor = _territory(territories, target), identity.console_actor(tenant_id, utc_now())
+    if dry_run:
+        with database.session(tenant_id, actor="cli:move") as session:
+            count = count_movable(session, actor, selection, goal)
+        click.echo(f"{count:,} accounts would go to {target}.")
+        return
+    with progress(f"to {target}") as report:
+        moved = move_in_batches(
+            database,
+            actor,
+            selection,
+            goal,
+            writer="cli:move",
+            drain=lambda: drain(
+                database.engine, REGISTRY, tenant_id, now=utc_now(), lock_timeout_ms=DRAIN_WAIT_MS
+            ),
+            on_progress=lambda done, total: report(done, total, f"{done:,} of {total:,} accounts"),
+            batch=batch,
+        )
+    click.echo(f"{moved:,} accounts went to {target}.")
+
+
+def _territory(territories: TerritoryNames, name: str) -> UUID:
+    found = territories(name)
+    if found is None:
+        raise click.ClickException(f"There is no territory {name}, or more than one of this name.")
+    return found
+
+
+def _owner(tenant_id: UUID, login: str) -> UUID:
+    with services().db.session(tenant_id, actor="cli:move") as session:
+        people = identity.list_users(session, identity.console_actor(tenant_id, utc_now()))
+        found = [person.id for person in session.scalars(people) if person.login == login]
+    if not found:
+        raise click.ClickException(f"There is no user {login}.")
+    return found[0]
 
 
 def _tell(summary: Summary, seconds: float, rejects: Path, territories: list[str], *, dry_run: bool) -> None:

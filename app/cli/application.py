@@ -5,7 +5,7 @@ from typing import Any
 import click
 from flask import Flask
 
-from app.cli import accounts, database, demo, doctor, openapi, seed, sequencing, serve, users
+from app.cli import accounts, database, demo, devices, doctor, openapi, seed, sequencing, serve, users
 from app.cli.errors import in_words
 from app.cli.installation import find_installation
 from app.core.db import Database
@@ -18,6 +18,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *doctor.COMMANDS,
     *database.COMMANDS,
     *users.COMMANDS,
+    *devices.COMMANDS,
     *accounts.COMMANDS,
     *seed.COMMANDS,
     *sequencing.COMMANDS,

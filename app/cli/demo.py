@@ -64,7 +64,8 @@ def _run(installation: Installation, psql: Path | None, *, once: bool, port: int
     try:
         world = _seeded(config, db)
         _say("Starting the server …")
-        with Supervisor(installation.variables, port=port, log=LOG, tell=_say) as server:
+        events = bool(config.listen_url)
+        with Supervisor(installation.variables, port=port, events=events, log=LOG, tell=_say) as server:
             server.wait_ready("/readyz")
             all_kept = _play(out, server.url, world, db, SqlPerson(world.sql_name, world.sql_url, psql))
             if once:

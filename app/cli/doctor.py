@@ -8,6 +8,7 @@ import click
 
 from app.cli.installation import find_installation, is_named
 from app.config import ConfigInvalid
+from app.doctor import examination
 from app.doctor.examination import examined
 from app.doctor.finding import Finding
 from localpg import LocalPostgresError
@@ -17,7 +18,12 @@ ORIGINS = {"PG_BIN": "PG_BIN", "wheel": "the installed packages", "system": "the
 
 
 @click.command("doctor")
-def doctor() -> None:
+@click.option(
+    "--accept-database",
+    is_flag=True,
+    help="The database was moved, upgraded or failed over, and nothing was lost: say no more that it is another.",
+)
+def doctor(accept_database: bool) -> None:
     """Say what is wrong with this installation.
 
     Looks at configuration, roles, PostgreSQL, schema and sync; exit status 1 if anything is wrong.
@@ -29,6 +35,8 @@ def doctor() -> None:
         raise SystemExit(1) from error
     where = "the local PostgreSQL of `make demo` and `make serve`" if found.is_local else "the environment"
     _show("Configuration", [Finding(True, f"Complete, from {where}.")])
+    if accept_database:
+        examination.accept_database(found.config)
     wrong = 0
     for topic, findings in groupby(examined(found.config), itemgetter(0)):
         wrong += _show(topic, (finding for _, finding in findings))

@@ -3,7 +3,11 @@
 import click
 from sqlalchemy import text
 
+from app.cli.devices import json_option, print_rows
+from app.cli.users import office, tenant_option
 from app.core.clock import utc_now
+from app.devices import service as devices
+from app.devices.schemas import AlarmSchema, EpochSchema, QuarantineSchema
 from app.http.services import services
 from app.sync_api.registry import REGISTRY
 from sync.sequencer import drain_all
@@ -51,6 +55,39 @@ def drain() -> None:
             click.echo(f"  set aside: {entity} {record_id} (flask doctor says why)", err=True)
     if not done:
         click.echo("Nothing waited.")
+
+
+@sync.command("alarms")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@json_option
+@tenant_option
+def alarms(tenant_code: str | None, as_json: bool, limit: int) -> None:
+    """Show what the engine saw that should never happen, the newest first."""
+    with office(tenant_code) as (session, actor):
+        found = devices.list_alarms(session, actor, before=None, limit=limit)
+        rows = AlarmSchema().dump(found, many=True)
+    print_rows(rows, as_json, "The sync engine raised no alarm.")
+
+
+@sync.command("quarantine")
+@json_option
+@tenant_option
+def quarantine(tenant_code: str | None, as_json: bool) -> None:
+    """Show records that cannot be rendered; phones keep their last state until they are mended."""
+    with office(tenant_code) as (session, actor):
+        found = session.execute(devices.list_quarantine(session, actor)).scalars()
+        rows = QuarantineSchema().dump(sorted(found, key=lambda row: row.since), many=True)
+    print_rows(rows, as_json, "No record is in quarantine.")
+
+
+@sync.command("epochs")
+@json_option
+@tenant_option
+def epochs(tenant_code: str | None, as_json: bool) -> None:
+    """Show the lives of the database: each restore began another."""
+    with office(tenant_code) as (session, actor):
+        rows = EpochSchema().dump(devices.list_epochs(session, actor), many=True)
+    print_rows(rows, as_json, "")
 
 
 COMMANDS = (sync,)

@@ -12,10 +12,12 @@ from app.doctor.examination import refuse_unsafe_start
 from app.events.server import serve_events
 from app.http.logs import configure_logs
 from app.http.services import services
+from app.jobs.rerender import rerendering
 from app.jobs.scheduler import run_scheduler
 from app.serve import DEFAULT_EVENTS_PORT, listen
 from app.serve import serve as run_until_signal
-from app.sync_api.registry import REGISTRY
+from app.sync_api.pushing import judge_parked_of_tenant
+from app.sync_api.registry import BY_NAME, REGISTRY
 from sync.sequencer import drain_all
 
 
@@ -83,7 +85,17 @@ def run() -> None:
     found = services()
     refuse_unsafe_start(found.config)
     configure_logs(found.config.log_level)
-    run_scheduler(found.config, found.db, lambda: drain_all(found.db.engine, REGISTRY, now=utc_now()))
+    run_scheduler(
+        found.config,
+        found.db,
+        lambda: drain_all(found.db.engine, REGISTRY, now=utc_now()),
+        {
+            "rerender": rerendering(REGISTRY),
+            "parked": lambda db, tenant_id, now: judge_parked_of_tenant(
+                db, REGISTRY, BY_NAME, tenant_id, now
+            ),
+        },
+    )
 
 
 @click.group("events")

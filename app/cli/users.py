@@ -1,4 +1,4 @@
-"""People at the command line: companies, users, devices, and database roles of people who write SQL."""
+"""People at the command line: companies, users, and database roles of people who write SQL."""
 
 import csv
 import functools
@@ -24,7 +24,7 @@ from app.core.errors import DomainError
 from app.core.scope import Actor, Role
 from app.http.services import services
 from app.identity import service
-from app.identity.models import Device, Tenant, User, UserStatus
+from app.identity.models import Tenant, User, UserStatus
 from app.identity.service.logins import normal_login
 
 BATCH_ROWS = 200
@@ -52,7 +52,7 @@ tenant_option = click.option(
 )
 
 
-def _tenant_id(code: str | None) -> UUID:
+def tenant_id_of(code: str | None) -> UUID:
     """The id of the company named, or of the only one.
 
     Raises:
@@ -73,9 +73,9 @@ def _tenant_id(code: str | None) -> UUID:
 
 
 @contextmanager
-def _office(tenant_code: str | None) -> Iterator[tuple[Session, Actor]]:
+def office(tenant_code: str | None) -> Iterator[tuple[Session, Actor]]:
     """A transaction of the operator at the console, who is named in the ledger."""
-    tenant_id = _tenant_id(tenant_code)
+    tenant_id = tenant_id_of(tenant_code)
     with services().db.session(tenant_id, actor=f"cli:{_operator()}") as session:
         yield session, service.console_actor(tenant_id, utc_now())
 
@@ -87,7 +87,7 @@ def _operator() -> str:
         return "console"
 
 
-def _user_by_login(session: Session, actor: Actor, login: str) -> User:
+def user_by_login(session: Session, actor: Actor, login: str) -> User:
     found = session.scalars(
         service.list_users(session, actor).where(User.login == normal_login(login))
     ).one_or_none()
@@ -166,7 +166,7 @@ def create_user(
 ) -> None:
     """Take a person in. Without --password-stdin a one-time password is printed."""
     password = sys.stdin.readline().rstrip("\n") if password_stdin else None
-    with _office(tenant_code) as (session, actor):
+    with office(tenant_code) as (session, actor):
         made, issued = service.take_in(
             session, actor, cells | {"territories": ";".join(territories)}, now=utc_now(), password=password
         )
@@ -197,7 +197,7 @@ def import_users(file: Path, passwords: Path | None, tenant_code: str | None) ->
     with click.progressbar(length=len(rows), label="People", file=sys.stderr) as bar:
         for start in range(0, len(rows), BATCH_ROWS):
             batch = rows[start : start + BATCH_ROWS]
-            with _office(tenant_code) as (session, actor):
+            with office(tenant_code) as (session, actor):
                 done = service.import_users(
                     session, actor, batch, now=utc_now(), with_passwords=passwords is not None
                 )
@@ -219,8 +219,8 @@ def import_users(file: Path, passwords: Path | None, tenant_code: str | None) ->
 @_reports_errors
 def reset_password(login: str, tenant_code: str | None) -> None:
     """Replace a person's password by a one-time password; all their sessions end."""
-    with _office(tenant_code) as (session, actor):
-        person = _user_by_login(session, actor, login)
+    with office(tenant_code) as (session, actor):
+        person = user_by_login(session, actor, login)
         issued = service.issue_one_time_password(session, actor, person.id, now=utc_now())
     _show_one_time(issued)
 
@@ -232,8 +232,8 @@ def reset_password(login: str, tenant_code: str | None) -> None:
 @_reports_errors
 def disable_user(login: str, tenant_code: str | None) -> None:
     """Close a person's account: sessions end, phones hand in their work and wipe themselves."""
-    with _office(tenant_code) as (session, actor):
-        person = _user_by_login(session, actor, login)
+    with office(tenant_code) as (session, actor):
+        person = user_by_login(session, actor, login)
         service.disable_user(session, actor, person.id, now=utc_now())
     click.echo(f"{person.login} is closed.")
 
@@ -245,8 +245,8 @@ def disable_user(login: str, tenant_code: str | None) -> None:
 @_reports_errors
 def enable_user(login: str, tenant_code: str | None) -> None:
     """Open a closed account again; the person logs in anew."""
-    with _office(tenant_code) as (session, actor):
-        person = _user_by_login(session, actor, login)
+    with office(tenant_code) as (session, actor):
+        person = user_by_login(session, actor, login)
         service.update_user(session, actor, person.id, {"status": UserStatus.ACTIVE}, now=utc_now())
     click.echo(f"{person.login} is open.")
 
@@ -258,66 +258,10 @@ def enable_user(login: str, tenant_code: str | None) -> None:
 @_reports_errors
 def list_users(role: str | None, tenant_code: str | None) -> None:
     """Show who works here."""
-    with _office(tenant_code) as (session, actor):
+    with office(tenant_code) as (session, actor):
         found = service.list_users(session, actor, role=Role(role) if role else None)
         for person in session.scalars(found.order_by(User.login)):
             click.echo(f"{person.login}\t{person.role}\t{person.status}\t{person.name}\t{person.id}")
-
-
-@click.group("device")
-def device() -> None:
-    """Phones in use."""
-
-
-@device.command("list")
-@click.option("--user", "login", metavar="LOGIN", help="Of one person only.")
-@tenant_option
-@with_appcontext
-@_reports_errors
-def list_devices(login: str | None, tenant_code: str | None) -> None:
-    """Show phones, the latest seen first."""
-    with _office(tenant_code) as (session, actor):
-        owner = _user_by_login(session, actor, login).id if login else None
-        found = session.scalars(
-            service.list_devices(session, actor, owner).order_by(Device.last_seen_at.desc())
-        ).all()
-        names = service.user_names(session, actor.tenant_id, {phone.user_id for phone in found})
-        for phone in found:
-            state = _state_of(phone)
-            seen = f"{phone.last_seen_at:%Y-%m-%d %H:%M}"
-            click.echo(f"{phone.id}\t{names[phone.user_id]}\t{phone.platform}\t{phone.name}\t{seen}\t{state}")
-
-
-@device.command("revoke")
-@click.argument("device_id", type=click.UUID)
-@tenant_option
-@with_appcontext
-@_reports_errors
-def revoke_device(device_id: UUID, tenant_code: str | None) -> None:
-    """Lock a phone out: its next request is refused."""
-    with _office(tenant_code) as (session, actor):
-        service.revoke_device(session, actor, device_id, now=utc_now())
-    click.echo(f"Device {device_id} is locked out.")
-
-
-@device.command("wipe")
-@click.argument("device_id", type=click.UUID)
-@tenant_option
-@with_appcontext
-@_reports_errors
-def wipe_device(device_id: UUID, tenant_code: str | None) -> None:
-    """Lock a phone out and order it to wipe itself; `flask device list` tells when it did."""
-    with _office(tenant_code) as (session, actor):
-        service.wipe_device(session, actor, device_id, now=utc_now())
-    click.echo(f"Device {device_id} is locked out and will wipe itself when it is next heard of.")
-
-
-def _state_of(phone: Device) -> str:
-    if phone.wiped_at:
-        return "wiped"
-    if phone.wipe_ordered_at:
-        return "to be wiped"
-    return "revoked" if phone.revoked_at else "in use"
 
 
 @click.group("sql-user")
@@ -333,7 +277,7 @@ def sql_user() -> None:
 @_reports_errors
 def create_sql_user(name: str, password_stdin: bool, tenant_code: str | None) -> None:
     """Make a database role that sees one company only, and say how to connect with it."""
-    tenant_id = _tenant_id(tenant_code)
+    tenant_id = tenant_id_of(tenant_code)
     password = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(18)
     if not password:
         raise click.ClickException("The password is empty.")
@@ -367,7 +311,7 @@ def list_sql_users() -> None:
             click.echo(f"{person.name}\t{person.tenant_id}")
 
 
-COMMANDS = (tenant, user, device, sql_user)
+COMMANDS = (tenant, user, sql_user)
 
 
 @contextmanager

@@ -113,6 +113,12 @@ def role_names(config: Config) -> dict[str, str]:
     return {part: name or "" for part, name in names.items()} | {"sql": "fieldmerge_sql"}
 
 
+OLDEST_TRANSACTION = text(
+    "SELECT coalesce(extract(epoch FROM max(clock_timestamp() - xact_start)), 0) FROM pg_stat_activity"
+    " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+)
+
+
 class Database:
     """The two pools of a web process: requests as the app role, the sequencer as the engine role."""
 
@@ -163,6 +169,14 @@ class Database:
         with self._session.begin() as session:
             set_writer(session, tenant_id, user_id=user_id, device_id=device_id, actor=actor)
             yield session
+
+    def oldest_transaction_s(self) -> float:
+        """Age of the oldest transaction of requests and of the engine; what other roles do is not shown to them."""
+        ages = []
+        for pool in (self.app, self.engine):
+            with pool.connect() as connection:
+                ages.append(connection.execute(OLDEST_TRANSACTION).scalar_one())
+        return float(max(ages))
 
     def dispose(self) -> None:
         """Close all pooled connections."""

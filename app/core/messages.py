@@ -346,6 +346,9 @@ ACCOUNTS = {
         "Only managers and administrators move accounts, within what they see.",
         "거래처의 담당 구역과 담당자는 관리자가 자기 범위 안에서만 바꿀 수 있습니다.",
     ),
+    "account.move_unbounded": Message(
+        "Say which accounts are to be moved.", "이동할 거래처를 지정해야 합니다."
+    ),
     "account.invalid": Message("Some values break a rule.", "규칙에 어긋나는 값이 있습니다."),
     "account.relation_taken": Message(
         "The two accounts have this relation.", "두 거래처는 이미 이 관계입니다."

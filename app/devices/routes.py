@@ -1,6 +1,7 @@
 """The registry of devices over REST, and what administrators see and set of the engine."""
 
 import re
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -70,7 +71,7 @@ class DevicesView(MethodView):
                 model=found.c,
                 sortable={name: found.c[name] for name in SORTS},
                 args=args,
-                render=lambda row: _shown(row, now),
+                render=lambda row: shown(row, now),
             )
 
 
@@ -81,7 +82,7 @@ class DeviceView(MethodView):
     def get(self, device_id: UUID) -> Rendered:
         """Show where a device stands"""
         with transaction() as (session, actor):
-            return _shown(service.get_device(session, actor, device_id), utc_now())
+            return shown(service.get_device(session, actor, device_id), utc_now())
 
 
 @registry_blp.route("/<uuid:device_id>/trace")
@@ -162,7 +163,8 @@ class EpochsView(MethodView):
             return {"items": service.list_epochs(session, actor)}
 
 
-def _shown(row: Any, now: Any) -> Rendered:
+def shown(row: Any, now: datetime) -> Rendered:
+    """A device as it goes over the wire."""
     values = dict(row._mapping)
     last = values["last_sync_at"]
     values["lag_s"] = None if last is None else max(0, round((now - last).total_seconds()))

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from app import migrating
 from app.doctor.finding import Finding, Subject
+from sync.stores.epochs import check_identity
 
 LATE: Final = timedelta(minutes=1)
 ALARM_DAYS: Final = 7
@@ -69,4 +70,18 @@ def alarms(subject: Subject) -> Iterator[Finding]:
     )
 
 
-CHECKS = (unsequenced, quarantine, alarms)
+def identity(subject: Subject) -> Iterator[Finding]:
+    """A database that is not the one that was here before may be an older copy of it."""
+    if not migrating.applied(subject.owner):
+        return
+    differences = check_identity(subject.engine)
+    yield Finding.of(
+        not differences,
+        "This is the database in which the present epoch began.",
+        f"Another database than before, perhaps an older copy: {'; '.join(differences)}.",
+        "After a restore phones start over by themselves. After an upgrade, a move or a failover of which you"
+        " know that nothing was lost: flask doctor --accept-database",
+    )
+
+
+CHECKS = (unsequenced, quarantine, alarms, identity)

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from app.config import Config
 from app.doctor import backlog, live, roles, schema, server
 from app.doctor.finding import PARTS, VARIABLE, Check, Finding, Subject, connect, connected
+from sync.stores.epochs import note_identity
 
 TOPICS: Final = {
     "Roles": roles.CHECKS,
@@ -44,6 +45,16 @@ def refuse_unsafe_start(config: Config) -> None:
     if not config.unsafe_durability:
         checks.append(server.durability)
     _refuse(config, checks)
+
+
+def accept_database(config: Config) -> None:
+    """Take the database as it is now for the one that it should be: its operator has looked.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: The database does not answer.
+    """
+    with connect(config, "engine") as connection:
+        note_identity(connection)
 
 
 def refuse_impossible_upgrade(config: Config) -> None:

@@ -9,12 +9,30 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from app.core.clock import utc_now
-from app.doctor.finding import Finding, Subject
+from app.doctor.finding import PARTS, Finding, Subject
 
 OLDEST_VERSION: Final = 150_000
 DEFAULT_ZONE: Final = "Asia/Seoul"
 CLOCK_TOLERANCE: Final = timedelta(seconds=2)
 OLD_TRANSACTION: Final = timedelta(hours=1)
+IDLE_TRANSACTION_MS: Final = 60_000
+
+# People who write SQL log in as roles of their own. Of several settings that of role and database together holds.
+LOSSY_PEOPLE: Final = text(
+    """
+    SELECT rolname FROM (
+        SELECT DISTINCT ON (r.oid) r.rolname, setting
+        FROM pg_roles r
+        JOIN pg_roles people ON people.rolname = :people AND pg_has_role(r.oid, people.oid, 'MEMBER')
+        JOIN pg_db_role_setting s ON s.setrole = r.oid
+        JOIN LATERAL unnest(s.setconfig) AS setting ON setting LIKE 'synchronous_commit=%'
+        WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+          AND r.rolname <> ALL (:ours)
+        ORDER BY r.oid, s.setdatabase DESC
+    ) AS narrowest
+    WHERE setting ~* '=(off|false|no|0)$' ORDER BY rolname
+    """
+)
 
 
 def version(subject: Subject) -> Iterator[Finding]:
@@ -27,16 +45,40 @@ def version(subject: Subject) -> Iterator[Finding]:
 
 
 def durability(subject: Subject) -> Iterator[Finding]:
-    """An acknowledged edit has to survive a power cut."""
+    """An acknowledged edit has to survive a power cut, whoever wrote it."""
     lossy = [name for name in ("fsync", "full_page_writes") if subject.ask(f"SHOW {name}") == "off"]
-    for part in ("app", "engine"):
+    for part in PARTS:  # as it is for this very connection: server, database, role and address together
         if subject.ask("SHOW synchronous_commit", by=part) == "off":
             lossy.append(f"synchronous_commit of role {subject.roles[part]}")
+    roles = subject.roles
+    asked = {"people": roles["sql"], "ours": [roles[part] for part in PARTS]}
+    lossy += [
+        f"synchronous_commit of role {name}" for name in subject.owner.execute(LOSSY_PEOPLE, asked).scalars()
+    ]
     yield Finding.of(
         not lossy,
         "Writes are durable (fsync, full_page_writes, synchronous_commit).",
         f"Acknowledged edits can be lost in a power cut: {', '.join(lossy)} off.",
         "Set it to on (postgresql.conf, ALTER ROLE … RESET); serving is refused meanwhile.",
+    )
+
+
+def idle_transactions(subject: Subject) -> Iterator[Finding]:
+    """A request that hangs between two statements must not hold its locks for ever."""
+    if not subject.config.pooled:
+        yield Finding(True, "Requests that hang in a transaction are ended after 60 s (set on connecting).")
+        return
+    role = subject.roles["app"]
+    set_to = int(
+        subject.ask(
+            "SELECT setting FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'", by="app"
+        )
+    )
+    yield Finding.of(
+        0 < set_to <= IDLE_TRANSACTION_MS,
+        f"Requests that hang in a transaction are ended after {set_to / 1000:.0f} s.",
+        f"Nothing ends a transaction of {role} that hangs: a pooler takes no settings from us.",
+        f"As an administrator: ALTER ROLE {role} SET idle_in_transaction_session_timeout = '60s';",
     )
 
 
@@ -121,4 +163,4 @@ def _python_knows(zone: str) -> bool:
     return True
 
 
-CHECKS = (version, durability, letters, time_zones, clock, old_transactions)
+CHECKS = (version, durability, letters, time_zones, clock, idle_transactions, old_transactions)

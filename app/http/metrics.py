@@ -5,8 +5,17 @@ import os
 import time
 
 from flask import Flask, Response, g, request
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.core.errors import NotFound
 from app.http.services import derive_key, services
@@ -23,6 +32,7 @@ SECONDS = Histogram(
     registry=REGISTRY,
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5, 10),
 )
+OLDEST_TRANSACTION = "fieldmerge_oldest_transaction_seconds"
 LOOPBACK = ("127.", "::1")
 FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
 
@@ -63,7 +73,19 @@ def show_metrics() -> Response:
     known = metrics_token(services().config.secret_key)
     if not near and not hmac.compare_digest(sent.encode(), known.encode()):
         raise NotFound
-    return Response(generate_latest(_registry()), mimetype=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(_registry()) + generate_latest(_of_now()), mimetype=CONTENT_TYPE_LATEST)
+
+
+def _of_now() -> CollectorRegistry:
+    """What is not counted but asked for; nothing, while the database does not answer."""
+    registry = CollectorRegistry()
+    try:
+        age_s = services().db.oldest_transaction_s()
+    except (DBAPIError, PoolTimeout):
+        return registry
+    oldest = Gauge(OLDEST_TRANSACTION, "Age of the oldest open transaction of ours", registry=registry)
+    oldest.set(age_s)
+    return registry
 
 
 def _registry() -> CollectorRegistry:

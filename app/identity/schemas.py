@@ -121,12 +121,6 @@ class DeviceSchema(WireSchema):
     wiped_at = Time(allow_none=True, metadata={"example": None, "description": "Told by the device"})
 
 
-class DeviceQuery(PageQuery):
-    """Whose devices."""
-
-    user_id = Id()
-
-
 class UserSchema(WireSchema):
     """A person."""
 
@@ -267,7 +261,6 @@ DelegationPatchSchema = DelegationSchema(
     partial=True, dump_only=("id", "version", "from_user_id", "to_user_id", "work")
 )
 
-DevicePageSchema = page_of(DeviceSchema)
 UserPageSchema = page_of(UserSchema)
 PermissionSetPageSchema = page_of(PermissionSetSchema)
 OrgUnitPageSchema = page_of(OrgUnitSchema)

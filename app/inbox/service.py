@@ -547,12 +547,14 @@ def _apply_group(members: Sequence[Mapping[str, Any]], verbs: Verbs) -> None:
 def _anew(mine: Mapping[str, Any], at: datetime, verbs: Verbs) -> None:
     """Do what was never judged, or fell with its group; what was deleted since comes back for it."""
     entity, record_id = mine["entity"], UUID(mine["record_id"])
+    op = mine["op"]
     if mine.get("kind") == "deleted":
         verbs.restore(entity, record_id)
+        op = "update" if op == "create" else op
     verbs.anew(
         entity,
         record_id,
-        mine["op"],
+        op,
         _object(mine.get("fields")),
         _object(mine.get("base")),
         at=at,

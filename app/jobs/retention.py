@@ -1,7 +1,7 @@
 """What is kept for a while only: tombstones, drains, verdicts, sessions, the access log."""
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
@@ -18,8 +18,7 @@ TOUCHED_EACH: Final = timedelta(days=7)
 BATCH: Final = 5_000
 LOCK_MS: Final = 2_000
 
-# A company that set no time of its own, and a database that knows no such settings, keep the default.
-SETTINGS_EXIST = text("SELECT to_regclass('sync_settings') IS NOT NULL")
+# A company that set no time of its own keeps the default.
 KEEP_OF_TENANT = text("SELECT keep_days FROM sync_settings WHERE tenant_id = :tenant")
 
 # A cursor at the newest drain before the cut, or above it, has seen all tombstones up to there.
@@ -56,7 +55,7 @@ FORGET_SETS = """
 """
 # What a user still has is as fresh as today: the time begins when they lose it. Told once in a week.
 TOUCH_GIVEN = """
-    UPDATE sync_given SET given_at = clock_timestamp() WHERE ctid = ANY (ARRAY(
+    UPDATE sync_given SET given_at = :now WHERE ctid = ANY (ARRAY(
         SELECT g.ctid FROM sync_given g WHERE g.tenant_id = :tenant AND g.given_at < :cut AND EXISTS (
             SELECT 1 FROM sync_subscriptions s
             WHERE s.tenant_id = :tenant AND s.user_id = g.user_id AND s.bucket = g.bucket)
@@ -115,7 +114,7 @@ def forget_the_past(db: Database, tenant_id: UUID, now: datetime) -> int:
         (FORGET_VERDICTS, cut - VERDICTS_LONGER),
         (FORGET_ACCESS, now - ACCESS_LOG),
     ):
-        total += _in_batches(db, statement, tenant_id, before)
+        total += _in_batches(db, statement, {"tenant": tenant_id, "cut": before, "now": now})
     with db.session(tenant_id, actor="job:retention") as session:
         total += identity.forget_old_sessions(session, tenant_id, now=now)
     return total
@@ -123,8 +122,6 @@ def forget_the_past(db: Database, tenant_id: UUID, now: datetime) -> int:
 
 def _keep_days(db: Database, tenant_id: UUID) -> int:
     with db.engine.connect() as connection:
-        if not connection.scalar(SETTINGS_EXIST):
-            return KEEP_DAYS
         return connection.scalar(KEEP_OF_TENANT, {"tenant": tenant_id}) or KEEP_DAYS
 
 
@@ -140,12 +137,11 @@ def _forget_tombstones(db: Database, tenant_id: UUID, cut: datetime) -> int:
             return total
 
 
-def _in_batches(db: Database, statement: str, tenant_id: UUID, cut: datetime) -> int:
+def _in_batches(db: Database, statement: str, names: dict[str, Any]) -> int:
     total = 0
     while True:
         with db.engine.begin() as connection:
-            names = {"tenant": tenant_id, "cut": cut, "batch": BATCH}
-            done = connection.execute(text(statement), names).rowcount
+            done = connection.execute(text(statement), {**names, "batch": BATCH}).rowcount
         total += done
         if done < BATCH:
             return total

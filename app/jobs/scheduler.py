@@ -3,9 +3,10 @@
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,6 +30,7 @@ MISSED_S: Final = 60
 WINDOWS_S: Final = 300
 DAYS_S: Final = 30
 RETENTION_S: Final = 6 * 3600
+ENGINE_S: Final = 10
 
 TenantJob = Callable[[Database, UUID, datetime], int]
 
@@ -44,14 +46,22 @@ class Scheduler:
     two processes work does no harm.
     """
 
-    def __init__(self, config: Config, db: Database, drain_all: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        db: Database,
+        drain_all: Callable[[], object],
+        of_the_engine: Mapping[str, TenantJob] | None = None,
+    ) -> None:
         """Prepare; nothing connects before ``run``.
 
         Args:
             config: For the engine role's direct address.
             db: Pools that the jobs work with; closed by the caller.
             drain_all: Drains every tenant that has marks.
+            of_the_engine: More jobs, by name, which need to know the synced entities.
         """
+        self._of_the_engine = of_the_engine or {}
         self._db = db
         self._drain_all = drain_all
         self._stop = threading.Event()
@@ -107,6 +117,10 @@ class Scheduler:
             ("windows", WINDOWS_S, lambda: self._for_tenants("windows", move_windows)),
             ("memberships", DAYS_S, lambda: self._for_tenants("memberships", turn_days)),
             ("retention", RETENTION_S, lambda: self._for_tenants("retention", forget_the_past)),
+            *(
+                (name, ENGINE_S, partial(self._for_tenants, name, job))
+                for name, job in self._of_the_engine.items()
+            ),
         )
 
     def _for_tenants(self, name: str, job: TenantJob) -> None:
@@ -130,11 +144,16 @@ def run_for_tenants(db: Database, name: str, job: TenantJob, now: datetime) -> i
     return total
 
 
-def run_scheduler(config: Config, db: Database, drain_all: Callable[[], object]) -> None:
+def run_scheduler(
+    config: Config,
+    db: Database,
+    drain_all: Callable[[], object],
+    of_the_engine: Mapping[str, TenantJob] | None = None,
+) -> None:
     """Be the scheduler of this installation until SIGTERM or SIGINT; for the main thread of a process."""
     # A long drain is no news, and APScheduler would tell it every second.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    scheduler = Scheduler(config, db, drain_all)
+    scheduler = Scheduler(config, db, drain_all, of_the_engine)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: scheduler.stop())
     scheduler.run()

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from app.core.db import Database, set_writer
 from app.core.scope import Actor
 from app.http.transaction import note_access
+from app.identity import service as identity
 from app.sync_api.metrics import DRAINS_FAILED
 from app.sync_api.pushing import ActorOf, Identity, Pushing, Standing
 from app.sync_api.synced import Synced
@@ -30,6 +31,7 @@ from sync.render import body_sql
 from sync.sequencer import REQUEST_MARKS, Drainer
 from sync.stores.epochs import begin_epoch, lives, note_carried
 from sync.stores.feed import FeedReader, keep_given, keep_left_out, keep_set, set_id_of
+from sync.stores.support import note_clone
 from sync.verdicts import Verdict
 
 log = structlog.get_logger(__name__)
@@ -167,31 +169,52 @@ class Exchange:
             directives=answer.directives,
         )
 
-    def farewell(
-        self, who: Identity, request: SyncRequest, confirm: Callable[[Session, datetime], None]
-    ) -> bytes:
+    def farewell(self, who: Identity, request: SyncRequest) -> bytes:
         """The answer to a revoked device, or to a device of a dismissed user: nothing is pulled.
 
         Args:
             who: From the farewell token.
             request: Checked envelope; its cursor is of no interest.
-            confirm: Notes that the device has wiped itself; it is not served any more.
+
+        Raises:
+            Unauthenticated: 401; the device has confirmed before that it wiped itself.
+            Unavailable: 503; send it again.
         """
+        started = time.monotonic()
         pushed, directives = Pushed([], 0, False), ["wipe"]
-        with self.db.session(who.tenant_id, user_id=who.user_id, device_id=who.device_id) as session:
-            epoch = lives(session.connection(), who.tenant_id, who.device_id).present.id
-            if request.wiped and not request.mutations:
-                confirm(session, self.clock())
-                directives = []
         if request.mutations:
             pushed = self.pushing.quarantine(who, request)
+        now = self.clock()
+        with self.db.session(who.tenant_id, user_id=who.user_id, device_id=who.device_id) as session:
+            connection = session.connection()
+            epoch = lives(connection, who.tenant_id, who.device_id).present.id
+            if request.wiped and not request.mutations:
+                identity.confirm_wipe(session, who.tenant_id, who.user_id, who.device_id, now=now)
+                directives = []
+            _note_sync(connection, who, request, now)
+            if self.trace is not None:
+                self.trace(
+                    connection,
+                    who.tenant_id,
+                    who.device_id,
+                    at=now,
+                    kind="farewell",
+                    duration_ms=_ms_since(started),
+                    mutations=len(request.mutations),
+                    verdicts=_counted(pushed),
+                    changes=0,
+                    removed=0,
+                    position=None,
+                    has_more=False,
+                    directives=directives,
+                )
         return _json(
             pushed.verdicts,
             {},
             None,
             epoch=epoch,
             token=None,
-            now=self.clock(),
+            now=now,
             events=None,
             directives=directives,
         )
@@ -361,6 +384,8 @@ class Exchange:
             _note_sync(connection, who, request, now)
             if page.carried is not None:
                 note_carried(connection, who.tenant_id, who.device_id, who.user_id, page.carried)
+            if answer.pushed.cloned:
+                note_clone(connection, who.tenant_id, who.device_id, now)
             for entity, count in sorted(shown.items()):
                 note_access(session, answer.actor, entity, None, "sync", count=count)
             if self.trace is not None:
@@ -370,15 +395,23 @@ class Exchange:
                     who.device_id,
                     at=now,
                     kind="first" if request.cursor is None else "push" if request.mutations else "delta",
-                    duration_ms=round((time.monotonic() - answer.started) * 1000),
+                    duration_ms=_ms_since(answer.started),
                     mutations=len(request.mutations),
-                    verdicts=Counter(str(verdict.status) for verdict in answer.pushed.verdicts),
+                    verdicts=_counted(answer.pushed),
                     changes=len(page.changes),
                     removed=len(page.removed),
                     position=page.cursor.position,
                     has_more=page.has_more,
                     directives=answer.directives,
                 )
+
+
+def _ms_since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
+
+
+def _counted(pushed: Pushed) -> dict[str, int]:
+    return Counter(str(verdict.status) for verdict in pushed.verdicts)
 
 
 def _device_row(connection: Connection, who: Identity) -> _DeviceRow:

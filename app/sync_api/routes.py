@@ -18,7 +18,7 @@ from app.core.scope import Actor, Role
 from app.history import service as history
 from app.history.schemas import HistoryPageSchema, HistoryQuery, RejectionPageSchema
 from app.http.api import Blueprint
-from app.http.auth import current_actor, current_claims
+from app.http.auth import current_actor, current_claims, current_farewell
 from app.http.errors import Refused as HttpRefused
 from app.http.etag import require_version, set_version
 from app.http.fields import Rendered
@@ -40,6 +40,7 @@ from sync.errors import Refused, RequestInvalid, SchemaTooOld
 from sync.sequencer import Drainer
 from sync.stores.feed import settings_of
 from sync.stores.push import PushStore
+from sync.stores.support import note_sync_trace
 
 blp = Blueprint(
     "sync", __name__, url_prefix="/api/v1", description="Delta sync: one round trip pushes and pulls"
@@ -67,7 +68,16 @@ def exchange() -> Exchange:
         shared = services()
         drainer = Drainer(shared.db.engine, REGISTRY, utc_now)
         key = derive_key(shared.config.secret_key, "sync-cursor")
-        found = Exchange(shared.db, REGISTRY, BY_NAME, drainer, utc_now, key)
+        found = Exchange(
+            shared.db,
+            REGISTRY,
+            BY_NAME,
+            drainer,
+            utc_now,
+            key,
+            events_path=shared.config.events_url or None,
+            trace=note_sync_trace,
+        )
         current_app.extensions[EXTENSION] = found
     return found
 
@@ -76,19 +86,26 @@ def exchange() -> Exchange:
 class Sync(MethodView):
     """The one round trip."""
 
-    @blp.allow(*PHONE_USERS)
+    @blp.allow(*PHONE_USERS, farewell=True)
     @blp.doc(requestBody=BODY)
     @blp.response(200, SyncAnswerSchema)
     def post(self) -> Response:
-        """Push mutations and pull what the device lacks"""
-        claims = current_claims()
+        """Push mutations and pull what the device lacks
+
+        A farewell token hands in work that is set aside unjudged, and is told to wipe.
+        """
+        farewell = current_farewell()
+        claims = farewell or current_claims()
         if claims.device_id is None:
             raise HttpRefused("device_required", 403)
         who = Identity(claims.tenant_id, claims.user_id, claims.device_id)
         try:
             registry = exchange().registry
             asked = sync_request(load_body(), registry.schema_version, registry.oldest_wire)
-            answer = exchange().answer(who, current_actor, asked)
+            if farewell is None:
+                answer = exchange().answer(who, current_actor, asked)
+            else:
+                answer = exchange().farewell(who, asked)
         except RequestInvalid as error:
             details = {"pointer": error.pointer} if error.pointer else None
             status = 426 if isinstance(error, SchemaTooOld) else 400

@@ -136,6 +136,16 @@ class Store:
             (entity, i): v for entity, i, v in self._db.execute("SELECT entity, id, version FROM records")
         }
 
+    def sound_versions(self) -> dict[str, dict[str, int]]:
+        """Versions by entity and id for a comparison; 0 where the body is not what its row says."""
+        found: dict[str, dict[str, int]] = {}
+        for entity, record_id, version in self._db.execute(
+            "SELECT entity, id, CASE WHEN json_valid(body) THEN CASE WHEN json_extract(body, '$.id') = id"
+            " AND json_extract(body, '$.version') = version THEN version ELSE 0 END ELSE 0 END FROM records"
+        ):
+            found.setdefault(entity, {})[record_id] = version
+        return found
+
     def put(self, entity: str, record_id: str, version: int, body: Json, epoch: str | None) -> None:
         """Take a record from the feed, unless the phone has a later version. An equal one overwrites."""
         self._put(entity, record_id, version, body, epoch, FRESH)

@@ -12,7 +12,7 @@ from app.cli.application import COMMANDS
 
 PROJECT = Path(__file__).parents[2]
 WORDS = (
-    *("accounts", "db", "demo", "device", "doctor", "openapi", "scheduler", "seed", "serve", "sql-user"),
+    *("accounts", "db", "demo", "devices", "doctor", "openapi", "scheduler", "seed", "serve", "sql-user"),
     *("sync", "tenant", "user"),
 )
 

@@ -7,16 +7,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from app.config import Config
 from app.core.clock import utc_now
+from app.core.db import Database
 from app.core.ids import new_id
 from app.doctor import backlog, roles, schema, server
 from app.doctor.examination import StartRefused, refuse_unsafe_start
 from app.doctor.finding import Check, Finding, connect, connected
 from tests.cli.conftest import Run, flask_command, variables_of
-from tests.servers import empty_database, migrated_database
+from tests.servers import admin_of, empty_database, migrated_database
 from tests.world import World
 
 
@@ -49,6 +50,17 @@ def meanwhile(config: Config, part: str, do: str, undo: str, **values: object) -
             yield
         finally:
             connection.execute(text(undo), values)
+
+
+@contextmanager
+def by_superuser(config: Config, do: str, undo: str) -> Iterator[None]:
+    """The same by an administrator of the test server."""
+    with admin_of(config) as connection:
+        connection.execute(do.encode())
+        try:
+            yield
+        finally:
+            connection.execute(undo.encode())
 
 
 def lossy(config: Config) -> Config:
@@ -126,11 +138,88 @@ class TestRoles:
             assert all(finding.ok for finding in findings(migrated, check)), check.__name__
 
 
+class TestIdentity:
+    CHANGED = "UPDATE sync_epochs SET identity = identity || '{\"timeline\": 99}' WHERE ended_at IS NULL"
+
+    def test_the_database_of_the_present_epoch_is_known_again(self, untouched: Config) -> None:
+        (found,) = findings(untouched, backlog.identity)
+
+        assert found.ok
+
+    def test_another_database_is_an_alarm_until_the_operator_accepts_it(self, untouched: Config) -> None:
+        with connect(untouched, "engine") as connection:
+            connection.execute(text(self.CHANGED))
+        assert "timeline" in the_bad_one(untouched, backlog.identity).text
+        refuse_unsafe_start(untouched)  # an alarm for people; it stops nobody
+
+        done = flask_command("doctor", "--accept-database", env=variables_of(untouched))
+
+        assert "perhaps an older copy" not in done.output
+        assert findings(untouched, backlog.identity)[0].ok
+
+
 class TestServer:
     def test_a_commit_that_does_not_wait_for_the_disk(self, migrated: Config) -> None:
         found = the_bad_one(lossy(migrated), server.durability)
 
         assert "synchronous_commit of role fieldmerge_app" in found.text
+
+    @pytest.mark.parametrize("part", ["owner", "engine", "app"])
+    @pytest.mark.parametrize(
+        "place", ["ROLE fieldmerge_{part} IN DATABASE {database}", "DATABASE {database}"]
+    )
+    def test_a_setting_of_a_role_or_of_the_database_that_does_not_wait_for_the_disk(
+        self, migrated: Config, part: str, place: str
+    ) -> None:
+        database = make_url(migrated.database_url).database
+        where = place.format(part=part, database=database)
+        with by_superuser(
+            migrated,
+            f"ALTER {where} SET synchronous_commit = off",
+            f"ALTER {where} RESET synchronous_commit",
+        ):
+            assert (
+                f"synchronous_commit of role fieldmerge_{part}"
+                in the_bad_one(migrated, server.durability).text
+            )
+            with pytest.raises(StartRefused, match=f"role fieldmerge_{part}"):
+                refuse_unsafe_start(dataclasses.replace(migrated, unsafe_durability=False))
+            refuse_unsafe_start(migrated)  # started with the setting for tests
+
+    def test_somebody_whose_sql_does_not_wait_for_the_disk(self, migrated: Config) -> None:
+        database = make_url(migrated.database_url).database
+        name = f"hasty_{new_id().hex[:8]}"
+        with by_superuser(
+            migrated,
+            f"CREATE ROLE {name} LOGIN IN ROLE fieldmerge_sql; ALTER ROLE {name} SET synchronous_commit = off",
+            f"DROP ROLE {name}",
+        ):
+            assert f"role {name}" in the_bad_one(migrated, server.durability).text
+            # What is set for the role in this database is narrower.
+            setting = f"ALTER ROLE {name} IN DATABASE {database}"
+            with by_superuser(migrated, f"{setting} SET synchronous_commit = local", f"{setting} RESET ALL"):
+                assert name not in findings(migrated, server.durability)[0].text
+
+    def test_a_pooler_without_an_end_to_hanging_transactions(self, migrated: Config) -> None:
+        config = dataclasses.replace(migrated, pooled=True)
+
+        assert "ALTER ROLE fieldmerge_app" in the_bad_one(config, server.idle_transactions).advice
+
+    def test_a_pooler_whose_role_ends_hanging_transactions(self, migrated: Config) -> None:
+        options = "&options=-c%20idle_in_transaction_session_timeout%3D60s"
+        config = dataclasses.replace(migrated, pooled=True, database_url=f"{migrated.database_url}{options}")
+
+        (found,) = findings(config, server.idle_transactions)
+        assert found.ok
+
+    def test_without_a_pooler_every_connection_of_a_request_sets_it(
+        self, migrated: Config, pools: Database
+    ) -> None:
+        (found,) = findings(migrated, server.idle_transactions)
+        with pools.app.connect() as connection:
+            timeout = connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar()
+
+        assert (found.ok, timeout) == (True, "1min")
 
     def test_a_clock_that_is_wrong(self, migrated: Config, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(server, "utc_now", lambda: utc_now() - timedelta(minutes=5))

@@ -1,6 +1,7 @@
 """`flask serve` and `flask scheduler run`, as processes."""
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -21,9 +22,11 @@ PATIENCE_S = 60
 
 
 @contextmanager
-def running(words: tuple[str, ...], config: Config, place: Path) -> "Iterator[subprocess.Popen[bytes]]":
+def running(
+    words: tuple[str, ...], config: Config, place: Path, **variables: str
+) -> "Iterator[subprocess.Popen[bytes]]":
     """`flask *words*` in the background, with its output in ``out.log``; killed if it does not end."""
-    environment = {**os.environ, **variables_of(config), "FIELDMERGE_STATE": str(place)}
+    environment = {**os.environ, **variables_of(config), "FIELDMERGE_STATE": str(place), **variables}
     with open(place / "out.log", "wb") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "flask", *words], cwd=PROJECT, env=environment, stdout=log, stderr=log
@@ -47,11 +50,20 @@ def wait_for(pattern: str, place: Path) -> str:
 
 
 def status_of(url: str) -> int:
+    return fetched(url)[0]
+
+
+def body_of(url: str) -> bytes:
+    return fetched(url)[1]
+
+
+def fetched(url: str) -> tuple[int, bytes]:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=PATIENCE_S)
     try:
         connection.request("GET", parts.path)
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        return answer.status, answer.read()
     finally:
         connection.close()
 
@@ -64,6 +76,32 @@ class TestServe:
 
             assert status_of(f"{url}/readyz") == 200
             child.send_signal(signal.SIGINT)
+            assert child.wait(PATIENCE_S) == 0
+
+    def test_runs_the_live_pings_and_tells_where(self, migrated: Config, tmp_path: Path) -> None:
+        words = ("serve", "--port", str(find_port(18_020)), "--events-port", str(find_port(18_120)))
+        with running((*words, "--workers", "1", "--no-scheduler"), migrated, tmp_path) as child:
+            url = wait_for(r"Serving on (\S+) ", tmp_path)
+            wait_for("events.listens", tmp_path)
+            pings = json.loads(body_of(f"{url}/api/v1/sync/events"))["details"]["url"]
+
+            assert pings.endswith("/api/v1/sync/events")
+            assert status_of(pings) == 401
+            assert status_of(pings.replace("/api/v1/sync/events", "/readyz")) == 200
+            assert b"fieldmerge_event_listening 1.0" in body_of(f"{url}/metrics")
+            child.send_signal(signal.SIGTERM)
+            assert child.wait(PATIENCE_S) == 0
+        assert "events.ended" in (tmp_path / "out.log").read_text()
+
+    def test_says_that_there_are_no_pings_through_a_pooler(self, migrated: Config, tmp_path: Path) -> None:
+        words = ("serve", "--port", str(find_port(18_040)), "--workers", "1", "--no-scheduler")
+        pooled = {"FIELDMERGE_PGBOUNCER": "1"}
+        with running(words, migrated, tmp_path, **pooled) as child:
+            url = wait_for(r"Serving on (\S+) ", tmp_path)
+
+            assert "FIELDMERGE_EVENTS_DATABASE_URL" in (tmp_path / "out.log").read_text()
+            assert json.loads(body_of(f"{url}/api/v1/sync/events"))["details"]["url"] is None
+            child.send_signal(signal.SIGTERM)
             assert child.wait(PATIENCE_S) == 0
 
     def test_refuses_a_database_without_durability(self, flask: Run, migrated: Config) -> None:

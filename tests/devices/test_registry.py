@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.core.clock import utc_now
-from sync.stores.support import note_clone
 from tests.world import Person, World, wire
 
 Json = dict[str, Any]
@@ -134,12 +133,15 @@ class TestWhatIsTold:
         assert entry["wiped_at"] > entry["wipe_ordered_at"]
 
     def test_that_two_phones_speak_as_it(self, world: World) -> None:
-        rep = world.person("rep", world.north)
+        rep, account = world.person("rep", world.north), world.account()
         rep.sync()
-        with world.session() as session:
-            note_clone(session.connection(), world.id, rep.device_id, utc_now())
+        rep.sync(rep.edit("account", account, {"name": "첫째"}, n=1))
+        assert shown(rep, rep.device_id)["state"] == "active"
 
-        assert shown(rep, rep.device_id)["state"] == "cloned"
+        rep.sync(rep.edit("account", account, {"name": "둘째"}, n=1))
+
+        entry = shown(rep, rep.device_id)
+        assert (entry["state"], entry["cloned_at"] is not None) == ("cloned", True)
 
 
 class TestFilters:
@@ -173,7 +175,7 @@ class TestFilters:
             ({"state": "active", "has_error": "true"}, {"ill"}),
             ({"state": "wiped"}, set()),
         ],
-        ids=str,
+        ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),
     )
     def test_narrow_the_list(self, fleet: dict[str, Person], query: Json, expected: set[str]) -> None:
         found = ids(listed(fleet["admin"], **query))

@@ -25,7 +25,7 @@ from app.http.metrics import metrics_token
 from app.http.services import services
 from tests.events.streams import PATIENCE_S, PROJECT, Phone, Service, allow_files, running
 from tests.events.test_stream import SOON_S, connections, terminate
-from tests.world import World
+from tests.world import World, wire
 
 
 class TestLimits:
@@ -70,6 +70,7 @@ class TestLimits:
 HANDLER = """
 import socket, sys
 from gevent.pywsgi import WSGIServer
+from app.events import server
 
 server.READ_S = server.WRITE_S = 0.5
 
@@ -142,6 +143,14 @@ class TestSlowPhones:
                         service.until(lambda at=position: reads.pings[-1:] == [at], SOON_S)  # type: ignore[misc]
                     assert time.monotonic() - began < 20
             assert service.streams == 1
+
+
+def received(line: socket.socket) -> bytes:
+    """What comes next; nothing when the other side cut the connection."""
+    try:
+        return line.recv(65_536)
+    except ConnectionResetError:
+        return b""
 
 
 def notify(
@@ -222,6 +231,17 @@ class TestElsewhere:
 
         assert (answer.status_code, answer.json["code"]) == (404, "events_elsewhere")
         assert answer.json["details"] == {"url": None}
+
+    @pytest.mark.parametrize("url", ["", "/api/v1/sync/events", "https://pings.example.com/events"])
+    def test_the_sync_answer_tells_phones_where(self, migrated: Config, world: World, url: str) -> None:
+        rep = world.person(Role.REP, world.north)
+        app = create_app(replace(migrated, events_url=url))
+        body = {"schema_version": 1, "cursor": None, "sent_at": wire(utc_now())}
+
+        answer = app.test_client().post("/api/v1/sync", json=body, headers=rep.headers)
+        services(app).db.dispose()
+
+        assert answer.json["events"] == (url or None)
 
     def test_and_where(self, migrated: Config) -> None:
         app = create_app(replace(migrated, events_url="https://pings.example.com/events"))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import make_url
 
 from app.config import Config, ConfigInvalid
 from app.doctor.examination import examined
@@ -29,7 +30,7 @@ class TestAddresses:
     def test_phones_are_told_a_path_or_an_address(self, migrated: Config, url: str) -> None:
         assert from_env(migrated, FIELDMERGE_EVENTS_URL=url).events_url == url
 
-    @pytest.mark.parametrize("url", ["pings.example.com", "javascript:alert(1)", "ftp://x/"])
+    @pytest.mark.parametrize("url", ["pings.example.com", "javascript:alert(1)", "ftp://x/", "/" + 200 * "x"])
     def test_anything_else_is_refused(self, migrated: Config, url: str) -> None:
         with pytest.raises(ConfigInvalid, match="FIELDMERGE_EVENTS_URL"):
             from_env(migrated, FIELDMERGE_EVENTS_URL=url)
@@ -49,14 +50,20 @@ class TestDoctor:
         assert self.said(migrated) == [(True, "LISTEN works: phones can be pinged.")]
 
     def test_finds_an_address_on_which_nothing_is_heard(self, migrated: Config) -> None:
-        elsewhere = (
-            migrated.database_url.rpartition("/")[0] + "/postgres?" + migrated.database_url.partition("?")[2]
-        )
+        elsewhere = make_url(migrated.database_url).set(database="postgres").render_as_string(False)
 
         ((ok, text),) = self.said(replace(migrated, events_database_url=elsewhere))
 
         assert not ok
         assert "LISTEN does not work" in text
+
+    def test_finds_an_address_that_does_not_connect(self, migrated: Config) -> None:
+        nowhere = make_url(migrated.database_url).set(database="absent").render_as_string(False)
+
+        ((ok, text),) = self.said(replace(migrated, events_database_url=nowhere))
+
+        assert not ok
+        assert "does not connect" in text
 
     def test_says_that_pings_are_off_behind_a_pooler(self, migrated: Config) -> None:
         ((ok, text),) = self.said(replace(migrated, pooled=True))

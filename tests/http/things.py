@@ -34,6 +34,10 @@ class WatchedDatabase:
     fails_with: Exception | None = None
     writers: list[Mapping[str, Any]] = field(default_factory=list)
 
+    def oldest_transaction_s(self) -> float:
+        """It has none."""
+        return 0.0
+
     @contextmanager
     def session(self, tenant_id: UUID | None, **writer: Any) -> Iterator[Any]:
         self.writers.append({"tenant_id": tenant_id} | writer)

@@ -1,4 +1,4 @@
-"""`flask tenant`, `flask user`, `flask device`, `flask sql-user`."""
+"""`flask tenant`, `flask user`, `flask sql-user`."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -99,15 +99,6 @@ class TestUser:
         assert passwords.read_text().startswith("kim,")
         assert passwords.stat().st_mode & 0o077 == 0
         assert "kim\trep\tactive\t김민지" in run("user", "list", "--tenant", company.code).output
-
-
-class TestDevice:
-    def test_is_listed_and_locked(self, run: Run, company: Company) -> None:
-        rep = company.person()
-        device_id = str(company.log_in(rep).device_id)
-        assert device_id in run("device", "list", "--tenant", company.code).output
-        assert run("device", "revoke", device_id, "--tenant", company.code).exit_code == 0
-        assert "revoked" in run("device", "list", "--user", rep.login, "--tenant", company.code).output
 
 
 class TestSqlUser:

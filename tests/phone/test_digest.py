@@ -6,7 +6,7 @@ import pytest
 
 from examples.phone import Phone, Refused
 from examples.phone.digest import digest
-from tests.phone.scripted import ACCOUNT, VISIT, ScriptedServer, change, reply
+from tests.phone.scripted import ACCOUNT, VISIT, ScriptedServer, change, page, reply
 
 NONE = {"count": 0, "sum": "0"}
 
@@ -47,15 +47,61 @@ class TestMend:
             {
                 "changes": [change(ACCOUNT, 2, phone="right"), change(missing, 1, name="was missing")],
                 "removed": [],
+                "next_after": None,
             },
-            {"changes": [], "removed": [{"entity": "visit", "id": VISIT, "reason": "out_of_scope"}]},
+            {
+                "changes": [],
+                "removed": [{"entity": "visit", "id": VISIT, "reason": "out_of_scope"}],
+                "next_after": None,
+            },
         ]
 
         mended = phone.check()
 
         assert mended == [("account", ACCOUNT), ("account", missing), ("visit", VISIT)]
         assert phone.store.versions() == {("account", ACCOUNT): 2, ("account", missing): 1}
-        assert server.repairs_asked[0]["records"] == [{"id": ACCOUNT, "version": 3}]
+        assert server.repairs_asked[0]["held"] == [{"id": ACCOUNT, "version": 3}]
+
+    def test_a_body_that_is_broken_is_asked_for_whatever_its_version(
+        self, phone: Phone, server: ScriptedServer
+    ) -> None:
+        with phone.store.transaction():
+            phone.store._write("UPDATE records SET body = '{' WHERE id = ?", (ACCOUNT,))
+            phone.store._write("UPDATE records SET body = '{\"version\": 7}' WHERE id = ?", (VISIT,))
+        server.digests.append(
+            {"entities": {"account": digest([(ACCOUNT, 3)]), "visit": digest([(VISIT, 1)])}}
+        )
+        right = [change(ACCOUNT, 3, phone="right"), change(VISIT, 1, "visit", status="planned")]
+        server.repairs += [{"changes": [one], "removed": [], "next_after": None} for one in right]
+
+        phone.check()
+
+        assert [asked["held"][0]["version"] for asked in server.repairs_asked] == [0, 0]
+        assert phone.list("account") == [right[0]["record"]]
+
+    def test_goes_on_where_an_answer_ended_and_from_stretch_to_stretch(
+        self, phone: Phone, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("examples.phone.digest.STRETCH", 2)
+        ids = [f"01930000-0000-7000-8000-00000000010{number}" for number in range(3)]
+        server.script.append(page(changes=[change(one, 1) for one in ids]))
+        phone.sync()
+        server.digests.append({"entities": {"visit": digest([(VISIT, 1)])}})
+        server.repairs += [
+            {"changes": [], "removed": [{"id": ACCOUNT}], "next_after": ACCOUNT},
+            {"changes": [], "removed": [{"id": one} for one in ids[:2]], "next_after": None},
+            {"changes": [], "removed": [{"id": ids[2]}], "next_after": None},
+        ]
+
+        phone.check()
+
+        asked = [(a["after"], [h["id"] for h in a["held"]], a["until"]) for a in server.repairs_asked]
+        assert asked == [
+            (None, [ACCOUNT, ids[0]], ids[0]),
+            (ACCOUNT, ids[:2], ids[1]),
+            (ids[1], ids[2:], None),
+        ]
+        assert phone.list("account") == []
 
     def test_says_nothing_while_newer_changes_wait(self, phone: Phone, server: ScriptedServer) -> None:
         server.digests.append(reply({"code": "behind"}, 409))

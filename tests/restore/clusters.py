@@ -78,15 +78,19 @@ class Cluster:
 
     def run(self, program: str, *words: str | Path) -> str:
         """One of PostgreSQL's own programs; gives what it said."""
-        done = subprocess.run(
+        done = self.try_to_run(program, *words)
+        assert done.returncode == 0, f"{program}: {done.stderr}"
+        return done.stdout
+
+    def try_to_run(self, program: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        """The same, whether it succeeds or not."""
+        return subprocess.run(
             [self.server.binaries.program(program), *words],
             env=child_environment(),
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{program}: {done.stderr}"
-        return done.stdout
 
     def dump(self, database: str, file: Path) -> None:
         """pg_dump, as the superuser: row-level security is forced on everybody else."""

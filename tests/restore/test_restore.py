@@ -1,12 +1,13 @@
 """Restored from a backup: noticed before anything is judged, and nothing that phones know is lost."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sync.stores.epochs import check_identity
 from tests.restore.clusters import Cluster
 from tests.restore.company import Company, InHand
 
@@ -59,10 +60,15 @@ class TestDump:
         with company.down(cluster.settings(database)):
             cluster.restore_dump(file)
         come_back(company)
+        drawer = company.phones["drawer"].phone
+        drawer.edit(
+            "account", company.first, website=company.word(company.first, "https://twice.example.com")
+        )
         with company.down(cluster.settings(database)):
             cluster.restore_dump(file)
 
-        come_back(company)
+        # The life between the restores, of which the dump knows nothing, is written down as ended.
+        come_back(company, affected=tuple(company.phones), noted=2)
 
 
 @pytest.mark.more
@@ -146,10 +152,12 @@ class TestNothingWasLost:
             cluster.put_files(files, with_log_of=cluster.data)
 
         assert cluster.timeline() == timeline + 1
+        with company.db.engine.connect() as connection:
+            assert "timeline" in check_identity(connection)[0]  # the operator is told, and phones are not
         go_on(company)
 
 
-def come_back(company: Company) -> None:
+def come_back(company: Company, affected: Collection[str] = AFFECTED, noted: int = 1) -> None:
     """All phones come to the restored server, the one with unsent work on records unknown there first."""
     epochs, judged = company.epochs(), company.judged()
     for one in company.phones.values():
@@ -159,9 +167,10 @@ def come_back(company: Company) -> None:
     company.sync("drawer", "absent", "writer", "reader")
 
     assert noticed(company.phones["drawer"]), "the first request was judged before the restore was noticed"
-    assert company.epochs() == epochs + 1
+    assert company.epochs() == epochs + noted
+    assert len({one.phone.store.read("epoch") for one in company.phones.values()}) == 1
     assert judged < company.judged()
-    assert {name for name, one in company.phones.items() if one.rebases} == set(AFFECTED)
+    assert {name for name, one in company.phones.items() if one.rebases} == set(affected)
     all_is_well(company)
 
 

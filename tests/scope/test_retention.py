@@ -186,8 +186,8 @@ class TestDrains:
 
 
 class TestTheTenantsOwnTime:
-    def test_is_taken_where_it_is_set(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(retention, "_keep_days", lambda *_: 30)
+    def test_is_taken_where_it_is_set(self, world: World) -> None:
+        world.engine_sql("INSERT INTO sync_settings (tenant_id, keep_days) VALUES (:tenant, 30)")
         account = world.account()
         world.drain()
         delete(world, account)

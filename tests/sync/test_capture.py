@@ -167,6 +167,54 @@ class TestTriggers:
         assert ledger(world, account)[-1].new == {"phone": "+8225550100"}
         assert marks(world, account) == 2
 
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE accounts SET id = gen_random_uuid() WHERE id = %(id)s",
+            "UPDATE accounts SET tenant_id = gen_random_uuid() WHERE id = %(id)s",
+            "TRUNCATE accounts CASCADE",
+            "INSERT INTO accounts (tenant_id, id, name) SELECT tenant_id, id, name FROM accounts WHERE id = %(id)s"
+            " ON CONFLICT (tenant_id, id) DO UPDATE SET id = gen_random_uuid()",
+        ],
+    )
+    @pytest.mark.parametrize("role", ["origin", "replica"])
+    def test_refuse_what_phones_could_not_be_told_in_any_replication_role(
+        self, world: World, migrated: Config, role: str, statement: str
+    ) -> None:
+        account = world.account()
+
+        with superuser(migrated) as connection:
+            connection.execute(f"SET session_replication_role = {role}")
+            with pytest.raises(psycopg.errors.IntegrityConstraintViolation):
+                connection.execute(statement, {"id": account})
+
+    def test_capture_what_is_copied_in(self, world: World, migrated: Config) -> None:
+        account = new_id()
+
+        with (
+            superuser(migrated) as connection,
+            connection.cursor() as cursor,
+            cursor.copy("COPY accounts (tenant_id, id, name) FROM STDIN") as copy,
+        ):
+            copy.write_row([str(world.id), str(account), "복사"])
+
+        assert [change.op for change in ledger(world, account)] == ["insert"]
+        assert marks(world, account) == 1
+
+    def test_capture_both_ways_of_an_upsert(self, world: World, migrated: Config) -> None:
+        account = new_id()
+        upsert = (
+            "INSERT INTO accounts (tenant_id, id, name) VALUES (%s, %s, %s)"
+            " ON CONFLICT (tenant_id, id) DO UPDATE SET name = EXCLUDED.name"
+        )
+
+        with superuser(migrated) as connection:
+            for name in ("처음", "다음"):
+                connection.execute(upsert, [world.id, account, name])
+
+        assert [change.op for change in ledger(world, account)] == ["insert", "update"]
+        assert version(world, "accounts", account) == 2
+
     def test_run_as_the_engine_which_passes_forced_row_security(self, world: World, migrated: Config) -> None:
         engine_role = make_url(migrated.database_engine_url).username
         rows = world.engine_sql(

@@ -254,6 +254,7 @@ def conflicts(records: Records, account: UUID, authors: dict[str, UUID]) -> None
             resolution=json_text,
             reason=NASTY,
             resolved_by=author,
+            assignee_id=author,
             resolved_at=LAST,
         )
 

@@ -477,6 +477,34 @@ class TestAGroupInTheInbox:
         assert tasks(world) == ["고친 일", "새 일"]
         assert row(world, "tasks", lost[1]["record_id"])["deleted_at"] is None
 
+    def test_of_deletes_is_applied_in_whatever_order_they_stand(
+        self, world: World, manager: Person, account: UUID
+    ) -> None:
+        contact = new_id()
+        world.insert("contacts", id=contact, account_id=account, name="뷔람담")
+        manager.sync()
+        world.sql("UPDATE contacts SET name = '새 이름' WHERE tenant_id = :tenant AND id = :id", id=contact)
+        members = [
+            manager.mutation("delete", "account", account, base_version=1),
+            manager.mutation("delete", "contact", contact, base_version=1),
+        ]
+        verdicts = manager.sync(*grouped(members))
+        assert [told(v) for v in verdicts] == [("rejected", "group_failed"), ("conflict", "edited_since")]
+
+        assert self.decide(manager, self.item(manager, verdicts), "apply").status_code == 200
+        assert row(world, "accounts", account)["deleted_at"]
+        assert row(world, "contacts", contact)["deleted_at"]
+
+    def test_of_a_create_that_met_a_deleted_record_brings_it_back(
+        self, world: World, rep: Person, manager: Person, lost: list[Json]
+    ) -> None:
+        again = rep.mutation("create", "task", lost[1]["record_id"], fields={"title": "다시"})
+        verdicts = rep.sync(*grouped([again]))
+        assert told(verdicts[0]) == ("conflict", "deleted")
+
+        assert self.decide(manager, self.item(manager, verdicts), "apply").status_code == 200
+        assert row(world, "tasks", lost[1]["record_id"])["title"] == "다시"
+
     def test_of_which_one_cannot_be_applied_stays_open_and_nothing_is_done(
         self, world: World, rep: Person, manager: Person, lost: list[Json]
     ) -> None:

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -11,17 +12,17 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.orm import Session
 
 from app.core.db import Database, set_writer
 from app.core.ids import new_id
 from app.sync_api.registry import REGISTRY
 from sync.budget import Settings
-from sync.cursor import Cursor
-from sync.policy import SyncEntity
-from sync.pull import Ask, Channel, FeedRow, Head, Record, pull
-from sync.registry import Registry
+from sync.cursor import Cursor, Walk
+from sync.policy import Field, Merge, SyncEntity
+from sync.pull import Ask, Channel, FeedRow, Head, Page, Record, Restored, Worth, pull, worth_of
+from sync.registry import Registry, newest_since
 from sync.stores.feed import FeedReader, set_id_of
 from sync.stores.sequencer import lock_table
 from tests.world import Person, World
@@ -151,8 +152,77 @@ class TestFirstSync:
         order = [(c["entity"], c["id"]) for a in answers for c in a["changes"]]
         assert order.index(("task", str(task))) < min(n for n, key in enumerate(order) if key[0] == "account")
 
+    def test_killed_after_any_page_goes_on_where_it_was(self, world: World) -> None:
+        """Each page is lost once, then taken; meanwhile others create, edit, move and delete."""
+        accounts = [world.account() for _ in range(8)]
+        rep, other = world.person("rep", world.north), world.person("rep", world.north)
+        other.sync()
+        happenings = iter(
+            [
+                lambda: other.sync(other.edit("account", accounts[0], {"name": "고침"})),
+                lambda: delete(world, accounts[1]),
+                lambda: move(world, accounts[2], world.south),
+                lambda: other.sync(other.mutation("create", "account", new_id(), fields={"name": "새"})),
+                lambda: move(world, accounts[2], world.north),
+            ]
+        )
+        first, cursors = True, set()
+        for _ in range(100):
+            lost = rep.post_sync(limit=2).json
+            assert lost["changes"] or not lost["has_more"]
+            next(happenings, list)()
+            answer = rep.post_sync(limit=2).json
+            assert ("rebase" in answer["directives"]) == first
+            rep.take(answer)
+            first = False
+            assert rep.cursor not in cursors
+            cursors.add(rep.cursor or "")
+            if not answer["has_more"]:
+                break
+
+        assert next(happenings, None) is None
+        assert equals_a_first_sync(world, rep)
+
+    def test_gives_a_record_that_is_larger_than_the_page_alone(self, world: World) -> None:
+        rep = world.person("rep", world.north)
+        for _ in range(3):
+            world.account(notes="가" * 1_000)
+
+        answers = pages_of_bytes(rep, 500)
+
+        assert all(sum(c["entity"] == "account" for c in a["changes"]) <= 1 for a in answers)
+        assert len(accounts_of(rep)) == 3
+
+
+def pages_of_bytes(person: Person, limit: int) -> list[dict[str, Any]]:
+    answers = []
+    for _ in range(100):
+        answers.append(person.post_sync(limit_bytes=limit).json)
+        person.take(answers[-1])
+        if not answers[-1]["has_more"]:
+            break
+    return answers
+
 
 class TestDelta:
+    def test_costs_no_more_than_nine_statements_when_it_is_empty(self, world: World) -> None:
+        rep = world.person("rep", world.north)
+        world.account()
+        rep.sync()
+        rep.sync()
+        sent: list[str] = []
+
+        def note(*parts: Any) -> None:
+            sent.append(parts[2])
+
+        event.listen(world.db.app, "before_cursor_execute", note)
+        try:
+            rep.sync()
+        finally:
+            event.remove(world.db.app, "before_cursor_execute", note)
+
+        assert len(sent) <= 9, sent
+
     def test_is_empty_when_nothing_happened(self, world: World) -> None:
         world.account()
         rep = world.person("rep", world.north)
@@ -444,9 +514,22 @@ class TestSnapshot:
 
 SHAPES = ("sales", "manager")
 _nonces = count(1)
-THINGS = Registry.of([SyncEntity("thing", "things", {}, buckets="", shapes=SHAPES)], "")
+ENTITIES = ("thing", "stone", "novelty")
+THINGS = Registry(
+    (
+        SyncEntity("thing", "things", {"since_two": Field(Merge.LAST_WRITE, since=2)}, "", shapes=SHAPES),
+        SyncEntity("stone", "stones", {}, buckets="", shapes=SHAPES),
+        SyncEntity("novelty", "novelties", {}, buckets="", shapes=SHAPES, since=3),
+    ),
+    "",
+    schema_version=3,
+)
 TENANT, DEVICE, USER, EPOCH = (UUID(int=n) for n in (1, 2, 3, 4))
 BUCKETS = "ABCD"
+
+
+def entity_of(record: int) -> str:
+    return ENTITIES[record % 3]
 
 
 @dataclass
@@ -501,7 +584,7 @@ class Company:
             self.rows[channel, record] = FeedRow(
                 self.position,
                 before.entered if before else self.position,
-                "thing",
+                entity_of(record),
                 UUID(int=record),
                 self.version[record],
                 body if channel in wanted else None,
@@ -519,12 +602,25 @@ class Company:
         }
         self.last_pull = set(self.drained), self.position
 
-    def view(self, shape: str) -> dict[Record, str | None]:
+    def view(self, shape: str, schema: int) -> dict[Record, str | None]:
         return {
-            ("thing", row.record_id): row.body
+            (row.entity, row.record_id): row.body
             for ((bucket, s), _), row in self.rows.items()
-            if s == shape and bucket in self.drained and not row.gone
+            if s == shape
+            and bucket in self.drained - self.out
+            and not row.gone
+            and row.entity not in THINGS.unknown_to(schema)
         }
+
+    def restore(self, backup: "Company") -> None:
+        vars(self).update(vars(deepcopy(backup)))
+
+    def begin_epoch(self, seen: UUID) -> None:
+        """As ``sync_begin_epoch`` does."""
+        if seen not in self.ended:
+            self.ended[seen] = -1
+            self.ended[self.epoch] = self.position
+            self.epoch = UUID(int=next(_nonces))
 
     def keep(self, channels: Sequence[Channel]) -> str:
         name = repr(sorted(channels))
@@ -620,6 +716,8 @@ class Phone:
     company: Company
     cursor: Cursor | None = None
     records: dict[Record, str | None] = field(default_factory=dict)
+    schema: int = 3
+    kept_by: dict[Record, int] = field(default_factory=dict)
 
     def may_hold(self) -> set[int]:
         """What came into a bucket of this phone at or before the last position that its cursor speaks of."""
@@ -634,50 +732,87 @@ class Phone:
             if channel in channels and row.entered <= known
         }
 
-    def pull(self, shape: str, limit: int, byte_limit: int, pending: int) -> bool:
+    def pull(
+        self, shape: str, limit: int, byte_limit: int, pending: int = 0, *, changes_held: bool = False
+    ) -> bool:
         """One page; whether it was the checkpoint."""
         self.company.note_pull()
         may_hold = self.may_hold()
-        ask = Ask(TENANT, DEVICE, USER, shape, 1, limit=limit, byte_limit=byte_limit, pending=pending)
-        page = pull(self.company, THINGS, self.cursor, ask, self.company.keep)
+        ask = Ask(
+            TENANT,
+            DEVICE,
+            USER,
+            shape,
+            self.schema,
+            limit=limit,
+            byte_limit=byte_limit,
+            pending=pending,
+            changes_held=changes_held,
+        )
+        try:
+            page = pull(self.company, THINGS, self.cursor, ask, self.company.keep)
+        except Restored as restored:
+            self.company.begin_epoch(restored.epoch)
+            page = pull(self.company, THINGS, None, ask, self.company.keep)
+        self.company.out = frozenset(page.budget.left_out)
+        self.check(page, may_hold, ask)
+        self.take(page)
+        if not page.has_more:
+            assert self.company.drained - self.company.out <= self.company.live
+            assert self.records == self.company.view(shape, self.schema)
+            newest = {e.name: newest_since(e) for e in THINGS.entities}
+            assert all(self.kept_by[key] >= min(newest[key[0]], self.schema) for key in self.records)
+        return not page.has_more
+
+    def check(self, page: Page, may_hold: set[int], ask: Ask) -> None:
+        given = {(row.entity, row.record_id) for row in page.changes}
+        taken = {(entity, record_id) for entity, record_id, _ in page.removed}
+        assert len(given) == len(page.changes), "a record stands in a page once"
+        assert len(given) + len(taken) <= ask.limit
+        assert not taken & given, "an id stands in changes or in removed, not in both"
+        assert all(record.int in self.company.tellable for _, record in taken | given), "a foreign id"
+        assert all(record.int in may_hold for _, record in taken), "an id that the phone never had"
+        assert page.budget.records <= self.company.cap
+        assert all(row.bucket in self.company.live for row in page.changes), "a body of a withheld bucket"
+        if ask.pending:
+            assert not taken
+        if ask.changes_held:
+            assert not given
+        if ask.pending or ask.changes_held:
+            assert page.has_more
+
+    def take(self, page: Page) -> None:
         if page.rebase:
             self.records.clear()
-        given = {(row.entity, row.record_id): row.body for row in page.changes}
-        taken = {(entity, record_id) for entity, record_id, _ in page.removed}
-        assert len(given) + len(taken) <= limit
-        assert not taken & given.keys(), "an id stands in changes or in removed, not in both"
-        assert all(record.int in self.company.tellable for _, record in taken | given.keys()), "a foreign id"
-        assert all(record.int in may_hold for _, record in taken), "an id that the phone never had"
-        if pending:
-            assert not taken
-            assert page.has_more
-        for record in taken:
-            self.records.pop(record, None)
-        self.records |= given
+        for entity, record, _ in page.removed:
+            self.records.pop((entity, record), None)
+        for row in page.changes:
+            self.records[row.entity, row.record_id] = row.body
+            self.kept_by[row.entity, row.record_id] = self.schema
         self.cursor = page.cursor
-        if not page.has_more:
-            assert self.company.drained <= self.company.live
-            assert self.records == self.company.view(shape)
-        return not page.has_more
 
 
 def live_through(seed: int) -> None:
-    """A random history of writes, drains, scope and role changes, and pulls of one phone."""
+    """A random history of writes, drains, scope and role changes, restores, updates of the app, and pulls."""
     chance = random.Random(seed)
     company, shape = Company(), SHAPES[0]
     phone = Phone(company)
     toggles = chance.choice((0.1, 0.25))
+    upheavals = [what for what in ("restores", "updates", "caps") if chance.random() < 0.35]
+    phone.schema = 1 if "updates" in upheavals else 3
 
     def some_buckets() -> set[str]:
         return {bucket for bucket in BUCKETS if chance.random() < 0.35}
 
-    def page(pending: int) -> bool:
-        return phone.pull(shape, chance.choice((1, 1, 2, 3, 7)), chance.choice((5, 20, 1000)), pending)
+    def page(pending: int = 0, *, held: bool = False) -> bool:
+        limit, byte_limit = chance.choice((1, 1, 2, 3, 7)), chance.choice((5, 20, 1000))
+        return phone.pull(shape, limit, byte_limit, pending, changes_held=held)
 
     company.live = some_buckets()
     for record in range(chance.randint(1, 8)):
         company.write(record, some_buckets())
     company.drain()
+    backup = deepcopy(company)
     for _ in range(35):
         what = chance.random()
         if what < 0.3:
@@ -691,17 +826,56 @@ def live_through(seed: int) -> None:
             shape = chance.choice(SHAPES)
         elif what < 0.34 + toggles:
             company.sets.clear()  # as the purge would: the phone has to start over
-        elif what < 0.5 + toggles:
+        elif what < 0.36 + toggles:
+            backup = deepcopy(company)
+        elif what < 0.46 + toggles and upheavals:
+            match chance.choice(upheavals):
+                case "restores":
+                    company.restore(backup)
+                case "updates":
+                    phone.schema = min(3, phone.schema + 1)
+                case "caps":
+                    company.cap = chance.choice((2, 4, 8, 20_000))
+        elif what < 0.56 + toggles:
             company.drain()
         else:
             if chance.random() < 0.5:
                 company.drain()
-            pending = int(chance.random() < 0.25)
+            pending, held = int(chance.random() < 0.25), "updates" in upheavals and chance.random() < 0.3
             for _ in range(chance.choice((1, 1, 4))):
-                if page(pending):
+                if page(pending, held=held):
                     break
     company.drain()
-    assert any(page(0) for _ in range(200)), "no checkpoint"
+    assert any(page() for _ in range(300)), "no checkpoint"
+
+
+class TestAWalkBelowTheFloor:
+    """Tombstones above the place where a walk began may be purged, though the position has gone on."""
+
+    def cursor(self, company: Company, *walks: Walk) -> Cursor:
+        at, nonce = company.position, company.nonces[company.position]
+        return Cursor(
+            TENANT, DEVICE, 3, EPOCH, at, nonce, at, nonce, 0, company.keep([("A", "sales")]), walks
+        )
+
+    @pytest.mark.parametrize(
+        ("walk", "worth"),
+        [
+            (Walk("gain", "A", "sales", 1, 2), Worth.BELOW_FLOOR),
+            (Walk("gain", "A", "sales", 1, 3), Worth.GOOD),
+            (Walk("loss", "A", "sales", 0, 2), Worth.BELOW_FLOOR),
+            (Walk("delta", "A", "sales", 2, 4), Worth.BELOW_FLOOR),
+            (Walk("delta", "A", "sales", 3, 4), Worth.GOOD),
+        ],
+    )
+    def test_makes_the_phone_start_over(self, walk: Walk, worth: Worth) -> None:
+        company = Company(live={"A"})
+        for record in range(5):
+            company.write(record, {"A"})
+        company.drain()
+        company.floor = 3
+
+        assert worth_of(company, self.cursor(company, walk), company.head(), 0) is worth
 
 
 class TestAgainstAModel:
@@ -719,12 +893,47 @@ class TestAgainstAModel:
         for record in (0, 1):
             company.write(record, {"A"})
         company.drain()
-        phone.pull(SHAPES[0], 1, 1000, 0)
+        phone.pull(SHAPES[0], 1, 1000)
         for record, buckets in ((2, {"A"}), (1, {"A"}), (2, set())):
             company.write(record, buckets)
             company.drain()
 
-        assert phone.pull(SHAPES[0], 7, 1000, 0)
+        assert phone.pull(SHAPES[0], 7, 1000)
+
+
+class TestAnAppThatIsTooOldForChanges:
+    def test_loses_no_record_that_stays_by_another_bucket(self) -> None:
+        company = Company(live={"A", "B"})
+        phone = Phone(company)
+        company.write(0, {"A", "B"})
+        company.write(1, {"A"})
+        company.drain()
+        phone.pull(SHAPES[0], 7, 1000)
+        company.write(0, {"B"})
+        company.write(1, set())
+        company.drain()
+
+        phone.pull(SHAPES[0], 7, 1000, changes_held=True)
+
+        assert [record.int for _, record in phone.records] == [0]
+        company.write(0, set())
+        company.drain()
+        phone.pull(SHAPES[0], 7, 1000, changes_held=True)
+        assert phone.records == {}
+
+    def test_gets_what_was_held_once_it_is_new_enough(self) -> None:
+        company = Company(live={"A"})
+        phone = Phone(company)
+        company.write(0, {"A"})
+        company.drain()
+        phone.pull(SHAPES[0], 7, 1000)
+        company.write(0, {"A"})
+        company.write(3, {"A"})
+        company.drain()
+        for _ in range(2):
+            assert not phone.pull(SHAPES[0], 7, 1000, changes_held=True)
+
+        assert phone.pull(SHAPES[0], 7, 1000)
 
 
 class TestReaderOfTheModel:
@@ -759,9 +968,14 @@ class TestReaderOfTheModel:
                         },
                     ),
                     (
+                        "again",
+                        (channel, chance.sample(ENTITIES, 2)),
+                        {"after": after, "until": other, "limit": limit},
+                    ),
+                    (
                         "held",
-                        ([("thing", UUID(int=n)) for n in range(12)], [(c, given) for c in channels]),
-                        {},
+                        ([(entity_of(n), UUID(int=n)) for n in range(12)], [(c, given) for c in channels]),
+                        {"by_entry": chance.random() < 0.5},
                     ),
                 ]
                 for name, args, values in asked:
@@ -779,13 +993,14 @@ def load(world: World, company: Company) -> None:
         connection.execute(
             text(
                 "INSERT INTO sync_feed (tenant_id, bucket, shape, entity, record_id, position, entered, version,"
-                " body, gone) VALUES (:t, :b, :s, 'thing', :id, :p, :e, :v, :body, :gone)"
+                " body, gone) VALUES (:t, :b, :s, :entity, :id, :p, :e, :v, :body, :gone)"
             ),
             [
                 {
                     "t": world.id,
                     "b": channel[0],
                     "s": channel[1],
+                    "entity": row.entity,
                     "id": row.record_id,
                     "p": row.position,
                     "e": row.entered,

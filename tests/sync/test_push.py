@@ -1,12 +1,13 @@
 """Judging mutations over HTTP: order, creates, deletes, and one mutation's fault that is nobody else's."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
 from app.accounts import service as accounts
@@ -648,6 +649,126 @@ class TestWorkOnARecordThatLeftTheScope:
 
         assert decided["status"] == "applied"
         assert row(world, "accounts", moved)["tier"] == "A"
+
+    def test_that_came_into_the_bucket_after_the_phones_last_pull_is_unknown(
+        self, world: World, synced: Person
+    ) -> None:
+        late = world.account(world.north)
+        world.drain()
+        world.sql(
+            "UPDATE accounts SET territory_id = :south WHERE tenant_id = :tenant AND id = :id",
+            id=late,
+            south=world.south,
+        )
+
+        verdict = push(
+            synced, synced.mutation("update", "account", late, base_version=1, fields={"tier": "A"})
+        )
+
+        assert told(verdict) == ("rejected", "not_found")
+
+    def test_that_another_phone_of_the_same_user_was_given_waits_too(
+        self, world: World, synced: Person, moved: UUID
+    ) -> None:
+        other = world.second_phone(synced)
+
+        verdict = push(
+            other, other.mutation("update", "account", moved, base_version=1, fields={"tier": "A"})
+        )
+
+        assert told(verdict) == ("conflict", "out_of_scope")
+
+    def test_that_was_given_with_a_territory_which_the_user_lost_waits(
+        self, world: World, synced: Person, account: UUID
+    ) -> None:
+        world.sql("DELETE FROM territory_members WHERE tenant_id = :tenant AND user_id = :id", id=synced.id)
+        world.drain()
+
+        verdict = push(
+            synced, synced.mutation("update", "account", account, base_version=1, fields={"tier": "A"})
+        )
+
+        assert told(verdict) == ("conflict", "out_of_scope")
+
+    def test_that_lies_in_a_territory_gained_but_not_yet_given_and_lost_again_is_unknown(
+        self, world: World, synced: Person
+    ) -> None:
+        foreign = world.account(world.south)
+        with world.session() as session:
+            world.join(session, synced.id, world.south)
+        world.drain()
+        world.sql(
+            "DELETE FROM territory_members WHERE tenant_id = :tenant AND user_id = :id AND territory_id = :south",
+            id=synced.id,
+            south=world.south,
+        )
+
+        verdict = push(
+            synced, synced.mutation("update", "account", foreign, base_version=1, fields={"tier": "A"})
+        )
+
+        assert told(verdict) == ("rejected", "not_found")
+
+    @pytest.mark.parametrize("state", ["live", "deleted"])
+    def test_that_was_never_given_takes_the_same_statements_as_an_unknown_id(
+        self, world: World, synced: Person, state: str
+    ) -> None:
+        foreign = world.account(world.south)
+        if state == "deleted":
+            world.sql(
+                "UPDATE accounts SET deleted_at = now() WHERE tenant_id = :tenant AND id = :id", id=foreign
+            )
+        world.drain()
+        statements: list[str] = []
+
+        def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+            statements.append(statement)
+
+        seen: list[tuple[list[str], dict[str, Any]]] = []
+        event.listen(world.db.app, "before_cursor_execute", note)
+        try:
+            for record_id in (foreign, uuid4()):
+                statements.clear()
+                verdict = push(
+                    synced,
+                    synced.mutation("update", "account", record_id, base_version=1, fields={"tier": "A"}),
+                )
+                seen.append((list(statements), {k: v for k, v in verdict.items() if k != "id"}))
+        finally:
+            event.remove(world.db.app, "before_cursor_execute", note)
+
+        assert seen[0] == seen[1]
+
+    def test_that_was_never_given_is_answered_while_others_hold_its_lock(
+        self, world: World, synced: Person
+    ) -> None:
+        foreign = world.account(world.south)
+        mutation = synced.mutation("update", "account", foreign, base_version=1, fields={"tier": "A"})
+        with ThreadPoolExecutor(1) as threads, world.session() as other:
+            locked = other.execute(text("SELECT 1 FROM accounts WHERE id = :id FOR UPDATE"), {"id": foreign})
+            assert locked.all() == [(1,)]
+            verdict = threads.submit(push, synced, mutation).result(timeout=10)
+
+        assert told(verdict) == ("rejected", "not_found")
+
+    def test_that_leaves_between_two_statements_is_kept_as_any(
+        self, world: World, synced: Person, account: UUID, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        record, left = PushStore.record, [1]
+
+        def slow(store: PushStore, *args: Any) -> Any:
+            if left and left.pop():
+                world.sql(
+                    "UPDATE accounts SET territory_id = :south WHERE tenant_id = :tenant AND id = :id",
+                    id=account,
+                    south=world.south,
+                )
+            return record(store, *args)
+
+        monkeypatch.setattr(PushStore, "record", slow)
+        verdict = push(synced, synced.edit("account", account, {"tier": "A"}))
+
+        assert told(verdict) == ("conflict", "out_of_scope")
 
     def test_that_was_never_given_is_unknown(self, world: World, synced: Person) -> None:
         foreign = world.account(world.south)

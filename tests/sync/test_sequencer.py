@@ -687,6 +687,27 @@ class TestPoison:
         assert quarantined(world) == {record}
         assert feed(world, record) == before
 
+    def test_is_a_record_larger_than_a_page(self, world: World) -> None:
+        """Phones could not take it: a page of one record has to fit into what they ask for."""
+        account, other = world.account(), world.account()
+        world.drain()
+        before = feed(world, account)
+
+        with world.session() as session:
+            session.execute(
+                text("UPDATE accounts SET notes = repeat('가', 1700000) WHERE id = :id"), {"id": account}
+            )
+            session.execute(text("UPDATE accounts SET name = '그래도' WHERE id = :id"), {"id": other})
+        world.drain()
+
+        assert quarantined(world) == {account}
+        assert alarms(world, account) == ["quarantined"]
+        assert feed(world, account) == before
+        assert '"name":"그래도"' in (feed(world, other)[north(world)].body or "")
+        world.sql("UPDATE accounts SET notes = repeat('가', 300000) WHERE id = :id", id=account)
+        world.drain()
+        assert quarantined(world) == set()
+
     def test_is_not_what_a_timeout_did(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         world.account()
         slow = with_account_rule("pg_sleep(1) IS NOT NULL")

@@ -1,11 +1,13 @@
 """The digest over HTTP: what a device at its checkpoint should hold, and ``behind`` for any other."""
 
 import time
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from app.core.clock import utc_now
 from app.core.ids import new_id
 from app.sync_api.registry import REGISTRY
 from sync.digest import Digest
@@ -110,6 +112,31 @@ def test_what_happens_elsewhere_does_not_leave_a_device_behind(world: World) -> 
     assert told(rep) == of_what_it_holds(rep)
 
 
+def test_leaves_out_what_the_budget_leaves_out(world: World) -> None:
+    rep = world.person("rep", world.north, world.south)
+    for territory in (world.north, world.south):
+        for _ in range(4):
+            world.account(territory)
+    world.engine_sql(
+        "INSERT INTO sync_settings (tenant_id, records_warn, records_cap) VALUES (:tenant, 1, 7)"
+    )
+    rep.sync()
+
+    assert told(rep) == of_what_it_holds(rep)
+    assert told(rep)["account"]["count"] == 4
+
+
+def test_leaves_out_what_lies_outside_a_window(world: World) -> None:
+    rep, account = world.person("rep", world.north), world.account()
+    for days in (0, 60):
+        start = utc_now() + timedelta(days=days)
+        world.insert("visits", id=new_id(), account_id=account, assignee_id=rep.id, planned_start=start)
+    rep.sync()
+
+    assert told(rep)["visit"]["count"] == 1
+    assert told(rep) == of_what_it_holds(rep)
+
+
 class TestBehind:
     def behind(self, answer: Any) -> bool:
         return (answer.status_code, answer.json["code"]) == (409, "behind")
@@ -172,6 +199,14 @@ class TestBehind:
         rep = world.person("rep", world.north)
         rep.sync()
         world.sql("UPDATE users SET role = 'technician' WHERE id = :id", id=rep.id)
+
+        assert self.behind(ask(rep))
+
+    def test_is_a_device_that_knows_of_more_judged_work_than_the_database(self, world: World) -> None:
+        rep, account = world.person("rep", world.north), world.account()
+        rep.sync()
+        rep.sync(rep.edit("account", account, {"name": "새이름"}))
+        world.sql("UPDATE sync_devices SET highest_n = 0 WHERE device_id = :id", id=rep.device_id)
 
         assert self.behind(ask(rep))
 

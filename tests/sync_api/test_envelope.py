@@ -290,6 +290,7 @@ class TestTheAnswer:
             "cursor",
             "has_more",
             "server_time",
+            "budget",
             "events",
             "directives",
         }

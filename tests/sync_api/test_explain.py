@@ -8,9 +8,6 @@ import pytest
 
 from app.core.clock import utc_now
 from app.core.ids import new_id
-from app.core.scope import SHAPE_OF_ROLE
-from app.sync_api.registry import REGISTRY
-from sync.stores.support import note_sync_trace
 from tests.world import Person, World
 
 Json = dict[str, Any]
@@ -42,39 +39,6 @@ def said(answer: Json) -> Json:
     return {name: answer[name] for name in UNKNOWN}
 
 
-def synced(person: Person, *, has_more: bool = False) -> None:
-    """A sync to the checkpoint, and the trace of it."""
-    person.sync()
-    world = person.world
-    head = world.engine_sql("SELECT position FROM sync_heads WHERE tenant_id = :tenant")[0][0]
-    given(person)
-    with world.session() as session:
-        note_sync_trace(
-            session.connection(),
-            world.id,
-            person.device_id,
-            at=utc_now(),
-            kind="delta",
-            duration_ms=1,
-            changes=1,
-            position=head,
-            has_more=has_more,
-        )
-
-
-def given(person: Person) -> None:
-    """Keep what the phone was given, as each answer does."""
-    person.world.engine_sql(
-        "INSERT INTO sync_given (tenant_id, user_id, bucket, shape, position)"
-        " SELECT f.tenant_id, s.user_id, f.bucket, f.shape, max(f.position) FROM sync_feed f"
-        " JOIN sync_subscriptions s ON s.tenant_id = f.tenant_id AND s.bucket = f.bucket"
-        " WHERE f.tenant_id = :tenant AND s.user_id = :user AND f.shape = ANY(:shapes) GROUP BY 1, 2, 3, 4"
-        " ON CONFLICT (tenant_id, user_id, bucket, shape) DO UPDATE SET position = EXCLUDED.position",
-        user=person.id,
-        shapes=list(REGISTRY.shapes_of(SHAPE_OF_ROLE[person.role])),
-    )
-
-
 @pytest.fixture
 def rep(world: World) -> Person:
     return world.person("rep", world.north)
@@ -83,7 +47,7 @@ def rep(world: World) -> Person:
 class TestWhatIsHeld:
     def test_is_explained_by_the_membership_that_brings_it(self, rep: Person, world: World) -> None:
         account = world.account()
-        synced(rep)
+        rep.sync()
 
         answer = told(rep, "account", account)
 
@@ -103,7 +67,7 @@ class TestWhatIsHeld:
     def test_is_explained_by_the_territory_above_for_a_manager(self, world: World) -> None:
         manager = world.person("manager", world.region)
         account = world.account()
-        synced(manager)
+        manager.sync()
 
         (because,) = told(manager, "account", account)["because"]
 
@@ -112,7 +76,7 @@ class TestWhatIsHeld:
 
     def test_is_explained_by_every_way_there_is(self, rep: Person, world: World) -> None:
         account = world.account(owner_id=rep.id)
-        synced(rep)
+        rep.sync()
 
         ways = {b["way"]: b for b in told(rep, "account", account)["because"]}
 
@@ -122,7 +86,7 @@ class TestWhatIsHeld:
     def test_is_explained_for_a_child_by_the_owner_of_its_account(self, rep: Person, world: World) -> None:
         account, site = world.account(world.south, owner_id=rep.id), new_id()
         world.insert("sites", id=site, account_id=account, name="공장")
-        synced(rep)
+        rep.sync()
 
         (because,) = told(rep, "site", site)["because"]
 
@@ -134,7 +98,7 @@ class TestWhatIsHeld:
         world.insert(
             "visits", id=visit, account_id=account, assignee_id=technician.id, planned_start=utc_now()
         )
-        synced(technician)
+        technician.sync()
 
         (because,) = told(technician, "account", account)["because"]
 
@@ -153,7 +117,7 @@ class TestWhatIsHeld:
             valid_from=day,
         )
         account = world.account()
-        synced(backup)
+        backup.sync()
 
         answer = told(backup, "account", account)
 
@@ -172,14 +136,14 @@ class TestWhatIsHeld:
             valid_to=until,
         )
         account = world.account()
-        synced(rep)
+        rep.sync()
 
         (because,) = told(rep, "account", account)["because"]
 
         assert (because["kind"], because["until"]) == ("backup", until.isoformat())
 
     def test_is_coming_when_the_device_is_not_there_yet(self, rep: Person, world: World) -> None:
-        synced(rep)
+        rep.sync()
         account = world.account()
         world.drain()
 
@@ -187,7 +151,7 @@ class TestWhatIsHeld:
 
     def test_is_coming_as_long_as_the_first_sync_goes_on(self, rep: Person, world: World) -> None:
         account = world.account()
-        synced(rep, has_more=True)
+        rep.post_sync(limit=1)
 
         answer = told(rep, "account", account)
 
@@ -195,7 +159,7 @@ class TestWhatIsHeld:
 
     def test_is_stale_when_a_newer_version_comes(self, rep: Person, world: World) -> None:
         account = world.account()
-        synced(rep)
+        rep.sync()
         world.sql("UPDATE accounts SET name = '새이름' WHERE id = :id", id=account)
         world.drain()
 
@@ -205,7 +169,7 @@ class TestWhatIsHeld:
 
     def test_says_that_a_change_of_it_waits(self, rep: Person, world: World) -> None:
         account = world.account()
-        synced(rep)
+        rep.sync()
         world.sql("UPDATE accounts SET name = '새이름' WHERE id = :id", id=account)
 
         answer = told(rep, "account", account)
@@ -215,7 +179,7 @@ class TestWhatIsHeld:
 
 class TestWhatIsNotHeld:
     def test_waits_to_be_sequenced(self, rep: Person, world: World) -> None:
-        synced(rep)
+        rep.sync()
 
         answer = told(rep, "account", world.account())
 
@@ -223,25 +187,37 @@ class TestWhatIsNotHeld:
 
     def test_waits_for_a_territory_that_was_just_given(self, rep: Person, world: World) -> None:
         account = world.account(world.south)
-        synced(rep)
+        rep.sync()
         world.drain()
         with world.session() as session:
             world.join(session, rep.id, world.south)
 
         assert told(rep, "account", account)["state"] == "waiting"
 
+    def test_is_left_out_by_the_budget(self, world: World) -> None:
+        rep = world.person("rep", world.north, world.south)
+        accounts = [world.account(place) for place in (world.north, world.south) for _ in range(4)]
+        world.engine_sql(
+            "INSERT INTO sync_settings (tenant_id, records_warn, records_cap) VALUES (:tenant, 1, 7)"
+        )
+        rep.sync()
+
+        states = [told(rep, "account", account)["state"] for account in accounts]
+
+        assert sorted(states) == ["held"] * 4 + ["left_out"] * 4
+
     def test_lies_outside_the_window(self, rep: Person, world: World) -> None:
         account, visit = world.account(), new_id()
         far = utc_now() + timedelta(days=60)
         world.insert("visits", id=visit, account_id=account, assignee_id=rep.id, planned_start=far)
-        synced(rep)
+        rep.sync()
 
         assert told(rep, "visit", visit)["state"] == "window"
 
     def test_is_seen_over_rest_only(self, rep: Person, world: World) -> None:
         here, there, relation = world.account(), world.account(world.south, owner_id=rep.id), new_id()
         world.insert("account_relations", id=relation, account_id=here, to_account_id=there, kind="supplies")
-        synced(rep)
+        rep.sync()
 
         assert told(rep, "account_relation", relation)["state"] == "not_carried"
 
@@ -254,7 +230,7 @@ class TestWhatIsNotHeld:
             " VALUES (:tenant, 'account', :id, '22008', 'the year 20000 of Mr Kim')",
             id=account,
         )
-        synced(rep)
+        rep.sync()
 
         answer = told(rep, "account", account)
 
@@ -266,7 +242,7 @@ class TestWhatIsNotHeld:
         account, activity = world.account(), new_id()
         values = {"account_id": account, "author_id": partner.id, "kind": "call", "happened_at": utc_now()}
         world.insert("activities", id=activity, **values)
-        synced(partner)
+        partner.sync()
 
         real, made_up = told(partner, "activity", activity), told(partner, "activity", uuid4())
 
@@ -280,7 +256,7 @@ class TestWhatIsNotHeld:
         self, rep: Person, world: World, change: str, reason: str
     ) -> None:
         account = world.account()
-        synced(rep)
+        rep.sync()
         world.sql(f"UPDATE accounts SET {change} WHERE id = :id", id=account, south=world.south)
         world.drain()
 
@@ -288,7 +264,7 @@ class TestWhatIsNotHeld:
 
     def test_was_held_once_in_a_territory_that_was_lost(self, rep: Person, world: World) -> None:
         account = world.account()
-        synced(rep)
+        rep.sync()
         world.sql("UPDATE territory_members SET deleted_at = now() WHERE user_id = :id", id=rep.id)
         world.drain()
 
@@ -318,7 +294,7 @@ class TestAForeignRecord:
         }
 
     def test_answers_as_an_unknown_one(self, rep: Person, world: World) -> None:
-        synced(rep)
+        rep.sync()
         foreign = self.records(world)
 
         unknown = told(rep, "account", uuid4())
@@ -342,7 +318,7 @@ class TestAForeignRecord:
     def test_is_a_secret_also_from_a_technician_who_owns_it(self, world: World) -> None:
         technician = world.person("technician")
         account = world.account(owner_id=technician.id)
-        synced(technician)
+        technician.sync()
 
         assert said(told(technician, "account", account)) == UNKNOWN
 
@@ -351,7 +327,7 @@ class TestAnotherDevice:
     def test_of_ones_own_may_be_asked_about(self, rep: Person, world: World) -> None:
         second = world.second_phone(rep)
         account = world.account()
-        synced(rep)
+        rep.sync()
 
         assert told(rep, "account", account)["state"] == "held"
         assert told(rep, "account", account, device_id=second.device_id)["state"] == "coming"
@@ -377,7 +353,7 @@ class TestAnotherDevice:
 class TestAnAdministrator:
     def test_sees_why_a_rep_does_not_hold_a_record(self, rep: Person, world: World) -> None:
         admin, account = world.person("admin"), world.account(world.south)
-        synced(rep)
+        rep.sync()
 
         answer = told(admin, "account", account, device_id=rep.device_id)
 
@@ -389,7 +365,7 @@ class TestAnAdministrator:
 
     def test_sees_positions_and_the_reason_of_a_quarantine(self, rep: Person, world: World) -> None:
         admin, account = world.person("admin"), world.account()
-        synced(rep)
+        rep.sync()
         world.engine_sql(
             "INSERT INTO sync_quarantine (tenant_id, entity, record_id, sqlstate, message)"
             " VALUES (:tenant, 'account', :id, '22008', 'a year too far')",
@@ -408,7 +384,7 @@ class TestAnAdministrator:
 
     def test_sees_that_the_account_of_the_user_is_closed(self, rep: Person, world: World) -> None:
         account = world.account()
-        synced(rep)
+        rep.sync()
         world.sql("UPDATE users SET status = 'disabled' WHERE id = :id", id=rep.id)
 
         assert told(world.person("admin"), "account", account, device_id=rep.device_id)["state"] == "closed"
@@ -417,7 +393,7 @@ class TestAnAdministrator:
         account = world.account()
         manager = world.person("manager", world.region)
         for person in (rep, manager):
-            synced(person)
+            person.sync()
 
             assert told(person, "account", account)["internals"] is None
 

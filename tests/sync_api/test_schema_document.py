@@ -214,6 +214,7 @@ class TestTheDocument:
             "visit_days_back": 3,
             "visit_days_ahead": 14,
             "keep_acknowledged_days": 7,
+            "longest_offline_days": 180,
         }
 
     def test_is_for_those_who_are_logged_in(self, world: World) -> None:

@@ -32,9 +32,21 @@ from app.accounts.service.children import (
     update_contact,
     update_site,
 )
+from app.accounts.service.moves import (
+    MOVED_AT_ONCE,
+    Moved,
+    Selection,
+    count_movable,
+    move_accounts,
+    move_in_batches,
+)
 from app.accounts.service.rules import mask_free_text, masked_fields
 
 __all__ = [
+    "MOVED_AT_ONCE",
+    "Moved",
+    "Selection",
+    "count_movable",
     "create_account",
     "create_account_contact",
     "create_account_relation",
@@ -58,6 +70,8 @@ __all__ = [
     "mask_free_text",
     "masked_fields",
     "move_account",
+    "move_accounts",
+    "move_in_batches",
     "note_visit",
     "refer_to_account",
     "update_account",

@@ -21,6 +21,12 @@ class AccountReassignNotAllowed(RuleViolation):
     code = "account.reassign_not_allowed"
 
 
+class MoveUnbounded(RuleViolation):
+    """A move of many accounts names none of them, and so would take all."""
+
+    code = "account.move_unbounded"
+
+
 class AccountInvalid(RuleViolation):
     """Values break a rule. ``details``: ``fields`` (field → code)."""
 

@@ -55,7 +55,7 @@ WITH RECURSIVE me AS (
     SELECT f.id, me.sees_below OR f.role IN ('manager', 'admin'), f.id
     FROM me
     JOIN delegations d ON d.tenant_id = :tenant AND d.to_user_id = me.id AND d.work = 'territories'
-         AND to_jsonb(d) ->> 'deleted_at' IS NULL
+         AND d.deleted_at IS NULL
          AND d.valid_from <= :today AND coalesce(d.valid_to >= :today, true)
     JOIN users f ON f.tenant_id = :tenant AND f.id = d.from_user_id
          AND f.status = 'active' AND f.deleted_at IS NULL

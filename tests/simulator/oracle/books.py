@@ -7,13 +7,16 @@ from datetime import date, datetime
 from typing import Any
 
 from sync.policy import Kind, Merge, SyncEntity
-from tests.simulator.oracle.company import Company, Delegation, Member, Territory, User
+from tests.simulator.oracle.company import DECIDE_SCOPE, Company, Delegation, Member, Territory, User
 from tests.simulator.oracle.expected import Mutation, Verdict
 from tests.simulator.oracle.merging import Loss
 from tests.simulator.oracle.records import Author, Change, Key, Raise, Record
 from tests.simulator.oracle.values import NEVER, UNKNOWN, Path, Stamp, canonical
 
 REJECTED = "rejected"
+# Kinds of change that are more than their fields.
+GONE: Path = ("deleted_at",)
+EVENTS: Mapping[str, frozenset[Path]] = {kind: frozenset({GONE}) for kind in ("delete", "erase", "restore")}
 # product.md: where a record begins, if its creator does not say so.
 INITIAL: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "visit": lambda fields: "checked_in" if fields.get("unplanned") is True else "planned",
@@ -161,8 +164,10 @@ class Books:
         self._maybe_given.setdefault(user_id, set()).update(ids)
         self._subscribed.setdefault(user_id, set()).update(self.company.subscriptions(user_id, now))
 
-    def _note_buckets(self, record: Record, now: datetime) -> None:
+    def _note_buckets(self, record: Record, now: datetime, written: Iterable[str] = DECIDE_SCOPE) -> None:
         """Remember the buckets of a record and of all that hang on the same account."""
+        if DECIDE_SCOPE.isdisjoint(written):
+            return
         name = record.values.get("account_id")
         account = record if record.entity.name == "account" else self.records.get(("account", name or ""))
         family = [record] if account is None else [account, *self.company.children_of(account.id)]
@@ -270,6 +275,7 @@ class Books:
             return errors
         record.deleted = kind in ("delete", "erase") or (record.deleted and kind == "update")
         pairs = {name: (before, values[name]) for name, before in old.items()}
+        paths |= EVENTS.get(kind, frozenset())
         record.history.append(Change(record.version, pairs, frozenset(paths), dict(stamps), author, kind))
         self._forget_computed(record, values)
         return errors

@@ -21,6 +21,11 @@ SHAPE_OF_ROLE: Mapping[str, str] = {
 BACK, AHEAD, DAY = timedelta(days=3), timedelta(days=14), timedelta(days=1)
 MADE = frozenset({"checked_out", "completed", "verified", "flagged"})  # visits that took place
 LAST_VISITS = 5
+# Fields that may move a record into other buckets, or its children.
+DECIDE_SCOPE = frozenset(
+    {"account_id", "to_account_id", "contact_id", "territory_id", "owner_id"}
+    | {"assignee_id", "planned_start", "status", "private"}
+)
 HOME = ZoneInfo("Asia/Seoul")  # dates are the company's days
 MODELLED = frozenset(
     {"account", "site", "contact", "account_relation", "account_contact", "visit", "activity", "task"}
@@ -93,6 +98,7 @@ class Company:
     territories: dict[str, Territory] = member(default_factory=dict)
     members: dict[str, Member] = member(default_factory=dict)
     delegations: dict[str, Delegation] = member(default_factory=dict)
+    passing: frozenset[Key] = frozenset()  # what a group deletes counts as live for its other members
 
     # Territories
 
@@ -179,7 +185,9 @@ class Company:
 
     def _account(self, account_id: Any) -> Record | None:
         account = self.records.get(("account", account_id)) if isinstance(account_id, str) else None
-        return account if account is not None and not account.deleted else None
+        if account is not None and account.deleted and account.key not in self.passing:
+            return None
+        return account
 
     def _sees_account(self, user: User, account: Record, now: datetime) -> bool:
         if user.everything or account.values.get("territory_id") in self.territories_of(user.id, now):

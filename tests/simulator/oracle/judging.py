@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from sync.policy import NEEDS_BASE, Field, Kind, Merge, SyncEntity
+from tests.simulator.oracle.books import Item, Lost
 from tests.simulator.oracle.case import Case
 from tests.simulator.oracle.expected import (
     Alternative,
@@ -17,8 +18,8 @@ from tests.simulator.oracle.expected import (
     outcomes_of,
 )
 from tests.simulator.oracle.merging import Option, Write, merge
-from tests.simulator.oracle.records import Key, Record
-from tests.simulator.oracle.values import NEVER, UNKNOWN, Path, Stamp
+from tests.simulator.oracle.records import Change, Key, Record
+from tests.simulator.oracle.values import FILLED_BY_ROOM, NEVER, UNKNOWN, Path, Stamp
 from tests.simulator.oracle.waiting import Desk
 
 NATIONAL_ID = re.compile(r"[0-9０-９]{6}\W{0,7}[1-8１-８][0-9０-９]{6}")
@@ -32,6 +33,8 @@ REFERENCES: Mapping[str, str] = {
     "visit_id": "visit",
 }
 HANGS_ON = frozenset({"account_id", "to_account_id", "contact_id"})
+# Beside read_only fields, a room's command may write these.
+ROOMS_OWN = frozenset({Merge.CLIENT_WINS, Merge.SERVER_WINS})
 ANY_CODE: frozenset[str] = frozenset({"*"})
 
 
@@ -55,7 +58,9 @@ class Judge(Desk):
         case = Case(user_id, device_id, mutation, sent_at, now, context, entity, with_it)
         if context.failed:
             return [self._to_inbox(case, "failed", None, "§4 any other exception: inbox item `failed`")]
+        self.company.passing = with_it
         ends = self._judge(case)
+        self.company.passing = frozenset()
         problem = self._problem_of_form(case)
         refusals = self._reject(case, problem or context.codes, "form or right")
         if problem is not None or context.valid is False or context.permitted is False:
@@ -292,13 +297,13 @@ class Judge(Desk):
                 checks[name] = chosen.check
             if chosen.inbox and words[name] == "conflict":
                 opened.append(self._open_item(case, record, name, chosen.inbox))
-        self._note_buckets(record, case.now)
+        self._note_buckets(record, case.now, options)
         errors = self._write(case, record, values, stamps, verdict)
         self._checks |= {(record.key, name): check for name, check in checks.items()}
         errors += self._name_item(opened, verdict)
         stamp = self._stamps(case, record, case.base_version)[0]
         self._note_sent(case, record, stamp)
-        self._note_buckets(record, case.now)
+        self._note_buckets(record, case.now, options)
         return errors
 
     def _write(
@@ -314,6 +319,12 @@ class Judge(Desk):
         unsure = any(value is UNKNOWN for value in changed.values())
         if unsure and told == record.version:  # what is unknown may be what it was
             record.values.update(changed)
+            return []
+        filled = {name for name in values if record.entity.fields[name].table in FILLED_BY_ROOM}
+        if not changed and filled and told == record.version + 1:
+            record.version = told
+            paths = frozenset((name,) for name in filled)
+            record.history.append(Change(told, {}, paths, dict(stamps), case.author, "update"))
             return []
         if not changed and told not in (None, record.version) and record.key not in self._loose:
             return [f"version {told}, but nothing changed since {record.version} (§2.1)"]
@@ -446,9 +457,9 @@ class Judge(Desk):
 
     def _freely(self, case: Case, record: Record, verdict: Verdict) -> list[str]:
         if verdict["status"] in ("applied", "merged"):
-            for name in record.entity.fields:
-                record.values[name] = UNKNOWN
-            return self._change(record, {}, {}, case.author, "command", verdict.get("version"))
+            names = (case.fields.keys() | {"assignee_id"}) & record.entity.fields.keys()
+            values = dict.fromkeys(names, UNKNOWN)
+            return self._change(record, values, {}, case.author, "command", verdict.get("version"))
         return []
 
     def _move(self, case: Case, record: Record, verdict: Verdict) -> list[str]:
@@ -460,6 +471,9 @@ class Judge(Desk):
         values[machine.field] = machine.steps[case.op][1]
         stamps: dict[Path, Stamp] = {(name,): stamp for name in values}
         errors = self._change(record, values, stamps, case.author, "command", verdict.get("version"))
+        for name, field in record.entity.fields.items():
+            if field.merge in ROOMS_OWN and name not in values:
+                record.values[name] = UNKNOWN
         self._note_sent(case, record, stamp)
         self._note_buckets(record, case.now)
         return errors

@@ -150,7 +150,9 @@ def _is_kept(
         return True
     if any(not row.lost or row.winner for row in rows):
         return True  # it was written by this very mutation; what overwrote it stands in the ledger, too
-    # `equal`: somebody else had written the same value before
+    if word != "equal":
+        return False
+    # somebody else had written the same value before
     record = oracle.records.get(key)
     return record is not None and any(
         name in change.values and change.values[name][1] == mine for change in record.history

@@ -7,7 +7,7 @@ from typing import Any
 
 from sync.policy import Field, Merge
 from tests.simulator.oracle.lines import three_way
-from tests.simulator.oracle.values import NEVER, UNKNOWN, Path, Rows, Stamp, larger
+from tests.simulator.oracle.values import FILLED_BY_ROOM, NEVER, UNKNOWN, Path, Rows, Stamp, larger
 
 ANY_OUTCOME = frozenset({"applied", "equal", "combined", "superseded", "conflict", "masked"})
 
@@ -144,6 +144,8 @@ def _extreme(write: Write) -> tuple[Option, ...]:
 
 def _sum(write: Write) -> tuple[Option, ...]:
     """ "Server + (mine − base)", always: never "already equal"."""
+    if write.base is UNKNOWN and write.current == write.mine:  # a create of what is there (§4)
+        return (_equal(write), Option(frozenset({"applied", "combined"}), UNKNOWN))
     if write.base is UNKNOWN:
         return (Option(frozenset({"applied", "combined"}), UNKNOWN),)
     total = (write.current or 0) + ((write.mine or 0) - (write.base or 0))
@@ -265,6 +267,10 @@ def _rows(write: Write) -> tuple[Option, ...]:
             ),
         )
     words = _words_of_parts(write, merged, work.done, len(work.losses))
+    if write.field.table in FILLED_BY_ROOM:
+        words |= {"combined"}
+        if not work.done:  # perhaps only such fields were written
+            words |= {"superseded", "applied", "equal"}
     return (Option(words, merged, work.stamps, tuple(work.losses)),)
 
 
@@ -314,8 +320,9 @@ def _settle_fields(write: Write, work: _RowWork, row_id: str, edits: Mapping[str
             work.losses.append(Loss(path, value, write.stamp, stored))
 
 
-def _never(write: Write) -> tuple[Option, ...]:
-    raise AssertionError(f"{write.name}: a read_only field is rejected before it is merged (§5)")
+def _refused(write: Write) -> tuple[Option, ...]:
+    """ "Rejected ``read_only_field``": the whole mutation is, before anything is merged."""
+    return (Option(frozenset({"applied"}), write.current),)
 
 
 POLICIES: Mapping[Merge, Callable[[Write], tuple[Option, ...]]] = {
@@ -329,5 +336,5 @@ POLICIES: Mapping[Merge, Callable[[Write], tuple[Option, ...]]] = {
     Merge.ROWS: _rows,
     Merge.TEXT: _text,
     Merge.ASK: _ask,
-    Merge.READ_ONLY: _never,
+    Merge.READ_ONLY: _refused,
 }

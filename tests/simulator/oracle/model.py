@@ -282,8 +282,10 @@ class Oracle(Judge):
         if record is None:
             return [f"{entity} {record_id}: the model has no such record"]
         errors = [f"{entity} {record_id}: {error}" for error in self._adopt_version(record, truth)]
-        for name in record.entity.fields.keys() & truth.keys():
-            value = canonical(record.entity.fields[name], truth[name])
+        for name, field in record.entity.fields.items():
+            if name not in truth:
+                continue
+            value = canonical(field, truth[name])
             known = record.values.get(name)
             if known is UNKNOWN:
                 check = self._checks.pop((record.key, name), None)

@@ -12,7 +12,7 @@ from tests.simulator.oracle.expected import Mutation
 from tests.simulator.oracle.lines import three_way
 from tests.simulator.oracle.model import Oracle
 from tests.simulator.oracle.records import Key
-from tests.simulator.oracle.values import UNKNOWN, canonical, instant
+from tests.simulator.oracle.values import canonical, instant
 
 # §7 I10: "`ask`, overlapping `text`, `server_wins`, `client_wins`, commands and delete-against-edit aside".
 EXEMPT = frozenset({Merge.ASK, Merge.SERVER_WINS, Merge.CLIENT_WINS})
@@ -57,9 +57,16 @@ def order_independent(oracle: Oracle, pushes: Sequence[Push], *, limit: int = 24
 
 
 def merged_values(oracle: Oracle) -> dict[Key, Any]:
-    """Live values of all records."""
+    """What people wrote, of all records; what the server computes follows from it."""
     return {
-        key: (record.deleted, {name: value for name, value in record.values.items() if value is not UNKNOWN})
+        key: (
+            record.deleted,
+            {
+                name: record.values.get(name)
+                for name, field in record.entity.fields.items()
+                if field.merge is not Merge.READ_ONLY
+            },
+        )
         for key, record in oracle.records.items()
     }
 
