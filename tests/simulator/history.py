@@ -22,10 +22,13 @@ from tests.simulator.chance import START, id_of, stream
 from tests.simulator.company import Company
 from tests.simulator.device import Clock, Json, Key, Phone
 from tests.simulator.server import Answered, Server, minted_ids
+from tests.simulator.witness import Witness
 
 Step = dict[str, Any]
 TOKEN = re.compile(rb"(tok|sec)([AB])(\d+)x")
 MOST_ROUNDS = 400
+ORACLE = True
+"""Whether the oracle looks on; without it only what needs no model is checked."""
 PHONES_OWN = {
     "edit",
     "create",
@@ -128,7 +131,7 @@ class History:
         self.groups: dict[tuple[str, str, str], list[str]] = {}
         self.forgotten: dict[tuple[str, str, str], Json] = {}
         self.told: set[tuple[str, int]] = set()
-        self.oracles: dict[str, Any] = {}
+        self.witnesses: dict[str, Witness] = {}
 
     # -- the beginning
 
@@ -140,11 +143,15 @@ class History:
             company.drain(self.now)
             self.companies[mark] = company
             self.ever[mark], self.recent[mark] = set(), set()
+            if self.setup.get("oracle", True) and ORACLE:
+                self.witnesses[mark] = Witness(company)
+                self.tell_the_oracle()
         self.pairs = [(f"a{i}", f"a{i + 1}") for i in range(0, self.setup["size"] - 1, 4)]
         self.lay_pairs()
         for name, one in self.setup["phones"].items():
             self.add_phone(name, one)
         self.look_around()
+        self.tell_the_oracle()
 
     def lay_pairs(self) -> None:
         """Pairs of accounts that every transaction moves and marks together."""
@@ -210,6 +217,36 @@ class History:
         """Whether the record is, or since the last drain was, in the user's scope."""
         return (user, record) in self.present[company.mark] or (user, record) in self.recent[company.mark]
 
+    # -- the oracle
+
+    def tell_the_oracle(self) -> None:
+        """What was committed by nobody's phone; not what SQL by hand spoilt, nor what a restore undid."""
+        if self.spoilt or self.restored:
+            self.witnesses.clear()
+        for witness in self.witnesses.values():
+            witness.people()
+            self.agree(witness.catch_up(), "a write without a phone")
+
+    def agree(self, errors: list[str], what: str) -> None:
+        """Stop where the specification says otherwise."""
+        if errors:
+            raise Violation("spec", f"{what}: {'; '.join(errors[:3])}")
+
+    def ask_the_oracle(self, phone: Phone, asked: Json, answer: Json) -> None:
+        """What the specification says to these verdicts."""
+        witness = self.witnesses.get(self.company_of(phone).mark)
+        if witness is None:
+            return
+        user = self.user_id(phone)
+        if answer["verdicts"]:
+            errors = witness.judged(
+                user, phone.device_id, asked, answer["verdicts"], self.now, farewell=phone.locked_out
+            )
+            self.agree(errors, "a verdict")
+            self.agree(witness.catch_up({v["id"] for v in answer["verdicts"]}), "after verdicts")
+        ids = [(c["entity"], c["id"]) for c in answer["changes"]]
+        witness.oracle.given(user, ids, self.now)
+
     # -- the network
 
     def send(self, phone: Phone, asked: Json, *, trace: bool = True) -> Answered:
@@ -243,6 +280,7 @@ class History:
                 if verdict["code"]:
                     self.report.verdicts[f"code {verdict['code']}"] += 1
             self.hear(heard)
+            self.ask_the_oracle(phone, asked, answer.json)
         elif answer.status >= 500 and answer.status != 503:
             raise Violation("I15", f"the server answered {answer.status}: {answer.body[:300]!r}")
         elif answer.status not in (401, 503):
@@ -404,6 +442,7 @@ class History:
                 self.report.done[step["do"]] += 1
                 if step["do"] not in PHONES_OWN:
                     self.look_around()
+                    self.tell_the_oracle()
         if end:
             self.report.at_step = len(steps)
             self.now += timedelta(seconds=1)
@@ -418,6 +457,7 @@ class History:
             company.jobs(self.now)
             company.drain(self.now)
         self.look_around()
+        self.tell_the_oracle()
         for phone in self.phones.values():
             phone.offline = False
             if phone.locked_out:

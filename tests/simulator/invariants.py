@@ -451,6 +451,11 @@ def i02_phones_equal_the_server(history: "History") -> None:
                 i02_a_first_sync_equals_the_lists(history, other)
         if firsts[key] is None:
             continue
+        witness = history.witnesses.get(company.mark)
+        if witness is not None:
+            errors = witness.oracle.compare(history.user_id(phone), history.now, firsts[key])
+            if errors:
+                broken("I2", f"a first sync of {phone.user}, by the oracle: {'; '.join(errors[:4])}")
         compare(phone.name, phone.view(), firsts[key])
 
 

@@ -253,16 +253,24 @@ def edited_rows(
         case 1:
             rows[number]["done"] = not rows[number].get("done")
         case 2:
-            rows.append(
-                {
-                    "id": str(id_of(history.next(f"{phone.name}row"))),
-                    "title": token(),
-                    "position": len(rows) + 1,
-                }
-            )
+            rows.append(whole_row(str(id_of(history.next(f"{phone.name}row"))), token(), len(rows) + 1))
         case _:
             rows.pop(number)
     return rows
+
+
+def whole_row(row_id: str, title: str, position: int) -> Json:
+    """A task of a visit with every cell, as the server stores it."""
+    return {
+        "id": row_id,
+        "kind": "other",
+        "title": title,
+        "required": False,
+        "position": position,
+        "done": False,
+        "done_at": None,
+        "result": None,
+    }
 
 
 def draw_create(draw: Draw) -> Step:
@@ -316,7 +324,7 @@ def do_create(history: History, step: Step) -> None:
             fields = {"account_id": account[1], "name": token()}
         case "visit":
             fields = {"account_id": account[1], "planned_start": start, "instructions": token()}
-            fields["tasks"] = [{"id": str(id_of(step["new"] + ".1")), "title": token(), "position": 1}]
+            fields["tasks"] = [whole_row(str(id_of(step["new"] + ".1")), token(), 1)]
         case "activity":
             fields = {"account_id": account[1], "kind": "note", "body": token(), "private": step["private"]}
         case "account_relation":
