@@ -464,6 +464,9 @@ class History:
                 self.say_farewell(phone)
                 continue
             invariants.i16_a_queue_drains_in_few_rounds(self, phone)
+            # A phone that learns of a restore only now has more to send.
+            if not phone.locked_out and self.sync(phone) == "checkpoint" and phone.waiting():
+                invariants.i16_a_queue_drains_in_few_rounds(self, phone)
         for company in self.companies.values():
             company.drain(self.now)
         self.look_around()

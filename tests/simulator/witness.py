@@ -11,8 +11,10 @@ from app.sync_api.registry import BY_NAME, REGISTRY
 from sync.render import whole_sql
 from tests.simulator.company import Company
 from tests.simulator.device import Json
-from tests.simulator.oracle import MODELLED, Author, Context, Oracle
+from tests.simulator.oracle import MODELLED, UNKNOWN, Author, Context, Oracle
 
+COMPUTED = {"account": ("profile_stage", "completeness")}
+"""Columns that the database computes of others; no write of anybody."""
 EITHER = Context(permitted=None, valid=None)
 """The rooms' own rules are not the oracle's: it takes a refusal for granted."""
 
@@ -96,6 +98,8 @@ class Witness:
                 self._tell(entity, record, others)
         for entity, records in touched.items():
             for record, truth in self._truth(entity, sorted(records)).items():
+                for name in COMPUTED.get(entity, ()):
+                    self.oracle.records[entity, record].values[name] = UNKNOWN
                 errors += self.oracle.adopt(entity, record, truth)
         return errors
 
@@ -112,7 +116,8 @@ class Witness:
         if last[7] is not None and last[10] is not None:
             by = Author(last[10], last[11], last[7], last[12] or 0)
         truth = self._truth(entity, [record]).get(record, {})
-        fields = {} if kind in ("delete", "erase", "restore") else truth
+        written = {name: value for name, value in truth.items() if name not in COMPUTED.get(entity, ())}
+        fields = {} if kind in ("delete", "erase", "restore") else written
         at = max(c[6] for c in changes)
         self.oracle.server_write(entity, record, kind, fields, now=at, version=last[3], by=by)
 
