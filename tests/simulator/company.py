@@ -89,6 +89,24 @@ UNION ALL SELECT p.id, 'task', x.id, x.deleted_at IS NULL
     FROM person p JOIN tasks x ON x.tenant_id = :t AND x.account_id IS NULL AND x.assignee_id = p.id
 UNION ALL SELECT l.user_id, 'land', l.territory_id, true FROM land l
     JOIN territories t ON t.tenant_id = :t AND t.id = l.territory_id AND t.deleted_at IS NULL
+UNION ALL SELECT a.territory_id, 'place', x.id, true FROM accounts a
+    JOIN accounts x ON x.tenant_id = :t AND x.id = a.id
+    WHERE a.tenant_id = :t AND a.territory_id IS NOT NULL
+UNION ALL SELECT a.territory_id, 'place', x.id, true FROM accounts a
+    JOIN sites x ON x.tenant_id = :t AND x.account_id = a.id
+    WHERE a.tenant_id = :t AND a.territory_id IS NOT NULL
+UNION ALL SELECT a.territory_id, 'place', x.id, true FROM accounts a
+    JOIN contacts x ON x.tenant_id = :t AND x.account_id = a.id
+    WHERE a.tenant_id = :t AND a.territory_id IS NOT NULL
+UNION ALL SELECT a.territory_id, 'place', x.id, true FROM accounts a
+    JOIN visits x ON x.tenant_id = :t AND x.account_id = a.id
+    WHERE a.tenant_id = :t AND a.territory_id IS NOT NULL
+UNION ALL SELECT a.territory_id, 'place', x.id, true FROM accounts a
+    JOIN activities x ON x.tenant_id = :t AND x.account_id = a.id
+    WHERE a.tenant_id = :t AND a.territory_id IS NOT NULL
+UNION ALL SELECT a.territory_id, 'place', x.id, true FROM accounts a
+    JOIN tasks x ON x.tenant_id = :t AND x.account_id = a.id
+    WHERE a.tenant_id = :t AND a.territory_id IS NOT NULL
 """
 
 

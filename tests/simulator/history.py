@@ -115,6 +115,7 @@ class History:
         self.first_verdicts: dict[tuple[str, str, str], Json] = {}
         self.sent_mutations: dict[tuple[str, str, str], Json] = {}
         self.deleted: set[str] = set()
+        self.stood_in: dict[tuple[str, str], set[str]] = {}
         self.lands: dict[str, set[tuple[str, str]]] = {}
         self.roles: dict[tuple[str, str], str] = {}
         self.recent: dict[str, set[tuple[str, str]]] = {}
@@ -143,6 +144,7 @@ class History:
             company.drain(self.now)
             self.companies[mark] = company
             self.ever[mark], self.recent[mark] = set(), set()
+            self.look_around()
             if self.setup.get("oracle", True) and ORACLE:
                 self.witnesses[mark] = Witness(company)
                 self.tell_the_oracle()
@@ -204,7 +206,13 @@ class History:
             now = company.visible(self.now)
             lands = {key for key, (entity, _) in now.items() if entity == "land"}
             self.lands[mark] = lands
-            now = {key: one for key, one in now.items() if key not in lands}
+            places = {key for key, (entity, _) in now.items() if entity == "place"}
+            now = {key: one for key, one in now.items() if key not in lands and key not in places}
+            for land, record in places:
+                self.stood_in.setdefault((mark, land), set()).add(record)
+            # What ever stood in a territory was in the scope of whoever has the territory now or later.
+            for user, land in lands:
+                self.ever[mark] |= {(user, record) for record in self.stood_in.get((mark, land), ())}
             self.present[mark] = now
             if not company.waiting_marks():
                 self.recent[mark] = set()

@@ -89,7 +89,9 @@ def i04_no_byte_of_a_foreign_record(history: "History", heard: "Heard") -> None:
             if role == "technician":
                 broken("I4", f"{phone.name}, a technician, was sent a field outside the shape (of {record})")
         # What was never made is known to nobody but by the items of those who tried.
-        made = any(known == record for _, known in history.ever[company.mark])
+        made = any(record in stood for stood in history.stood_in.values()) or any(
+            known == record for _, known in history.ever[company.mark]
+        )
         if int(number) not in team and made and not history.may_see(company, user, record):
             broken("I4", f"{phone.name} was sent a text of {record}, which is outside the scope")
     answer = heard.json

@@ -441,7 +441,8 @@ def do_create(history: History, step: Step) -> None:
             if step["which"] < 0.7:
                 fields["territory_id"] = str(id_of(land))
         case "task":
-            fields = {"title": token(), "body": token()}
+            # Said in full: what the room fills in is not known to the oracle within the same request.
+            fields = {"title": token(), "body": token(), "assignee_id": user, "account_id": None}
             if account is not None and step["which"] < 0.6:
                 fields["account_id"] = account[1]
         case _ if account is None:
@@ -449,7 +450,12 @@ def do_create(history: History, step: Step) -> None:
         case "contact" | "site":
             fields = {"account_id": account[1], "name": token()}
         case "visit":
-            fields = {"account_id": account[1], "planned_start": start, "instructions": token()}
+            fields = {
+                "account_id": account[1],
+                "assignee_id": user,
+                "planned_start": start,
+                "instructions": token(),
+            }
             fields["tasks"] = [whole_row(str(id_of(step["new"] + ".1")), token(), 1)]
         case "activity":
             fields = {"account_id": account[1], "kind": "note", "body": token(), "private": step["private"]}
@@ -597,6 +603,7 @@ def do_group(history: History, step: Step) -> None:
             {
                 "account_id": account[1],
                 "contact_id": contact[1],
+                "assignee_id": user,
                 "planned_start": wire(history.now + timedelta(hours=hours)),
                 "instructions": company.token(visit[1], user),
             },
