@@ -15,7 +15,7 @@ from sync.registry import Registry
 from sync.rooms import Checked, Rooms
 from sync.stamps import Stamp, corrected_time
 from sync.states import OwnMutation, RecordState
-from sync.stores.push import PushStore
+from sync.stores.push import PushStore, RecordUnreadable
 from sync.values import same, wire_time
 from sync.verdicts import Status, Verdict, outcomes_on_wire, verdict_of
 from sync.wire import Intent, refusal, storable
@@ -147,7 +147,9 @@ class Judge:
             kind="failed",
             entity=self.intent.entity,
             record_id=self.intent.record_id,
-            account_id=self._account(entity, state) if known and entity and state else None,
+            account_id=self._account(entity, state)
+            if known and entity and state
+            else self._account_of_unreadable(error),
             record_version=state.version if known and state else 0,
             mine=self._as_sent(),
             code=type(error).__name__,
@@ -245,6 +247,15 @@ class Judge:
             self.intent.record_id if entity.account_field == "id" else state.fields.get(entity.account_field)
         )
         return UUID(str(value)) if value else None
+
+    def _account_of_unreadable(self, error: Exception) -> UUID | None:
+        """The account of a record that its author sees and nobody can read: its managers are to decide."""
+        entity, record_id = self.registry.find(self.intent.entity), self.intent.record_id
+        if not isinstance(error, RecordUnreadable) or entity is None or entity.account_field is None:
+            return None
+        if not self.rooms.sees(entity, record_id):
+            return None
+        return self.store.account_of(entity, record_id)
 
     # -- its place in time
 

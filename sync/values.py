@@ -60,6 +60,11 @@ def wire_time(moment: datetime) -> str:
     return in_utc(moment).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+def whole(value: Any) -> Any:
+    """1.0 as 1: JSON makes no difference between them. Anything else as it is."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
 def in_utc(moment: datetime) -> datetime:
     """*moment* (aware) in UTC; ``astimezone`` overflows in the first and last hours of the calendar."""
     return moment_at(microseconds_of(moment))

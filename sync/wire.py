@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sync.errors import Refused, RequestInvalid
+from sync.values import whole
 
 Read = TypeVar("Read")
 
@@ -129,7 +130,7 @@ def _mutation(raw: Any, pointer: str) -> Mutation:
         raise RequestInvalid("type_mismatch", pointer)
     if not is_id(raw.get("id")):
         raise RequestInvalid("id_not_canonical", f"{pointer}/id")
-    n = raw.get("n")
+    n = whole(raw.get("n"))
     if type(n) is not int:
         raise RequestInvalid("type_mismatch", f"{pointer}/n")
     if not 1 <= n <= MAX_N:
@@ -257,7 +258,7 @@ def _time(raw: Mapping[str, Any], key: str) -> datetime | None:
 
 
 def _whole(raw: Mapping[str, Any], key: str, least: int, most: int) -> int | None:
-    value = raw.get(key)
+    value = whole(raw.get(key))
     if value is None:
         return None
     if type(value) is not int:

@@ -15,6 +15,7 @@ from marshmallow import ValidationError, types
 
 from app.core.business_numbers import BusinessNumberInvalid, parse_business_number
 from app.core.phones import PhoneInvalid, parse_phone
+from sync.values import whole
 
 INT32 = (-(2**31), 2**31 - 1)
 INT64 = (-(2**63), 2**63 - 1)
@@ -174,7 +175,10 @@ def clean_text(value: Any) -> str:
 
 
 class Integer(WireField):
-    """A whole number; no text, no float, no boolean. Within int32 unless *min* and *max* say otherwise."""
+    """A whole number; no text, no fraction, no boolean. Within int32 unless *min* and *max* say otherwise.
+
+    JSON makes no difference between 1 and 1.0, and some writers know floats only.
+    """
 
     def __init__(
         self,
@@ -190,6 +194,7 @@ class Integer(WireField):
     def read(self, value: Any) -> int:
         if self.textual and isinstance(value, str) and _WHOLE.fullmatch(value):
             value = int(value)
+        value = whole(value)
         if type(value) is not int:
             raise ValidationError("type_mismatch")
         if not self.min <= value <= self.max:

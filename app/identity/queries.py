@@ -106,10 +106,8 @@ def reports_to(
 
 
 def team_of(tenant_id: UUID, manager_id: UUID) -> Select[UUID]:
-    """The manager and all below them; UNION ends the walk in a circle made by hand."""
-    team = (
-        select(User.id).where(User.tenant_id == tenant_id, User.id == manager_id).cte("team", recursive=True)
-    )
+    """The manager and all below them; UNION ends the walk in a circle made by hand. May stand twice in a statement."""
+    team = select(User.id).where(User.tenant_id == tenant_id, User.id == manager_id).cte(recursive=True)
     below = select(User.id).where(User.tenant_id == tenant_id, User.manager_id == team.c.id)
     team = team.union(below)
     return select(team.c.id)
@@ -124,9 +122,7 @@ def sees_user(actor: Actor) -> ColumnElement[bool]:
 
 def is_below(model: type[OrgUnit] | type[Territory], tenant_id: UUID, top_id: UUID) -> Select[UUID]:
     """The ids of *top_id* and all below it in a tree of units or territories."""
-    tree = (
-        select(model.id).where(model.tenant_id == tenant_id, model.id == top_id).cte("tree", recursive=True)
-    )
+    tree = select(model.id).where(model.tenant_id == tenant_id, model.id == top_id).cte(recursive=True)
     tree = tree.union(select(model.id).where(model.tenant_id == tenant_id, model.parent_id == tree.c.id))
     return select(tree.c.id)
 

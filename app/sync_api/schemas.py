@@ -1,14 +1,19 @@
 """The documents of ``POST /sync``, for the OpenAPI file; the body itself is checked by app.sync_api.wire."""
 
 from app.http.fields import Boolean, Choice, Id, Integer, Json, ListOf, Nested, Rows, Text, Time, WireSchema
+from app.sync_api.registry import REGISTRY
+from app.sync_api.wire import LONGEST_CURSOR, MAX_BYTES, MAX_LIMIT, MAX_PENDING, TEXT_MAX
 from sync.verdicts import Status
+from sync.wire import MAX_MUTATIONS, MAX_N
 
 
 class MutationSchema(WireSchema):
     """One intent made on a phone; frozen once it was first sent."""
 
     id = Id(required=True)
-    n = Integer(required=True, metadata={"description": "The device's own counter", "example": 41})
+    n = Integer(
+        min=1, max=MAX_N, required=True, metadata={"description": "The device's own counter", "example": 41}
+    )
     group = Id(allow_none=True, metadata={"example": None})
     epoch = Id(allow_none=True, metadata={"description": "The one under which the base was read"})
     entity = Text(max=200, required=True, metadata={"example": "account"})
@@ -18,7 +23,7 @@ class MutationSchema(WireSchema):
         required=True,
         metadata={"example": "update", "description": "create, update, delete or a command"},
     )
-    base_version = Integer(allow_none=True, metadata={"example": 7})
+    base_version = Integer(min=0, allow_none=True, metadata={"example": 7})
     fields_ = Json(data_key="fields", metadata={"example": {"phone": "+82255500100"}})
     base = Json(metadata={"example": {"phone": "+82255500199"}})
     occurred_at = Time(allow_none=True)
@@ -28,10 +33,14 @@ class MutationSchema(WireSchema):
 class ClientSchema(WireSchema):
     """What the device tells of itself."""
 
-    app_version = Text(max=2000, allow_none=True, metadata={"example": "1.4.0"})
-    platform = Text(max=2000, allow_none=True, metadata={"example": "android"})
-    pending = Integer(metadata={"description": "Mutations that are not in this request", "example": 0})
-    last_error = Text(max=2000, allow_none=True, metadata={"example": None})
+    app_version = Text(max=TEXT_MAX, allow_none=True, metadata={"example": "1.4.0"})
+    platform = Text(max=TEXT_MAX, allow_none=True, metadata={"example": "android"})
+    pending = Integer(
+        min=0,
+        max=MAX_PENDING,
+        metadata={"description": "Mutations that are not in this request", "example": 0},
+    )
+    last_error = Text(max=TEXT_MAX, allow_none=True, metadata={"example": None})
     wiped = Boolean(
         metadata={"description": "The device has wiped itself, as it was told to", "example": False}
     )
@@ -40,14 +49,16 @@ class ClientSchema(WireSchema):
 class SyncBodySchema(WireSchema):
     """A sync request."""
 
-    schema_version = Integer(required=True, metadata={"example": 1})
+    schema_version = Integer(min=1, max=REGISTRY.schema_version, required=True, metadata={"example": 1})
     cursor = Text(
-        max=2000, allow_none=True, metadata={"example": None, "description": "Null for a first sync"}
+        max=LONGEST_CURSOR,
+        allow_none=True,
+        metadata={"example": None, "description": "Null for a first sync"},
     )
     sent_at = Time(allow_none=True)
-    mutations = Rows(MutationSchema, metadata={"example": []})
-    limit = Integer(metadata={"example": 2000})
-    limit_bytes = Integer(metadata={"example": 1048576})
+    mutations = Rows(MutationSchema, max_items=MAX_MUTATIONS, metadata={"example": []})
+    limit = Integer(min=1, max=MAX_LIMIT, metadata={"example": 2000})
+    limit_bytes = Integer(min=1, max=MAX_BYTES, metadata={"example": 1048576})
     client = Nested(ClientSchema)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sync.errors import Refused, RequestInvalid, SchemaTooOld
+from sync.values import whole
 from sync.wire import Mutation, mutations_of, time_of
 
 DEFAULT_LIMIT = 2_000
@@ -13,6 +14,8 @@ MAX_LIMIT = 10_000
 DEFAULT_BYTES = 1 << 20
 MAX_BYTES = 8 << 20
 TEXT_MAX = 500
+MAX_PENDING = (1 << 31) - 1
+LONGEST_CURSOR = 64 << 10
 KEYS = frozenset({"schema_version", "cursor", "sent_at", "mutations", "limit", "limit_bytes", "client"})
 CLIENT_KEYS = frozenset({"app_version", "platform", "pending", "last_error", "wiped"})
 
@@ -56,10 +59,10 @@ def sync_request(body: Mapping[str, Any], newest_schema: int, oldest_wire: int =
     if not isinstance(client, dict):
         raise RequestInvalid("type_mismatch", "/client")
     _known(client, CLIENT_KEYS, "/client")
-    pending = _whole(client, "pending", 0, 0, 1 << 31, "/client")
+    pending = _whole(client, "pending", 0, 0, MAX_PENDING, "/client")
     return SyncRequest(
         schema_version=schema_version,
-        cursor=_text(body, "cursor", 64 << 10),
+        cursor=_text(body, "cursor", LONGEST_CURSOR),
         sent_at=_time(body),
         mutations=mutations_of(body),
         limit=_whole(body, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT),
@@ -85,7 +88,7 @@ def _known(body: Mapping[str, Any], keys: frozenset[str], at: str) -> None:
 def _whole(
     body: Mapping[str, Any], key: str, default: int | None, least: int, most: int, at: str = ""
 ) -> int:
-    value = body.get(key, default)
+    value = whole(body.get(key, default))
     if value is None:
         raise RequestInvalid("required", f"{at}/{key}")
     if type(value) is not int:

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from tests.world import World
 
 # Bookkeeping of the sync itself: who sent what and when, and who looked.
-BOOKKEEPING = frozenset({"access_log", "devices", "sync_devices", "sync_mutations", "sync_subscription_sets"})
+BOOKKEEPING = frozenset(
+    {"access_log", "devices", "sync_devices", "sync_mutations", "sync_subscription_sets", "sync_traces"}
+)
 
 
 @contextmanager
