@@ -109,7 +109,7 @@ def generate(seed: int, size: int = 40) -> list[Step]:
     # Everybody has seen something before things happen to it.
     steps += [{"do": "sync", "phone": name} for name in setup["phones"]]
     while len(steps) <= size:
-        if draw.chance.random() < 0.12:
+        if draw.chance.random() < 0.16:
             act = draw.chance.choice(ACTS)(draw)
             steps += [{"dt": timing.choice([0.5, 1, 20])} | one for one in act]
             continue
@@ -322,7 +322,7 @@ def draw_edit(draw: Draw) -> Step:
     }
 
 
-@step(46, draw_edit)
+@step(64, draw_edit)
 def do_edit(history: History, step: Step) -> None:
     phone = phone_of(history, step)
     if phone is None:
@@ -1072,10 +1072,10 @@ def do_sql_bad(history: History, step: Step) -> None:
     5,
     lambda draw: {
         "phone": draw.phone(),
-        "entity": draw.chance.choice(["account", "visit", "task", "contact"]),
+        "entity": draw.chance.choice(["account", "visit", "visit", "task", "contact"]),
         "pick": draw.chance.random(),
         "which": draw.chance.random(),
-        "cancel": draw.chance.random() < 0.4,
+        "cancel": draw.chance.random() < 0.6,
     },
 )
 def do_rest(history: History, step: Step) -> None:
@@ -1094,7 +1094,9 @@ def do_rest(history: History, step: Step) -> None:
     value = company.token(key[1], user)
     name = TEXTS[key[0]][int(step["which"] * len(TEXTS[key[0]]))]
     if key[0] == "visit" and step["cancel"]:
-        history.server.call("POST", f"{path}/cancel", phone.token, {"reason": value}, **{"If-Match": etag})
+        verb = ("cancel", "start-travel", "complete", "cancel")[int(step["which"] * 4)]
+        body = {"reason": value} if verb == "cancel" else {}
+        history.server.call("POST", f"{path}/{verb}", phone.token, body, **{"If-Match": etag})
     else:
         history.server.call("PATCH", path, phone.token, {name: value}, **{"If-Match": etag})
 
