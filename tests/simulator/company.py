@@ -87,6 +87,26 @@ UNION ALL SELECT u, 'task', x.id, alive AND x.deleted_at IS NULL
     WHERE role <> 'partner' AND (role <> 'technician' OR x.assignee_id = u)
 UNION ALL SELECT p.id, 'task', x.id, x.deleted_at IS NULL
     FROM person p JOIN tasks x ON x.tenant_id = :t AND x.account_id IS NULL AND x.assignee_id = p.id
+UNION ALL SELECT l.user_id, 'land', l.territory_id, true FROM land l
+    JOIN territories t ON t.tenant_id = :t AND t.id = l.territory_id AND t.deleted_at IS NULL
+UNION ALL SELECT a.territory_id, 'place', x.id, true FROM accounts a
+    JOIN accounts x ON x.tenant_id = :t AND x.id = a.id
+    WHERE a.tenant_id = :t AND a.territory_id IS NOT NULL
+UNION ALL SELECT a.territory_id, 'place', x.id, true FROM accounts a
+    JOIN sites x ON x.tenant_id = :t AND x.account_id = a.id
+    WHERE a.tenant_id = :t AND a.territory_id IS NOT NULL
+UNION ALL SELECT a.territory_id, 'place', x.id, true FROM accounts a
+    JOIN contacts x ON x.tenant_id = :t AND x.account_id = a.id
+    WHERE a.tenant_id = :t AND a.territory_id IS NOT NULL
+UNION ALL SELECT a.territory_id, 'place', x.id, true FROM accounts a
+    JOIN visits x ON x.tenant_id = :t AND x.account_id = a.id
+    WHERE a.tenant_id = :t AND a.territory_id IS NOT NULL
+UNION ALL SELECT a.territory_id, 'place', x.id, true FROM accounts a
+    JOIN activities x ON x.tenant_id = :t AND x.account_id = a.id
+    WHERE a.tenant_id = :t AND a.territory_id IS NOT NULL
+UNION ALL SELECT a.territory_id, 'place', x.id, true FROM accounts a
+    JOIN tasks x ON x.tenant_id = :t AND x.account_id = a.id
+    WHERE a.tenant_id = :t AND a.territory_id IS NOT NULL
 """
 
 
@@ -178,7 +198,8 @@ class Company:
                         },
                     )
         for number in range(size):
-            self.add_account(f"a{number}", chance.choice(["tn", "tn", "ts", "ts", "te"]))
+            owner = chance.choice([None, None, None, "u1", "u2", "u3"])
+            self.add_account(f"a{number}", chance.choice(["tn", "tn", "ts", "ts", "te"]), owner)
         reps = [n for n, (role, _) in staff.items() if role in ("rep", "technician")]
         for number in range(size):
             account = self.accounts[chance.randrange(size)]

@@ -22,10 +22,13 @@ from tests.simulator.chance import START, id_of, stream
 from tests.simulator.company import Company
 from tests.simulator.device import Clock, Json, Key, Phone
 from tests.simulator.server import Answered, Server, minted_ids
+from tests.simulator.witness import Witness
 
 Step = dict[str, Any]
 TOKEN = re.compile(rb"(tok|sec)([AB])(\d+)x")
 MOST_ROUNDS = 400
+ORACLE = True
+"""Whether the oracle looks on; without it only what needs no model is checked."""
 PHONES_OWN = {
     "edit",
     "create",
@@ -112,6 +115,8 @@ class History:
         self.first_verdicts: dict[tuple[str, str, str], Json] = {}
         self.sent_mutations: dict[tuple[str, str, str], Json] = {}
         self.deleted: set[str] = set()
+        self.stood_in: dict[tuple[str, str], set[str]] = {}
+        self.lands: dict[str, set[tuple[str, str]]] = {}
         self.roles: dict[tuple[str, str], str] = {}
         self.recent: dict[str, set[tuple[str, str]]] = {}
         self.ever: dict[str, set[tuple[str, str]]] = {}
@@ -127,7 +132,7 @@ class History:
         self.groups: dict[tuple[str, str, str], list[str]] = {}
         self.forgotten: dict[tuple[str, str, str], Json] = {}
         self.told: set[tuple[str, int]] = set()
-        self.oracles: dict[str, Any] = {}
+        self.witnesses: dict[str, Witness] = {}
 
     # -- the beginning
 
@@ -139,18 +144,23 @@ class History:
             company.drain(self.now)
             self.companies[mark] = company
             self.ever[mark], self.recent[mark] = set(), set()
+            self.look_around()
+            if self.setup.get("oracle", True) and ORACLE:
+                self.witnesses[mark] = Witness(company)
+                self.tell_the_oracle()
         self.pairs = [(f"a{i}", f"a{i + 1}") for i in range(0, self.setup["size"] - 1, 4)]
         self.lay_pairs()
         for name, one in self.setup["phones"].items():
             self.add_phone(name, one)
         self.look_around()
+        self.tell_the_oracle()
 
     def lay_pairs(self) -> None:
         """Pairs of accounts that every transaction moves and marks together."""
         for company in self.companies.values():
             for first, second in self.pairs:
                 company.sql(
-                    "UPDATE accounts SET territory_id = (SELECT territory_id FROM accounts"
+                    "UPDATE accounts SET (territory_id, owner_id) = (SELECT territory_id, owner_id FROM accounts"
                     " WHERE tenant_id = :t AND id = :a) WHERE tenant_id = :t AND id = :b",
                     a=id_of(first),
                     b=id_of(second),
@@ -194,6 +204,15 @@ class History:
         """Note who may see what now; what was visible since the last drain may still be in the feed."""
         for mark, company in self.companies.items():
             now = company.visible(self.now)
+            lands = {key for key, (entity, _) in now.items() if entity == "land"}
+            self.lands[mark] = lands
+            places = {key for key, (entity, _) in now.items() if entity == "place"}
+            now = {key: one for key, one in now.items() if key not in lands and key not in places}
+            for land, record in places:
+                self.stood_in.setdefault((mark, land), set()).add(record)
+            # What ever stood in a territory was in the scope of whoever has the territory now or later.
+            for user, land in lands:
+                self.ever[mark] |= {(user, record) for record in self.stood_in.get((mark, land), ())}
             self.present[mark] = now
             if not company.waiting_marks():
                 self.recent[mark] = set()
@@ -205,6 +224,36 @@ class History:
     def may_see(self, company: Company, user: str, record: str) -> bool:
         """Whether the record is, or since the last drain was, in the user's scope."""
         return (user, record) in self.present[company.mark] or (user, record) in self.recent[company.mark]
+
+    # -- the oracle
+
+    def tell_the_oracle(self) -> None:
+        """What was committed by nobody's phone; not what SQL by hand spoilt, nor what a restore undid."""
+        if self.spoilt or self.restored:
+            self.witnesses.clear()
+        for witness in self.witnesses.values():
+            witness.people()
+            self.agree(witness.catch_up(), "a write without a phone")
+
+    def agree(self, errors: list[str], what: str) -> None:
+        """Stop where the specification says otherwise."""
+        if errors:
+            raise Violation("spec", f"{what}: {'; '.join(errors[:3])}")
+
+    def ask_the_oracle(self, phone: Phone, asked: Json, answer: Json) -> None:
+        """What the specification says to these verdicts."""
+        witness = self.witnesses.get(self.company_of(phone).mark)
+        if witness is None:
+            return
+        user = self.user_id(phone)
+        if answer["verdicts"]:
+            errors = witness.judged(
+                user, phone.device_id, asked, answer["verdicts"], self.now, farewell=phone.locked_out
+            )
+            self.agree(errors, "a verdict")
+            self.agree(witness.catch_up({v["id"] for v in answer["verdicts"]}), "after verdicts")
+        ids = [(c["entity"], c["id"]) for c in answer["changes"]]
+        witness.oracle.given(user, ids, self.now)
 
     # -- the network
 
@@ -239,6 +288,7 @@ class History:
                 if verdict["code"]:
                     self.report.verdicts[f"code {verdict['code']}"] += 1
             self.hear(heard)
+            self.ask_the_oracle(phone, asked, answer.json)
         elif answer.status >= 500 and answer.status != 503:
             raise Violation("I15", f"the server answered {answer.status}: {answer.body[:300]!r}")
         elif answer.status not in (401, 503):
@@ -400,6 +450,7 @@ class History:
                 self.report.done[step["do"]] += 1
                 if step["do"] not in PHONES_OWN:
                     self.look_around()
+                    self.tell_the_oracle()
         if end:
             self.report.at_step = len(steps)
             self.now += timedelta(seconds=1)
@@ -414,12 +465,16 @@ class History:
             company.jobs(self.now)
             company.drain(self.now)
         self.look_around()
+        self.tell_the_oracle()
         for phone in self.phones.values():
             phone.offline = False
             if phone.locked_out:
                 self.say_farewell(phone)
                 continue
             invariants.i16_a_queue_drains_in_few_rounds(self, phone)
+            # A phone that learns of a restore only now has more to send.
+            if not phone.locked_out and self.sync(phone) == "checkpoint" and phone.waiting():
+                invariants.i16_a_queue_drains_in_few_rounds(self, phone)
         for company in self.companies.values():
             company.drain(self.now)
         self.look_around()

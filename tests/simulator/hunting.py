@@ -20,11 +20,13 @@ def hunt(mutant: Mutant, seconds: float, *, keep: bool) -> dict[str, Any]:
     """Plant *mutant* and play until an invariant breaks or the time is over."""
     try:
         plant(mutant)
-        from tests.simulator import history
+        from tests.simulator import history, interleaved
         from tests.simulator.server import own_server
 
         with own_server() as server:
             plant_in_database(mutant, server.owner)
+            if mutant.interleaved:
+                return _hunt(mutant, server, interleaved, seconds, keep=False)
             return _hunt(mutant, server, history, seconds, keep=keep)
     except StaleMutant as stale:
         return {"name": mutant.name, "stale": str(stale)}

@@ -88,7 +88,11 @@ def i04_no_byte_of_a_foreign_record(history: "History", heard: "Heard") -> None:
             role = role or history.role(phone)
             if role == "technician":
                 broken("I4", f"{phone.name}, a technician, was sent a field outside the shape (of {record})")
-        if int(number) not in team and not history.may_see(company, user, record):
+        # What was never made is known to nobody but by the items of those who tried.
+        made = any(record in stood for stood in history.stood_in.values()) or any(
+            known == record for _, known in history.ever[company.mark]
+        )
+        if int(number) not in team and made and not history.may_see(company, user, record):
             broken("I4", f"{phone.name} was sent a text of {record}, which is outside the scope")
     answer = heard.json
     ids = [(c["entity"], c["id"]) for c in answer["changes"]]
@@ -120,6 +124,47 @@ def _texts_of_the_team(heard: "Heard") -> set[int]:
     return {int(number) for _, _, number in TOKEN.findall(orjson.dumps(items))}
 
 
+def i04_only_live_buckets_are_served(history: "History", heard: "Heard") -> None:
+    """An account that comes is one of the user's territories of now, or their own, also while no drain has seen it."""
+    user, mark = history.user_id(heard.phone), heard.company.mark
+    if history.role(heard.phone) == "technician":
+        return  # theirs come with visits
+    for change in heard.json["changes"]:
+        record = change["record"]
+        if change["entity"] == "account" and record["owner_id"] != user:
+            if (user, record["territory_id"]) not in history.lands[mark]:
+                broken(
+                    "I4",
+                    f"{heard.phone.name} was sent account {change['id']} of a territory that is not theirs",
+                )
+
+
+def i13_unsent_work_holds_removals(history: "History", heard: "Heard") -> None:
+    """Nothing is taken from a phone that has work which the server has not seen, and it is at no checkpoint."""
+    if heard.asked["client"].get("pending") and heard.json["cursor"] is not None:
+        if heard.json["removed"]:
+            broken(
+                "I13", f"{heard.phone.name} has unsent work and was told to remove {heard.json['removed']}"
+            )
+        if not heard.json["has_more"]:
+            broken("I13", f"{heard.phone.name} has unsent work and was told of a checkpoint")
+
+
+def i13_a_checkpoint_is_of_the_live_scope(history: "History", heard: "Heard") -> None:
+    """What is subscribed in the feed is what the user has now, or the answer is no checkpoint."""
+    if heard.json["has_more"] or heard.json["cursor"] is None:
+        return
+    user = history.user_id(heard.phone)
+    rows = heard.company.look(
+        "SELECT bucket FROM sync_subscriptions WHERE tenant_id = :t AND user_id = :u AND bucket LIKE 'territory:%'",
+        u=user,
+    )
+    drained = {row[0].removeprefix("territory:") for row in rows}
+    live = {land for who, land in history.lands[heard.company.mark] if who == user}
+    if drained != live:
+        broken("I13", f"{heard.phone.name} is at a checkpoint of {sorted(drained)}, and has {sorted(live)}")
+
+
 def i04_a_farewell_gives_nothing(phone: Phone, answer: Json) -> None:
     """A device that is locked out is sent verdicts and nothing else."""
     if answer["changes"] or answer["removed"] or answer["cursor"] is not None:
@@ -149,7 +194,7 @@ def i06_groups_are_whole(history: "History", heard: "Heard") -> None:
 
 def i05_a_checkpoint_has_drained_the_marks(history: "History", heard: "Heard") -> None:
     """An answer that says checkpoint leaves no mark behind that was committed before it."""
-    if heard.json["has_more"] or history.hold_drains:
+    if heard.json["has_more"] or history.hold_drains or heard.json["cursor"] is None:
         return
     if history.poisoned:
         return
@@ -408,6 +453,11 @@ def i02_phones_equal_the_server(history: "History") -> None:
                 i02_a_first_sync_equals_the_lists(history, other)
         if firsts[key] is None:
             continue
+        witness = history.witnesses.get(company.mark)
+        if witness is not None:
+            errors = witness.oracle.compare(history.user_id(phone), history.now, firsts[key])
+            if errors:
+                broken("I2", f"a first sync of {phone.user}, by the oracle: {'; '.join(errors[:4])}")
         compare(phone.name, phone.view(), firsts[key])
 
 
@@ -783,6 +833,9 @@ ON_ANSWER: list[Callable[..., None]] = [
     i07_a_version_stands_for_one_body,
     i08_a_verdict_shows_its_work,
     i06_groups_are_whole,
+    i04_only_live_buckets_are_served,
+    i13_unsent_work_holds_removals,
+    i13_a_checkpoint_is_of_the_live_scope,
     i15_nothing_fails_by_itself,
 ]
 ON_APPLY: list[Callable[..., None]] = [

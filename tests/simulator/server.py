@@ -137,10 +137,19 @@ class Server:
             return issue_farewell_token(self.config, tenant_id, user_id, device_id, now)
         return issue_access_token(self.config, tenant_id, user_id, device_id, now)
 
-    def call(self, method: str, path: str, token: str, body: Any = None, **headers: str) -> Answered:
+    def call(
+        self,
+        method: str,
+        path: str,
+        token: str,
+        body: Any = None,
+        *,
+        client: Client | None = None,
+        **headers: str,
+    ) -> Answered:
         """One request through the whole WSGI stack."""
         self.requests += 1
-        response = self.client.open(
+        response = (client or self.client).open(
             path,
             method=method,
             data=None if body is None else orjson.dumps(body),

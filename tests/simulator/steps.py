@@ -57,6 +57,7 @@ class Draw:
         self.phones = list(setup["phones"])
         self.size: int = setup["size"]
         self.companies: list[str] = setup["companies"]
+        self.users = {name: one["user"] for name, one in setup["phones"].items() if name[0] == "p"}
         self.serial = 0
 
     def phone(self) -> str:
@@ -108,6 +109,10 @@ def generate(seed: int, size: int = 40) -> list[Step]:
     # Everybody has seen something before things happen to it.
     steps += [{"do": "sync", "phone": name} for name in setup["phones"]]
     while len(steps) <= size:
+        if draw.chance.random() < 0.16:
+            act = draw.chance.choice(ACTS)(draw)
+            steps += [{"dt": timing.choice([0.5, 1, 20])} | one for one in act]
+            continue
         kind = draw.chance.choices(kinds, weights)[0]
         step = {"do": kind, "dt": timing.choice([0.5, 1, 1, 3, 20, 61, 600])} | DRAWN[kind][1](draw)
         steps.append(step)
@@ -116,6 +121,127 @@ def generate(seed: int, size: int = 40) -> list[Step]:
         steps.insert(second, {"do": "restore"})
         steps.insert(first, {"do": "backup"})
     return steps
+
+
+# -- acts: short scenes in which people get in each other's way; each a list of steps like any other
+
+
+def act_leaving_unseen(draw: Draw) -> list[Step]:
+    """Somebody leaves a territory whose news they have not fetched, and no drain has seen that they left."""
+    phone = draw.chance.choice(list(draw.users))
+    lands = STAFF[draw.users[phone]][1] or ("tn",)
+    return [
+        *(
+            {"do": "sql_edit", "account": f"a{n}", "field": "name", "as": "import:erp"}
+            for n in range(draw.size)
+        ),
+        {"do": "drain"},
+        {"do": "hold", "on": True},
+        *({"do": "member", "user": draw.users[phone], "land": land, "how": "leave"} for land in lands),
+        {"do": "sync", "phone": phone},
+        {"do": "hold", "on": False},
+    ]
+
+
+def act_last_day(draw: Draw) -> list[Step]:
+    """A membership ends with the day."""
+    phone = draw.chance.choice(list(draw.users))
+    lands = STAFF[draw.users[phone]][1] or ("te",)
+    return [
+        {"do": "member", "user": draw.users[phone], "land": draw.chance.choice(lands), "how": "until"},
+        {"do": "tick", "hours": draw.chance.choice([25, 49])},
+        {"do": "sync", "phone": phone},
+    ]
+
+
+def act_pages_of_a_gain(draw: Draw) -> list[Step]:
+    """A territory is gained page by page, while its accounts change and move."""
+    phone = draw.chance.choice(list(draw.users))
+    user, land = draw.users[phone], draw.chance.choice(["tn", "ts", "te"])
+    found: list[Step] = [
+        {"do": "page", "phone": phone, "limit": draw.chance.choice([1, 2, 3])},
+        {"do": "member", "user": user, "land": land, "how": "join"},
+    ]
+    for _ in range(draw.chance.choice([2, 3, 4])):
+        found.append({"do": "sync", "phone": phone, "rounds": draw.chance.choice([1, 2])})
+        found.append(
+            draw.chance.choice(
+                [
+                    {"do": "move", "account": draw.account(), "to": land, "owner": "keep"},
+                    {"do": "move", "account": draw.account(), "to": "tr", "owner": "keep"},
+                    {"do": "sql_edit", "account": draw.account(), "field": "name", "as": "import:erp"},
+                    {"do": "sql_delete", "account": draw.account(), "what": "contacts", "how": "delete"},
+                    {"do": "member", "user": user, "land": land, "how": "leave"},
+                    {"do": "move", "account": draw.account(), "to": land, "owner": user},
+                ]
+            )
+        )
+    return [*found, {"do": "sync", "phone": phone}, {"do": "audit", "phone": phone}]
+
+
+def act_two_of_a_mind(draw: Draw) -> list[Step]:
+    """Two phones change one field on one base; they come home in either order."""
+    one, two = draw.chance.sample(list(draw.users), 2)
+    pick, which = draw.chance.random() * 0.4, draw.chance.random()
+    how = draw.chance.choice(["text", "text", "lines", "tags", "rows", "time"])
+    entity = draw.chance.choice(["account", "account", "visit", "contact"])
+    edit = {"do": "edit", "entity": entity, "how": how, "which": which, "pick": pick, "two": False}
+    order = [one, two] if draw.chance.random() < 0.5 else [two, one]
+    return [
+        {"do": "sync", "phone": one},
+        {"do": "sync", "phone": two},
+        edit | {"phone": one},
+        edit | {"phone": two, "dt": 20},
+        *({"do": "sync", "phone": phone} for phone in order),
+        {"do": "sync", "phone": one},
+    ]
+
+
+def act_asked_and_gone(draw: Draw) -> list[Step]:
+    """A legal name is in dispute, and the account goes to another territory before anybody decides."""
+    phone = draw.chance.choice(list(draw.users))
+    account = draw.account()
+    edit = {"do": "edit", "entity": "account", "how": "text", "which": 0.2, "pick": 0.0, "two": False}
+    return [
+        {"do": "sync", "phone": phone},
+        edit | {"phone": phone, "on": str(id_of(account))},
+        {"do": "sql_edit", "account": account, "field": "legal_name", "as": "import:erp"},
+        {"do": "sync", "phone": phone},
+        {"do": "move", "account": account, "to": draw.chance.choice(["te", "ts", "tn", None]), "owner": None},
+        {"do": "sync", "phone": phone},
+        {"do": "sql_edit", "account": account, "field": "legal_name", "as": "import:erp"},
+        {"do": "sync", "phone": phone},
+    ]
+
+
+def act_owned_elsewhere(draw: Draw) -> list[Step]:
+    """An account is in the phone's scope in two ways, and loses one of them."""
+    phone = draw.chance.choice(list(draw.users))
+    user = draw.users[phone]
+    land = draw.chance.choice(STAFF[user][1] or ("te",))
+    account = draw.account()
+    return [
+        {"do": "move", "account": account, "to": land, "owner": user},
+        {"do": "sync", "phone": phone},
+        draw.chance.choice(
+            [
+                {"do": "move", "account": account, "to": "tr", "owner": user},
+                {"do": "move", "account": account, "to": land, "owner": None},
+                {"do": "member", "user": user, "land": land, "how": "leave"},
+            ]
+        ),
+        {"do": "sync", "phone": phone},
+    ]
+
+
+ACTS: tuple[Callable[[Draw], list[Step]], ...] = (
+    act_leaving_unseen,
+    act_last_day,
+    act_pages_of_a_gain,
+    act_two_of_a_mind,
+    act_asked_and_gone,
+    act_owned_elsewhere,
+)
 
 
 def step(weight: int, drawing: Drawing) -> Callable[[Doing], Doing]:
@@ -196,7 +322,7 @@ def draw_edit(draw: Draw) -> Step:
     }
 
 
-@step(46, draw_edit)
+@step(64, draw_edit)
 def do_edit(history: History, step: Step) -> None:
     phone = phone_of(history, step)
     if phone is None:
@@ -253,16 +379,24 @@ def edited_rows(
         case 1:
             rows[number]["done"] = not rows[number].get("done")
         case 2:
-            rows.append(
-                {
-                    "id": str(id_of(history.next(f"{phone.name}row"))),
-                    "title": token(),
-                    "position": len(rows) + 1,
-                }
-            )
+            rows.append(whole_row(str(id_of(history.next(f"{phone.name}row"))), token(), len(rows) + 1))
         case _:
             rows.pop(number)
     return rows
+
+
+def whole_row(row_id: str, title: str, position: int) -> Json:
+    """A task of a visit with every cell, as the server stores it."""
+    return {
+        "id": row_id,
+        "kind": "other",
+        "title": title,
+        "required": False,
+        "position": position,
+        "done": False,
+        "done_at": None,
+        "result": None,
+    }
 
 
 def draw_create(draw: Draw) -> Step:
@@ -307,7 +441,8 @@ def do_create(history: History, step: Step) -> None:
             if step["which"] < 0.7:
                 fields["territory_id"] = str(id_of(land))
         case "task":
-            fields = {"title": token(), "body": token()}
+            # Said in full: what the room fills in is not known to the oracle within the same request.
+            fields = {"title": token(), "body": token(), "assignee_id": user, "account_id": None}
             if account is not None and step["which"] < 0.6:
                 fields["account_id"] = account[1]
         case _ if account is None:
@@ -315,8 +450,13 @@ def do_create(history: History, step: Step) -> None:
         case "contact" | "site":
             fields = {"account_id": account[1], "name": token()}
         case "visit":
-            fields = {"account_id": account[1], "planned_start": start, "instructions": token()}
-            fields["tasks"] = [{"id": str(id_of(step["new"] + ".1")), "title": token(), "position": 1}]
+            fields = {
+                "account_id": account[1],
+                "assignee_id": user,
+                "planned_start": start,
+                "instructions": token(),
+            }
+            fields["tasks"] = [whole_row(str(id_of(step["new"] + ".1")), token(), 1)]
         case "activity":
             fields = {"account_id": account[1], "kind": "note", "body": token(), "private": step["private"]}
         case "account_relation":
@@ -463,6 +603,7 @@ def do_group(history: History, step: Step) -> None:
             {
                 "account_id": account[1],
                 "contact_id": contact[1],
+                "assignee_id": user,
                 "planned_start": wire(history.now + timedelta(hours=hours)),
                 "instructions": company.token(visit[1], user),
             },
@@ -598,6 +739,14 @@ def do_audit(history: History, step: Step) -> None:
     other = history.fresh(phone)
     if other is not None:
         invariants.compare(phone.name, phone.view(), other.view())
+
+
+@step(0, lambda draw: {})
+def do_page(history: History, step: Step) -> None:
+    """The phone asks for smaller pages."""
+    phone = phone_of(history, step)
+    if phone is not None:
+        phone.limit = step["limit"]
 
 
 # -- the office, imports, SQL by hand
@@ -923,10 +1072,10 @@ def do_sql_bad(history: History, step: Step) -> None:
     5,
     lambda draw: {
         "phone": draw.phone(),
-        "entity": draw.chance.choice(["account", "visit", "task", "contact"]),
+        "entity": draw.chance.choice(["account", "visit", "visit", "task", "contact"]),
         "pick": draw.chance.random(),
         "which": draw.chance.random(),
-        "cancel": draw.chance.random() < 0.4,
+        "cancel": draw.chance.random() < 0.6,
     },
 )
 def do_rest(history: History, step: Step) -> None:
@@ -945,7 +1094,9 @@ def do_rest(history: History, step: Step) -> None:
     value = company.token(key[1], user)
     name = TEXTS[key[0]][int(step["which"] * len(TEXTS[key[0]]))]
     if key[0] == "visit" and step["cancel"]:
-        history.server.call("POST", f"{path}/cancel", phone.token, {"reason": value}, **{"If-Match": etag})
+        verb = ("cancel", "start-travel", "complete", "cancel")[int(step["which"] * 4)]
+        body = {"reason": value} if verb == "cancel" else {}
+        history.server.call("POST", f"{path}/{verb}", phone.token, body, **{"If-Match": etag})
     else:
         history.server.call("PATCH", path, phone.token, {name: value}, **{"If-Match": etag})
 

@@ -342,4 +342,43 @@ MUTANTS = (
         "machine",
         survives="row-level security stands alone: the database gives the app role rows of one tenant only",
     ),
+    # -- sessions at once
+    Mutant(
+        "two pushes of a device at once: FOR UPDATE dropped",
+        PUSH_SQL,
+        ' WHERE tenant_id = :tenant AND device_id = :device FOR UPDATE"',
+        ' WHERE tenant_id = :tenant AND device_id = :device"',
+        "machine",
+        interleaved=True,
+    ),
+    Mutant(
+        "drains at read committed",
+        SEQUENCER_SQL,
+        'isolation_level="REPEATABLE READ"',
+        'isolation_level="READ COMMITTED"',
+        "machine",
+        interleaved=True,
+    ),
+    Mutant(
+        "pulls at read committed",
+        EXCHANGE,
+        'isolation_level="REPEATABLE READ", postgresql_readonly=True',
+        'isolation_level="READ COMMITTED", postgresql_readonly=True',
+        "machine",
+        interleaved=True,
+    ),
+    Mutant(
+        "a drain deletes marks that its snapshot did not see",
+        SEQUENCER_SQL,
+        '"DELETE FROM sync_pending WHERE tenant_id = :tenant AND id = ANY(:ids)", ids=list(mark_ids)',
+        '"DELETE FROM sync_pending WHERE tenant_id = :tenant AND id <= (SELECT max(id) + 1000 FROM unnest(CAST(:ids AS bigint[])) AS x (id))", ids=list(mark_ids)',
+        interleaved=True,
+    ),
+    Mutant(
+        "drains do not lock their table",
+        SEQUENCER_SQL,
+        'connection.exec_driver_sql(f"LOCK TABLE {lock_table(tenant_id)} IN EXCLUSIVE MODE")',
+        "pass",
+        interleaved=True,
+    ),
 )

@@ -116,7 +116,9 @@ class Bench(Books):
         if not others:
             return False
         names = {path[0] for change in others for path in change.paths if path}
-        if names - case.fields.keys():
+        # A field outside the user's shape is not told of (I4), not even that it was changed.
+        shape = record.entity.shape_for(self.company.users[case.user].shape)
+        if names & set(record.entity.fields_of(shape) if shape else ()) - case.fields.keys():
             return True
         computed = any(field.merge is Merge.READ_ONLY for field in record.entity.fields.values())
         return None if computed else False
