@@ -22,7 +22,7 @@ from tests.simulator.chance import START, id_of, stream
 from tests.simulator.company import Company
 from tests.simulator.device import Clock, Json, Key, Phone
 from tests.simulator.server import Answered, Server, minted_ids
-from tests.simulator.witness import Witness
+from tests.simulator.witness import OracleLost, Witness
 
 Step = dict[str, Any]
 TOKEN = re.compile(rb"(tok|sec)([AB])(\d+)x")
@@ -247,13 +247,44 @@ class History:
             return
         user = self.user_id(phone)
         if answer["verdicts"]:
-            errors = witness.judged(
-                user, phone.device_id, asked, answer["verdicts"], self.now, farewell=phone.locked_out
-            )
+            try:
+                errors = witness.judged(
+                    user, phone.device_id, asked, answer["verdicts"], self.now, farewell=phone.locked_out
+                )
+            except OracleLost:
+                del self.witnesses[witness.company.mark]
+                return
             self.agree(errors, "a verdict")
             self.agree(witness.catch_up({v["id"] for v in answer["verdicts"]}), "after verdicts")
         ids = [(c["entity"], c["id"]) for c in answer["changes"]]
         witness.oracle.given(user, ids, self.now)
+
+    def tell_what_was_judged(self, phone: Phone, asked: Json) -> None:
+        """An answer that failed after its mutations were judged: the oracle learns of the verdicts from the table."""
+        witness = self.witnesses.get(self.company_of(phone).mark)
+        if witness is None or not asked["mutations"]:
+            return
+        rows = witness.company.look(
+            "SELECT id::text, status, code, detail, fields, version, conflict_id::text FROM sync_mutations"
+            " WHERE tenant_id = :t AND user_id = :u AND status IS NOT NULL AND id = ANY(CAST(:ids AS uuid[]))",
+            u=self.user_id(phone),
+            ids=[m["id"] for m in asked["mutations"]],
+        )
+        names = ("id", "status", "code", "detail", "fields", "version", "conflict_id")
+        verdicts = [
+            dict(zip(names, row, strict=True)) | {"replayed": False, "record": None}
+            for row in rows
+            if (self.user_id(phone), row[0]) not in witness.oracle.verdicts
+        ]
+        try:
+            errors = witness.judged(
+                self.user_id(phone), phone.device_id, asked, verdicts, self.now, farewell=phone.locked_out
+            )
+        except OracleLost:
+            del self.witnesses[witness.company.mark]
+            return
+        self.agree(errors, "a verdict that was lost")
+        self.agree(witness.catch_up({v["id"] for v in verdicts}), "after lost verdicts")
 
     # -- the network
 
@@ -289,9 +320,13 @@ class History:
                     self.report.verdicts[f"code {verdict['code']}"] += 1
             self.hear(heard)
             self.ask_the_oracle(phone, asked, answer.json)
-        elif answer.status >= 500 and answer.status != 503:
+        elif answer.status == 503:
+            self.tell_what_was_judged(phone, asked)
+        if answer.status == 503 and answer.headers.get("Retry-After") is None:
+            raise Violation("I15", "a phone is told to come again, and not when")
+        if answer.status >= 500 and answer.status != 503:
             raise Violation("I15", f"the server answered {answer.status}: {answer.body[:300]!r}")
-        elif answer.status not in (401, 503):
+        if answer.status not in (200, 401, 503):
             raise Violation("I16", f"a sound request was answered {answer.status}: {answer.body[:300]!r}")
         return answer
 
@@ -316,7 +351,11 @@ class History:
         asked = phone.request(self.now)
         if fault == "lost_request":
             return "lost"
-        answer = self.send(phone, asked)
+        if fault == "session":
+            with self.server.losing_its_connection(1 + (self.serial * 7 + len(phone.state.queue)) % 60):
+                answer = self.send(phone, asked)
+        else:
+            answer = self.send(phone, asked)
         if answer.status == 401:
             phone.locked_out = True
             return "out"

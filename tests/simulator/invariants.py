@@ -499,7 +499,8 @@ def i02_a_first_sync_equals_the_lists(history: "History", phone: Phone) -> None:
                     "I2",
                     f"{phone.name}: {entity} {record} v{one.version}, the table has v{versions[record][0]}",
                 )
-        if entity in ("account", "site", "contact"):
+        # The children of what SQL by hand spoilt stay where they were until it is mended.
+        if entity in ("account", "site", "contact") and not history.poisoned:
             wanted = {r for (u, r), (e, lives) in present.items() if u == user and e == entity and lives}
             if wanted - quarantined != held.keys() - quarantined:
                 broken("I2", f"{phone.name}: {entity} {sorted(wanted ^ held.keys())} differ from the scope")

@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 import psycopg
 from flask import Flask
+from sqlalchemy import event
 from werkzeug.test import Client
 
 import localpg
@@ -76,6 +77,23 @@ class Server:
         self.engine.close()
         self.db.dispose()
         self._administer(f'DROP DATABASE IF EXISTS "{self.name}_backup"')
+
+    @contextmanager
+    def losing_its_connection(self, statement: int) -> Iterator[None]:
+        """Let the database end the session of a request just before its statement number *statement*."""
+        count = iter(range(1, 1 << 30))
+
+        def before(connection: Any, cursor: Any, *_: Any) -> None:
+            if next(count) == statement:
+                pid = cursor.connection.info.backend_pid
+                with psycopg.connect(self.config.database_url, autocommit=True) as killer:
+                    killer.execute("SELECT pg_terminate_backend(%s, 1000)", [pid])
+
+        event.listen(self.db.app, "before_cursor_execute", before)
+        try:
+            yield
+        finally:
+            event.remove(self.db.app, "before_cursor_execute", before)
 
     # -- backup and restore
 

@@ -20,7 +20,7 @@ Drawing = Callable[["Draw"], Step]
 DO: dict[str, Doing] = {}
 DRAWN: dict[str, tuple[int, Drawing]] = {}
 
-FAULTS = ("lost_request", "lost_answer", "cut", "double", "late", "in_flight", "crash")
+FAULTS = ("lost_request", "lost_answer", "cut", "double", "late", "in_flight", "crash", "session")
 SKEWS = (0.0, 0.0, 37.5, -95.25, 3600.0 * 5, -86_400.0 * 3652, 86_400.0 * 3652)
 TEXTS = {
     "account": ("name", "legal_name", "address", "opening_hours", "tier", "code"),
@@ -108,15 +108,17 @@ def generate(seed: int, size: int = 40) -> list[Step]:
     steps: list[Step] = [setup]
     # Everybody has seen something before things happen to it.
     steps += [{"do": "sync", "phone": name} for name in setup["phones"]]
-    while len(steps) <= size:
-        if draw.chance.random() < 0.16:
+    for _ in range(size - len(steps)):
+        if draw.chance.random() < 0.13:
             act = draw.chance.choice(ACTS)(draw)
             steps += [{"dt": timing.choice([0.5, 1, 20])} | one for one in act]
             continue
         kind = draw.chance.choices(kinds, weights)[0]
-        step = {"do": kind, "dt": timing.choice([0.5, 1, 1, 3, 20, 61, 600])} | DRAWN[kind][1](draw)
-        steps.append(step)
-    if draw.faults.random() < 0.08:  # a backup, and a restore some time later
+        # Work without a network costs nothing: where one edits, others do, too.
+        for _ in range(draw.chance.choice([1, 2, 3]) if kind == "edit" else 1):
+            step = {"do": kind, "dt": timing.choice([0.5, 1, 1, 3, 20, 61, 600])} | DRAWN[kind][1](draw)
+            steps.append(step)
+    if draw.faults.random() < 0.12:  # a backup, and a restore some time later
         first, second = sorted(draw.faults.sample(range(len(setup["phones"]) + 1, len(steps)), 2))
         steps.insert(second, {"do": "restore"})
         steps.insert(first, {"do": "backup"})

@@ -342,6 +342,37 @@ MUTANTS = (
         "machine",
         survives="row-level security stands alone: the database gives the app role rows of one tenant only",
     ),
+    # -- faults, restores, companies
+    Mutant(
+        "a lost connection is a fault of the server",
+        "app.sync_api.rooms",
+        "    return state.startswith(TRANSIENT_STATES) if state else isinstance(error, OperationalError)",
+        "    return False",
+    ),
+    Mutant(
+        "a restore is not noticed", PULL, "        raise Restored(cursor.epoch)\n", "        cursor = None\n"
+    ),
+    Mutant(
+        "restore: the highest judged n is not looked at",
+        PULL,
+        "cursor.highest > holds or cursor.highest_n > highest_n or not",
+        "cursor.highest > holds or not",
+        "machine",
+    ),
+    Mutant(
+        "restore: the nonces of drains are not looked at",
+        PULL,
+        " or not reader.are_drains(cursor.drains):",
+        ":",
+        "machine",
+    ),
+    Mutant(
+        "bodies are rendered without asking for the company",
+        SEQUENCER_SQL,
+        "FROM desired d JOIN {entity.table} t ON t.tenant_id = :tenant AND t.id = d.record_id",
+        "FROM desired d JOIN {entity.table} t ON t.id = d.record_id",
+        "machine",
+    ),
     # -- sessions at once
     Mutant(
         "two pushes of a device at once: FOR UPDATE dropped",
