@@ -162,7 +162,10 @@ class _Run:
             return
         for entity in self.registry.entities:
             if entity.of_users:
-                work.weak[entity.name] |= self.store.ids(entity.of_users, users=changed, now=self.now)
+                # What shows the state of others is rendered anew even where its buckets stay: its viewer may have
+                # lost what it shows.
+                marks = work.touched if entity.followers else work.weak
+                marks[entity.name] |= self.store.ids(entity.of_users, users=changed, now=self.now)
 
     def sequence(self, entity: SyncEntity, work: _Work) -> None:
         """Render the entity's touched records and re-bucket its weak ones."""
