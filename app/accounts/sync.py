@@ -170,6 +170,8 @@ ACCOUNT = SyncEntity(
         "visit": _children_in("visits"),
         "activity": _children_in("activities"),
         "task": _children_in("tasks"),
+        # Inbox items go with the account that they name, also where their own record stays where it is.
+        "conflict": _children_in("conflicts"),
     },
     priority=Priority.ACCOUNTS,
     account_field="id",

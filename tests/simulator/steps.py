@@ -539,7 +539,7 @@ def do_command(history: History, step: Step) -> None:
             later = history.now + timedelta(hours=5 + int(step["which"] * 400))
             fields = {"planned_start": wire(later), "new_id": str(id_of(step["new"]))}
         case "reassign":
-            people = list(company.people.values())
+            people = [p for p in company.people.values() if p != seen.get("assignee_id")]
             fields = {"assignee_id": people[int(step["which"] * len(people))]}
     write_down(history, phone, key, name, fields)
 
