@@ -10,6 +10,10 @@ ARGS =
 # Test processes, each with a database of its own; files stay whole, so that their fixtures are made once.
 WORKERS = 2
 SPREAD = -n $(WORKERS) --dist loadfile
+# What is about the engine, for its coverage.
+ENGINE_TESTS = tests/sync tests/sync_api tests/inbox tests/devices tests/scope tests/journeys tests/identity/test_farewell.py
+# Of new histories in test-long.
+MINUTES = 60
 
 # Korean text in files and on the terminal, whatever LANG says; packages of this project only.
 export PYTHONUTF8 = 1
@@ -17,7 +21,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo serve stop reset test test-more check bench
+.PHONY: help demo serve stop reset test test-more test-long coverage mutants check bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +50,22 @@ test: $(VENV)/.ready-dev ## run the tests on the local PostgreSQL (ARGS="-k visi
 
 test-more: $(VENV)/.ready-dev ## run the heavier suites too: long simulations, other PostgreSQL versions
 	@$(PY) -m pytest -m more $(ARGS) || [ $$? = 5 ] # 5: there are none
+
+test-long: $(VENV)/.ready-dev ## an hour and more: new histories for the ledger, 200 made-up requests an operation, inverted branches, mutants
+	@status=0; \
+	say() { echo "== $$*"; "$$@" || status=1; }; \
+	say $(PY) -m tests.simulator run --jobs $(WORKERS) --minutes $(MINUTES); \
+	say env FIELDMERGE_EXAMPLES=200 $(PY) -m pytest -q tests/openapi/test_made_up_requests.py; \
+	say $(PY) -m tests.inverted --sample 40 --seed $$(date +%j); \
+	say $(PY) -m tests.simulator mutants; \
+	exit $$status
+
+coverage: $(VENV)/.ready-dev ## see that the tests take every branch of the engine
+	@$(PY) -m coverage run -m pytest -q -m "not more" $(ENGINE_TESTS)
+	@exec $(PY) -m coverage report
+
+mutants: $(VENV)/.ready-dev ## plant bugs of one line into the server, and see that histories find each (ARGS="--only 'a removal'")
+	@exec $(PY) -m tests.simulator mutants $(ARGS)
 
 check: $(VENV)/.ready-dev ## format, lint, types, imports, drift of migrations and of the API document
 	@status=0; \

@@ -251,7 +251,7 @@ class Judge:
     def _account_of_unreadable(self, error: Exception) -> UUID | None:
         """The account of a record that its author sees and nobody can read: its managers are to decide."""
         entity, record_id = self.registry.find(self.intent.entity), self.intent.record_id
-        if not isinstance(error, RecordUnreadable) or entity is None or entity.account_field is None:
+        if not isinstance(error, RecordUnreadable) or entity is None:
             return None
         if not self.rooms.sees(entity, record_id):
             return None

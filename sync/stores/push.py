@@ -130,14 +130,6 @@ class PushStore:
         fields = orjson.loads(row[2])
         return RecordState(row[0], row[1], fields, orjson.loads(row[3]), row_stamps)
 
-    def account_of(self, entity: SyncEntity, record_id: UUID) -> UUID | None:
-        """The account of a record, whatever its other columns hold."""
-        found: UUID | None = self._run(
-            f"SELECT {entity.account_field} FROM {entity.table} WHERE tenant_id = :tenant AND id = :id",  # noqa: S608
-            id=record_id,
-        ).scalar_one_or_none()
-        return found
-
     def _row(self, entity: SyncEntity, record_id: UUID, lock: str) -> Any:
         return self._run(
             f"SELECT t.version, t.deleted_at IS NOT NULL, {whole_sql(entity)}, t.stamps::text"  # noqa: S608
