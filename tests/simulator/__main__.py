@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def _say(*words: Any) -> None:
-    print(*words, flush=True)  # noqa: T201
+    print(*words, flush=True)
 
 
 def _run(asked: argparse.Namespace) -> int:
@@ -155,7 +155,7 @@ def _page(found: list[dict[str, Any]]) -> str:
     for mutant in MUTANTS:
         one = next((f for f in found if f["name"] == mutant.name), {})
         told = one.get("caught") or (
-            "not to be found" if mutant.survives else one.get("stale") and "stale" or "survived"
+            "not to be found" if mutant.survives else ("stale" if one.get("stale") else "survived")
         )
         rows.append(
             f"| {mutant.name} | `{mutant.where}` | {mutant.by} | {told} | {one.get('histories', '')} |"
@@ -169,7 +169,8 @@ PAGE = """# Planted bugs
 
 `python -m tests.simulator mutants` plants each of these bugs of one line into the server, alone, and plays histories
 until an invariant breaks. *By* says whether a rule made it (a conjunct dropped, a bound moved, an order left out) or a
-person. The numbers are histories and seconds until the find. The invariants are those of [the protocol](sync-protocol.md).
+person. The numbers are histories and seconds until the find; `spec` is the oracle, a model of the engine.
+The invariants are those of [the protocol](sync-protocol.md).
 
 | bug | where | by | found by | histories | seconds |
 |---|---|---|---|---|---|

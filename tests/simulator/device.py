@@ -1,4 +1,4 @@
-"""A phone of the simulator, written from the protocol alone: store, queue, clocks, and nothing of the reference phone."""
+"""A phone of the simulator, written from the protocol alone; it shares nothing with the reference phone."""
 
 import copy
 from collections.abc import Callable, Mapping

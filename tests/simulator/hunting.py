@@ -3,6 +3,7 @@
 ``python -m tests.simulator.hunting NAME SECONDS`` writes one line of JSON.
 """
 
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -42,7 +43,7 @@ def _hunt(mutant: Mutant, server: Any, history: Any, seconds: float, *, keep: bo
             failed, what = report.failed, str(report.violation)
         except Exception as error:  # a mutant may break anything
             failed, what, report = f"{type(error).__name__}", str(error)[:200], None
-        if failed:
+        if failed and is_healthy(seed):
             found = {
                 "name": mutant.name,
                 "caught": failed,
@@ -55,6 +56,12 @@ def _hunt(mutant: Mutant, server: Any, history: Any, seconds: float, *, keep: bo
                 found["kept"] = _keep(mutant, server, history, seed, report, seconds)
             return found
     return {"name": mutant.name, "histories": number, "seconds": round(time.monotonic() - start, 1)}
+
+
+def is_healthy(seed: int) -> bool:
+    """Whether the server without a bug passes the seed: else it says nothing of the mutant."""
+    command = [sys.executable, "-m", "tests.simulator.hunting", "healthy", str(seed)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def _keep(mutant: Mutant, server: Any, history: Any, seed: int, report: Any, seconds: float) -> str:
@@ -76,8 +83,14 @@ def main() -> None:
     """One mutant by its name."""
     import orjson
 
+    if sys.argv[1] == "healthy":
+        from tests.simulator import history
+        from tests.simulator.server import own_server
+
+        with own_server() as server:
+            sys.exit(history.run(server, int(sys.argv[2])).violation is not None)
     mutant = next(m for m in MUTANTS if m.name == sys.argv[1])
-    print(orjson.dumps(hunt(mutant, float(sys.argv[2]), keep="keep" in sys.argv[3:])).decode())  # noqa: T201
+    print(orjson.dumps(hunt(mutant, float(sys.argv[2]), keep="keep" in sys.argv[3:])).decode())
 
 
 if __name__ == "__main__":

@@ -107,11 +107,9 @@ def i04_no_byte_of_a_foreign_record(history: "History", heard: "Heard") -> None:
     seen = {m["id"]: m for m in heard.asked["mutations"]}
     for verdict in answer["verdicts"]:
         sent = seen.get(verdict["id"])
-        if verdict["record"] and sent and sent["entity"] in SCOPED:
-            if not history.may_see(company, user, sent["record_id"]):
-                broken(
-                    "I4", f"{phone.name}'s verdict shows {sent['entity']} {sent['record_id']}, out of scope"
-                )
+        shown = verdict["record"] and sent and sent["entity"] in SCOPED
+        if shown and not history.may_see(company, user, sent["record_id"]):
+            broken("I4", f"{phone.name}'s verdict shows {sent['entity']} {sent['record_id']}, out of scope")
 
 
 def _texts_of_the_team(heard: "Heard") -> set[int]:
@@ -131,12 +129,12 @@ def i04_only_live_buckets_are_served(history: "History", heard: "Heard") -> None
         return  # theirs come with visits
     for change in heard.json["changes"]:
         record = change["record"]
-        if change["entity"] == "account" and record["owner_id"] != user:
-            if (user, record["territory_id"]) not in history.lands[mark]:
-                broken(
-                    "I4",
-                    f"{heard.phone.name} was sent account {change['id']} of a territory that is not theirs",
-                )
+        foreign = change["entity"] == "account" and record["owner_id"] != user
+        if foreign and (user, record["territory_id"]) not in history.lands[mark]:
+            broken(
+                "I4",
+                f"{heard.phone.name} was sent account {change['id']} of a territory that is not theirs",
+            )
 
 
 def i13_unsent_work_holds_removals(history: "History", heard: "Heard") -> None:
@@ -433,9 +431,9 @@ def _fields_are_kept(verdict: Json, sent: Json, rows: list[Any]) -> None:
                 news = [new[name] for op, new, *_ in rows if op != "lost" and new and name in new]
                 if news and not any(_alike(value, found) for found in news):
                     broken("I1", f"{name} of {verdict['id']}: {value!r} was applied as {news!r}")
-        if outcome == "superseded":
-            if not any(op == "lost" and name in (new or {}) and winner for op, new, winner, *_ in rows):
-                broken("I1", f"{name} of {verdict['id']} lost, and neither value nor winner is in the ledger")
+        kept = any(op == "lost" and name in (new or {}) and winner for op, new, winner, *_ in rows)
+        if outcome == "superseded" and not kept:
+            broken("I1", f"{name} of {verdict['id']} lost, and neither value nor winner is in the ledger")
 
 
 def i02_phones_equal_the_server(history: "History") -> None:
@@ -589,8 +587,8 @@ def i10_nobody_is_overwritten_unasked(history: "History") -> None:
     """An ``ask`` field is only written by somebody who had seen the value that it replaces, or by a decision."""
     for company in history.companies.values():
         rows = company.look(
-            "SELECT c.entity, c.record_id::text, c.old, c.new, m.payload -> 'base', m.id::text, c.version FROM changes c"
-            " JOIN sync_mutations m ON m.tenant_id = c.tenant_id AND m.id = c.mutation_id"
+            "SELECT c.entity, c.record_id::text, c.old, c.new, m.payload -> 'base', m.id::text, c.version"
+            " FROM changes c JOIN sync_mutations m ON m.tenant_id = c.tenant_id AND m.id = c.mutation_id"
             " WHERE c.tenant_id = :t AND c.op = 'update' AND c.part IS NULL AND m.op = 'update' ORDER BY c.id"
         )
         mine: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -622,7 +620,8 @@ def i11_skew_changes_nothing(history: "History") -> None:
         own = {
             str(r[0]): (r[1], str(r[2]), r[3])
             for r in company.look(
-                "SELECT id, entity, record_id, stamp_at FROM sync_mutations WHERE tenant_id = :t AND stamp_at IS NOT NULL"
+                "SELECT id, entity, record_id, stamp_at FROM sync_mutations WHERE tenant_id = :t"
+                " AND stamp_at IS NOT NULL"
             )
         }
         for entity, record, mutation, actor, at in rows:
@@ -654,10 +653,10 @@ def i12_nothing_rises_by_itself(history: "History") -> None:
     """Each undelete in the ledger was asked for: by a decision, or by hand."""
     for company in history.companies.values():
         rows = company.look(
-            "SELECT c.entity, c.record_id, c.mutation_id, m.op, c.actor_kind FROM changes c LEFT JOIN sync_mutations m"
+            "SELECT c.entity, c.record_id, c.mutation_id, m.op FROM changes c LEFT JOIN sync_mutations m"
             " ON m.tenant_id = c.tenant_id AND m.id = c.mutation_id WHERE c.tenant_id = :t AND c.op = 'restore'"
         )
-        for entity, record, mutation, op, kind in rows:
+        for entity, record, mutation, op in rows:
             if mutation is not None and op not in ("resolve", "apply"):
                 broken("I12", f"{entity} {record} was restored by {op} {mutation}")
 

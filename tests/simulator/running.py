@@ -74,5 +74,4 @@ def in_jobs(seeds: list[int], jobs: int, block: int = 200) -> Iterator[tuple[lis
             yield group[0], _job(group[0])
             continue
         with context.Pool(jobs) as pool:
-            for one, tally in zip(group, pool.map(_job, group), strict=True):
-                yield one, tally
+            yield from zip(group, pool.map(_job, group), strict=True)

@@ -41,6 +41,6 @@ def test_histories_break_no_invariant(server: Server, shard: int, capsys: pytest
     tally = play_seeds(server, range(first, first + SHARE), until=time.monotonic() + SECONDS)
 
     with capsys.disabled():
-        print(f"\nseeds {first}..{first + tally.histories - 1}: {tally.told()}")  # noqa: T201
+        print(f"\nseeds {first}..{first + tally.histories - 1}: {tally.told()}")
     assert tally.failures == [], "python -m tests.simulator shrink SEED makes them small"
     assert tally.histories > 0

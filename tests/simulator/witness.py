@@ -1,4 +1,4 @@
-"""The oracle beside a history: told of every commit in its order, asked of every verdict and of every phone at the end."""
+"""The oracle beside a history: told of every commit in its order, asked of every verdict and every phone."""
 
 from collections import defaultdict
 from collections.abc import Iterable

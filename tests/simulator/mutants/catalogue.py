@@ -1,5 +1,7 @@
 """The mutants. Half of them are mechanical: a conjunct dropped, a bound moved, an order or a lock left out."""
 
+# ruff: noqa: E501  (what is to be found stands here as it stands in its file)
+
 from tests.simulator.mutants.planting import Mutant
 
 PULL, FEED, EXCHANGE = "sync.pull", "sync.stores.feed", "app.sync_api.exchange"
