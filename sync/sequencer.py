@@ -69,17 +69,18 @@ def drain(
     Returns:
         What was done; None when another drain held the lock all the time.
     """
-    for careful in (False, True):
+    settings = (engine, registry, tenant_id, now, lock_timeout_ms, statement_timeout_ms)
+    try:
         try:
-            return _drain_once(
-                engine, registry, tenant_id, now, lock_timeout_ms, statement_timeout_ms, careful
-            )
+            return _drain_once(*settings, careful=False)
         except Exception as error:
-            if sqlstate_of(error) == "55P03":  # lock_not_available
-                return None
-            if careful or not is_poison(error):
+            if not is_poison(error):
                 raise
-    raise AssertionError("unreachable")
+        return _drain_once(*settings, careful=True)
+    except Exception as error:
+        if sqlstate_of(error) == "55P03":  # lock_not_available
+            return None
+        raise
 
 
 def _drain_once(

@@ -15,7 +15,8 @@ from app.core.db import Base, Database
 from app.core.ids import new_id
 from app.http.shapes import schema_for
 from app.sync_api.registry import BY_NAME, REGISTRY, SYNCED
-from sync.policy import ALL_CLASSES
+from sync.policy import ALL_CLASSES, Kind, SyncEntity, last_write
+from sync.render import body_sql
 from tests.world import World
 
 NASTY = '한글 "따옴표" \'x\' \\ / \b\f\n\r\t \u0001\u001f\u007f \u2028\u2029 é e\u0301 😀 </script> {"a":[1]} %s :x'
@@ -344,3 +345,22 @@ def test_a_sql_null_in_a_json_column_and_a_json_null_look_the_same(records: Reco
 
     assert {is_sql_null for _, is_sql_null in rows} == {True, False}
     assert all('"theirs":null' in body for record_id, _ in rows for body in by_record[record_id])
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [("1.5", '"1.500000"'), ("-0.0000004", '"0.000000"'), ("12", '"12.000000"'), (None, "null")],
+)
+def test_a_quantity_has_six_decimals(world: World, stored: str | None, shown: str) -> None:
+    """No entity has one yet."""
+    entity = SyncEntity("stock", "stocks", fields={"amount": last_write(Kind.QUANTITY)}, buckets="")
+    record_id = new_id()
+
+    ((body,),) = world.engine_sql(
+        f"SELECT {body_sql(entity, 'all')} FROM"
+        " (SELECT CAST(:id AS uuid) AS id, 1 AS version, CAST(:amount AS numeric) AS amount) t",
+        id=record_id,
+        amount=stored,
+    )
+
+    assert body == f'{{"id":"{record_id}","version":1,"amount":{shown}}}'

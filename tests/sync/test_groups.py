@@ -575,8 +575,38 @@ class TestAGroupInTheInbox:
         ]
         assert b"SECRET" not in response.data
 
+    def test_with_a_member_of_no_kind_that_the_server_knows_is_about_no_customer(
+        self, world: World, rep: Person, lost: list[Json]
+    ) -> None:
+        odd = rep.mutation("create", "spaceship", new_id(), fields={"name": "별"})
+
+        verdicts = rep.sync(*grouped([*lost, odd]))
+
+        assert [v["code"] for v in verdicts] == ["group_failed", "deleted", "group_failed"]
+        (item,) = items(world)
+        assert item["account_id"] is None
+        assert item["mine"]["members"][2]["entity"] == "spaceship"
+
+    def test_keeps_the_status_that_a_command_was_given_on(
+        self, world: World, rep: Person, account: UUID
+    ) -> None:
+        visit = new_id()
+        world.insert("visits", id=visit, account_id=account, assignee_id=rep.id, planned_start=utc_now())
+        rep.sync()
+        world.sql("UPDATE visits SET status = 'cancelled' WHERE tenant_id = :tenant AND id = :id", id=visit)
+        made, travel = task(rep), rep.mutation("start_travel", "visit", visit, base_version=1, fields={})
+
+        verdicts = rep.sync(*grouped([made, travel]))
+
+        assert told(verdicts[1]) == ("conflict", "transition_not_allowed")
+        (item,) = items(world)
+        assert [m.get("status") for m in item["mine"]["members"]] == [None, "planned"]
+
 
 class TestTransactions:
+    def test_are_none_where_there_is_nothing_to_judge(self) -> None:
+        assert list(chunks_of([])) == []
+
     def test_hold_at_most_fifty_mutations_and_no_group_in_part(self) -> None:
         def sent(n: int, group: UUID | None) -> Json:
             return {"id": str(new_id()), "n": n, "group": str(group) if group else None}

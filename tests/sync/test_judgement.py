@@ -8,7 +8,18 @@ import pytest
 
 from sync.errors import Refused
 from sync.judgement import Judgement, judge_update
-from sync.policy import Kind, Merge, StateMachine, SyncEntity, ask, last_write, merged, read_only, text_set
+from sync.policy import (
+    Kind,
+    Merge,
+    StateMachine,
+    SyncEntity,
+    ask,
+    last_write,
+    merged,
+    read_only,
+    rows,
+    text_set,
+)
 from sync.stamps import Stamp
 from sync.states import LedgerRow, OwnMutation, RecordState
 
@@ -31,6 +42,7 @@ STOCK = SyncEntity(
         "name": ask(),
         "place": last_write(),
         "tags": text_set(),
+        "parts": rows("stock_parts", "stock_id", {"name": last_write()}),
         "status": read_only(),
     },
     buckets="",
@@ -72,9 +84,11 @@ def judgement(
     *,
     base_version: int = 3,
     is_creation: bool = False,
+    sent: dict[str, Any] | None = None,
+    entity: SyncEntity = STOCK,
 ) -> Judgement:
     return Judgement.of(
-        STOCK,
+        entity,
         now,
         ledger or [],
         own or [],
@@ -82,6 +96,7 @@ def judgement(
         stamp=STAMP,
         floor=None,
         is_creation=is_creation,
+        sent=sent,
     )
 
 
@@ -143,6 +158,17 @@ class TestOthers:
 
         assert history.others_fields() == set()
 
+    def test_have_done_to_a_part_what_the_ledger_says(self) -> None:
+        part = uuid4()
+        row = replace(change(4, name=("가", "나")), part="parts", part_id=part)
+
+        assert judgement(state(), [row]).rows_history("parts")[str(part)].changed == {"name"}
+
+    def test_have_done_nothing_known_to_a_part_where_the_base_is_of_another_life(self) -> None:
+        row = replace(change(4, name=("가", "나")), part="parts", part_id=uuid4())
+
+        assert judgement(state(), [row], sent={}).rows_history("parts") == {}
+
 
 class TestBase:
     def test_is_the_state_with_later_changes_taken_back(self) -> None:
@@ -179,6 +205,12 @@ class TestBase:
 
         assert history.base_status() == "planned"
 
+    def test_leaves_out_columns_that_phones_do_not_hold(self) -> None:
+        history = judgement(state(name="나"), [change(4, name=("가", "나"), search_key=("ㄱ", "ㄴ"))])
+
+        assert history.base["name"] == "가"
+        assert history.base.keys() == STOCK.fields.keys()
+
     def test_of_a_record_that_another_created_is_nothing(self) -> None:
         ledger = [change(1, op="insert", name=(None, "가"))]
 
@@ -213,6 +245,11 @@ class TestStatusOnTheBase:
         # … or repeats it on one that has taken it back since.
         assert judgement(state(), [], [refused]).status_for("start") == "planned"
 
+    def test_is_none_for_an_entity_without_states(self) -> None:
+        history = judgement(state(), [], [own_mutation("start")], entity=replace(STOCK, machine=None))
+
+        assert (history.base_status(), history.status_for("start")) == (None, None)
+
 
 class TestMin:
     def test_the_least_stays(self) -> None:
@@ -222,3 +259,26 @@ class TestMin:
 
         assert result.writes == {}
         assert result.lost == {"earliest": "2026-11-07"}
+
+
+class TestWinner:
+    def test_is_the_newest_change_of_that_very_field(self) -> None:
+        ledger = [change(4, name=("가", "나")), change(5, place=("1", "2")), change(6, name=("나", "다"))]
+        now = replace(
+            state(name="다", place="2"),
+            stamps={"place": ["2026-11-21T10:00:00.000000Z", str(uuid4())]},
+        )
+
+        result = judge_update(judgement(now, ledger), {"place": "3"}, {})
+
+        assert result.lost == {"place": "3"}
+        assert result.winner["place"]["change"] == 5
+
+    def test_is_told_by_its_stamp_alone_where_no_change_is_known(self) -> None:
+        winner = str(uuid4())
+        at = "2026-11-21T10:00:00.000000Z"
+        now = replace(state(place="2"), stamps={"place": [at, winner]})
+
+        result = judge_update(judgement(now), {"place": "3"}, {})
+
+        assert result.winner == {"place": {"at": at, "mutation_id": winner}}

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.accounts.sync import ACCOUNT
 from app.core.clock import utc_now
@@ -718,6 +719,26 @@ class TestPoison:
         assert quarantined(world) == set()
         assert waiting(world) > 0
 
+    def test_is_not_what_a_timeout_did_to_the_search_for_it(self, world: World) -> None:
+        sleeping = text("SELECT pg_sleep(1)")
+
+        with FeedStore.locked(world.db.engine, world.id, 200, 50) as store:
+            with pytest.raises(OperationalError, match="statement timeout"):
+                store.failure(lambda: store.connection.execute(sleeping))
+
+            assert store.quarantined() == set(), "the transaction lives on"
+
+    def test_in_the_search_for_poison_fails_the_drain_and_no_mark_is_lost(
+        self, world: World, bad: UUID, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = waiting(world)
+        monkeypatch.setattr(sequencer, "_find_poison", lambda *_: {})
+
+        with pytest.raises(DBAPIError):
+            world.drain()
+
+        assert (waiting(world), quarantined(world)) == (before, set())
+
 
 class TestRequest:
     def drainer(self, world: World) -> Drainer:
@@ -795,6 +816,21 @@ class TestDrainAll:
 
         assert feed(world, accounts[0])
         assert feed(other, accounts[1])
+
+    def test_leaves_out_a_company_that_another_drain_serves(
+        self, world: World, served: Flask, pools: Database
+    ) -> None:
+        other = World(served, pools)
+        account = other.account()
+        world.account()
+        with world.db.engine.connect() as holder:
+            holder.exec_driver_sql(f"LOCK TABLE {lock_table(world.id)} IN EXCLUSIVE MODE")
+
+            done = drain_all(world.db.engine, REGISTRY, now=utc_now())
+
+        assert other.id in done
+        assert world.id not in done
+        assert feed(other, account)
 
     def test_serves_the_others_though_one_fails(
         self, world: World, served: Flask, pools: Database, monkeypatch: pytest.MonkeyPatch

@@ -1,11 +1,14 @@
 """A locked-out phone hands in its work unjudged, is told to wipe, confirms, and is not served any more."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from app.core.ids import new_id
+from sync.states import StoredVerdict
+from sync.stores.push import PushStore
 from tests.world import PASSWORD, Person, World
 
 Json = dict[str, Any]
@@ -33,6 +36,32 @@ def rep(world: World) -> Person:
     assert (answer.status_code, answer.json["farewell"]) == (200, True), answer.json
     person.token = answer.json["access_token"]
     return person
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Call it: the next look for first verdicts comes too early, another request gives them right after it."""
+    original = PushStore.verdicts
+
+    def look_too_early() -> None:
+        early = iter([True])
+
+        def verdicts(store: PushStore, ids: Sequence[UUID]) -> dict[UUID, StoredVerdict]:
+            return {} if next(early, False) else original(store, ids)
+
+        monkeypatch.setattr(PushStore, "verdicts", verdicts)
+
+    return look_too_early
+
+
+def told(answer: Json) -> list[tuple[str, str, bool]]:
+    return [(v["status"], v["code"], v["replayed"]) for v in answer["verdicts"]]
+
+
+def items(world: World) -> list[Json]:
+    return [
+        r[0] for r in world.sql("SELECT to_jsonb(c) FROM conflicts c WHERE tenant_id = :tenant ORDER BY id")
+    ]
 
 
 def task(person: Person) -> Json:
@@ -89,3 +118,62 @@ class TestAFarewell:
         response = rep.post_sync(client={"wiped": 1})
 
         assert (response.status_code, response.json["code"]) == (400, "type_mismatch")
+
+
+class TestWorkThatAnotherRequestSetAsideMeanwhile:
+    """Both looked for first verdicts before either had given one."""
+
+    def test_is_answered_with_its_verdict_and_not_kept_twice(
+        self, world: World, rep: Person, late: Callable[[], None]
+    ) -> None:
+        work = task(rep)
+        first = rep.post_sync(mutations=[work]).json["verdicts"]
+        late()
+
+        again = rep.post_sync(mutations=[work]).json["verdicts"]
+
+        assert [v | {"replayed": True} for v in first] == again
+        assert len(items(world)) == 1
+
+    def test_in_a_group_is_answered_with_its_verdicts(
+        self, world: World, rep: Person, late: Callable[[], None]
+    ) -> None:
+        group = str(uuid4())
+        work = [task(rep) | {"group": group} for _ in range(2)]
+        first = rep.post_sync(mutations=work).json["verdicts"]
+        late()
+
+        again = rep.post_sync(mutations=work).json["verdicts"]
+
+        assert [v | {"replayed": True} for v in first] == again
+        assert len(items(world)) == 1
+
+    def test_and_is_now_a_member_of_a_group_leaves_the_others_to_be_kept(
+        self, world: World, rep: Person, late: Callable[[], None]
+    ) -> None:
+        work = [task(rep) for _ in range(3)]
+        rep.post_sync(mutations=work[:1])
+        late()
+
+        answer = rep.post_sync(mutations=[m | {"group": str(UUID(int=7))} for m in work]).json
+
+        assert told(answer) == [
+            ("rejected", "mutation_id_reused", False),
+            ("conflict", "quarantined", False),
+            ("conflict", "quarantined", False),
+        ]
+        alone, group = items(world)
+        assert alone["kind"] == "quarantined"
+        assert [m["mutation_id"] for m in group["mine"]["members"]] == [m["id"] for m in work[1:]]
+
+    def test_and_is_now_a_group_as_a_whole_is_kept_as_it_came_first(
+        self, world: World, rep: Person, late: Callable[[], None]
+    ) -> None:
+        work = [task(rep) for _ in range(2)]
+        rep.post_sync(mutations=work)
+        late()
+
+        answer = rep.post_sync(mutations=[m | {"group": str(uuid4())} for m in work]).json
+
+        assert told(answer) == [("rejected", "mutation_id_reused", False)] * 2
+        assert [item["kind"] for item in items(world)] == ["quarantined"] * 2
