@@ -1,4 +1,4 @@
-"""What support reads of a record in the tables, whoever asks."""
+"""The account of a record, as support and as push read it: whoever asks."""
 
 from typing import Any
 from uuid import UUID
@@ -7,13 +7,20 @@ import pytest
 
 from app.core.ids import new_id
 from app.sync_api.registry import REGISTRY
+from sync.stores.push import PushStore
 from sync.stores.support import SupportReader
 from tests.world import World
 
 
 def account_of(world: World, entity: str, record_id: UUID) -> Any:
+    """What both say."""
+    policy = REGISTRY.get(entity)
     with world.session() as session:
-        return SupportReader(session.connection(), world.id).account_of(REGISTRY.get(entity), record_id)
+        connection = session.connection()
+        reader = SupportReader(connection, world.id)
+        store = PushStore(connection, world.id, new_id(), new_id(), session.begin_nested)
+        (found,) = {reader.account_of(policy, record_id), store.account_of(policy, record_id)}
+    return found
 
 
 def test_the_account_of_a_child_is_the_one_that_it_hangs_on(world: World) -> None:
