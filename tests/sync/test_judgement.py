@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -226,6 +226,16 @@ class TestBase:
 
         assert judge_update(history, {"tags": ["나"]}, {}).writes == {"tags": ["가", "나"]}
 
+    def test_of_a_sum_is_nothing_for_a_create_that_finds_the_record_there(self) -> None:
+        history = judgement(
+            state(quantity=10),
+            [change(1, op="insert", quantity=(None, 10))],
+            base_version=0,
+            is_creation=True,
+        )
+
+        assert judge_update(history, {"quantity": 3}, {}).writes == {"quantity": 13}
+
 
 class TestStatusOnTheBase:
     def test_counts_own_earlier_commands(self) -> None:
@@ -273,6 +283,15 @@ class TestWinner:
 
         assert result.lost == {"place": "3"}
         assert result.winner["place"]["change"] == 5
+
+    @pytest.mark.parametrize("actor", [None, uuid4()])
+    def test_is_named_by_its_id_where_it_has_one(self, actor: UUID | None) -> None:
+        row = replace(change(4, place=("1", "2")), actor_id=actor)
+        now = replace(state(place="2"), stamps={"place": ["2026-11-21T10:00:00.000000Z", str(uuid4())]})
+
+        result = judge_update(judgement(now, [row]), {"place": "3"}, {})
+
+        assert result.winner["place"]["actor_id"] == (str(actor) if actor else None)
 
     def test_is_told_by_its_stamp_alone_where_no_change_is_known(self) -> None:
         winner = str(uuid4())
