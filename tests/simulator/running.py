@@ -1,5 +1,6 @@
 """Runs ranges of seeds, alone or in several processes, and says what they met."""
 
+import gc
 import multiprocessing
 import time
 from collections import Counter
@@ -51,6 +52,7 @@ def play_seeds(server: Server, seeds: Iterable[int], until: float | None = None)
     for seed in seeds:
         if until is not None and time.monotonic() >= until:
             break
+        gc.disable()  # the garbage of one history is taken away after it
         try:
             tally.add(history.run(server, seed))
         except Exception as error:

@@ -637,7 +637,7 @@ def draw_sync(draw: Draw) -> Step:
     return found
 
 
-@step(34, draw_sync)
+@step(26, draw_sync)
 def do_sync(history: History, step: Step) -> None:
     phone = phone_of(history, step)
     if phone is None or phone.offline:
