@@ -79,7 +79,7 @@ BUCKETS = f"""
 # Items of touched records; and those of the team of a person who changed places.
 FOLLOWERS = f"""
     SELECT id FROM conflicts WHERE tenant_id = :tenant AND entity = :entity AND record_id = ANY(:ids)
-    AND state = 'open' AND :entity <> 'conflict'
+    AND (state = 'open' OR resolved_at > CAST(:now AS timestamptz) - interval '14 days') AND :entity <> 'conflict'
     UNION
     SELECT c.id FROM conflicts c
     WHERE :entity = 'user' AND c.tenant_id = :tenant AND {_OF_TEAM} AND c.author_id IN (
@@ -125,7 +125,8 @@ CONFLICT = SyncEntity(
     commands=("resolve",),
     followers=FOLLOWERS,
     of_users="""
-        SELECT c.id FROM conflicts c WHERE c.tenant_id = :tenant AND c.state = 'open'
+        SELECT c.id FROM conflicts c WHERE c.tenant_id = :tenant
+        AND (c.state = 'open' OR c.resolved_at > CAST(:now AS timestamptz) - interval '14 days')
         AND (c.author_id = ANY(CAST(:users AS uuid[])) OR c.assignee_id = ANY(CAST(:users AS uuid[])) OR EXISTS (
             SELECT 1 FROM json_array_elements(c.losers) AS loser
             WHERE (loser ->> 'author_id')::uuid = ANY(CAST(:users AS uuid[]))))
