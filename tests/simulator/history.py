@@ -118,6 +118,7 @@ class History:
         self.stood_in: dict[tuple[str, str], set[str]] = {}
         self.lands: dict[str, set[tuple[str, str]]] = {}
         self.roles: dict[tuple[str, str], str] = {}
+        self.erased: set[str] = set()
         self.recent: dict[str, set[tuple[str, str]]] = {}
         self.ever: dict[str, set[tuple[str, str]]] = {}
         self.present: dict[str, dict[tuple[str, str], tuple[str, bool]]] = {}
@@ -223,6 +224,8 @@ class History:
 
     def may_see(self, company: Company, user: str, record: str) -> bool:
         """Whether the record is, or since the last drain was, in the user's scope."""
+        if record in self.erased:  # no table says any more where it stood; inbox items may tell of it
+            return (user, record) in self.ever[company.mark]
         return (user, record) in self.present[company.mark] or (user, record) in self.recent[company.mark]
 
     # -- the oracle

@@ -58,6 +58,7 @@ def play_seeds(server: Server, seeds: Iterable[int], until: float | None = None)
         except Exception as error:
             tally.histories += 1
             tally.failures.append({"seed": seed, "invariant": type(error).__name__, "what": f"{error}"[:400]})
+        gc.enable()
     return tally
 
 

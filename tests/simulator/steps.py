@@ -977,6 +977,7 @@ def do_sql_delete(history: History, step: Step) -> None:
                 session.execute(
                     text("DELETE FROM visit_tasks WHERE tenant_id = :t AND visit_id = :id"), values
                 )
+            history.erased.add(str(ids[0]))
             session.execute(text(f"DELETE FROM {step['what']} WHERE tenant_id = :t AND id = :id"), values)
         else:
             moment = ":now" if step["how"] == "delete" else "NULL"
