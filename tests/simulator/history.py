@@ -436,6 +436,9 @@ class History:
                 if self.home[phone.name] is company:
                     company.device(phone.name, phone.user, phone.device_id, self.now)
             self.recent[mark] = set()
+            company.jobs(self.now)  # the scheduler works as soon as it starts
+            if not self.hold_drains:
+                company.drain(self.now)
 
     def sync(self, phone: Phone, rounds: int = MOST_ROUNDS, fault: str | None = None, at: int = 0) -> str:
         """Round trips until the checkpoint, with a fault in one of them."""

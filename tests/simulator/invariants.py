@@ -235,8 +235,13 @@ def i08_a_verdict_shows_its_work(history: "History", heard: "Heard") -> None:
 
 
 def _shares_its_version(history: "History", heard: "Heard", sent: Json, verdict: Json) -> bool:
-    """Whether another mutation of the record was judged in the same transaction, so that the version is of both."""
+    """Whether another mutation of the record was judged in the same transaction, so that the version is of both.
+
+    A command of a visit writes to its account, too: when it was last visited.
+    """
     user = history.user_id(heard.phone)
+    if sent["entity"] == "account" and any(m["entity"] == "visit" for m in heard.asked["mutations"]):
+        return True
     return any(
         other["record_id"] == sent["record_id"] and other["id"] != sent["id"]
         for (mark, who, number), other in history.sent_mutations.items()
