@@ -145,6 +145,37 @@ def act_leaving_unseen(draw: Draw) -> list[Step]:
     ]
 
 
+def act_joining_unseen(draw: Draw) -> list[Step]:
+    """Somebody gets a territory, and no drain has seen it yet."""
+    phone = draw.chance.choice(list(draw.users))
+    user = draw.users[phone]
+    land = draw.chance.choice([one for one in ("tn", "ts", "te", "tr") if one not in STAFF[user][1]])
+    return [
+        {"do": "drain"},
+        {"do": "hold", "on": True},
+        {"do": "member", "user": user, "land": land, "how": "join"},
+        {"do": "sync", "phone": phone},
+        {"do": "hold", "on": False},
+        {"do": "sync", "phone": phone},
+    ]
+
+
+def act_left_behind(draw: Draw) -> list[Step]:
+    """Somebody has left a territory, and others' accounts come into it before their phone hears of that."""
+    phone = draw.chance.choice(list(draw.users))
+    user = draw.users[phone]
+    lands = STAFF[user][1] or ("te",)
+    return [
+        {"do": "sync", "phone": phone},
+        *({"do": "member", "user": user, "land": land, "how": "leave"} for land in lands),
+        *(
+            {"do": "move", "account": f"a{n}", "to": draw.chance.choice(lands), "owner": None}
+            for n in draw.chance.sample(range(draw.size), 2)
+        ),
+        {"do": "sync", "phone": phone},
+    ]
+
+
 def act_last_day(draw: Draw) -> list[Step]:
     """A membership ends with the day."""
     phone = draw.chance.choice(list(draw.users))
@@ -238,6 +269,8 @@ def act_owned_elsewhere(draw: Draw) -> list[Step]:
 
 ACTS: tuple[Callable[[Draw], list[Step]], ...] = (
     act_leaving_unseen,
+    act_joining_unseen,
+    act_left_behind,
     act_last_day,
     act_pages_of_a_gain,
     act_two_of_a_mind,
