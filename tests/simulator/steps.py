@@ -90,7 +90,7 @@ def setup_of(seed: int) -> Step:
             "user": user,
             "skew": clocks.choice(SKEWS),
             "drift": clocks.choice([0.0, 0.0, 0.01, -0.02]),
-            "limit": chance.choice([2_000, 2_000, 2_000, 50, 20, 7, 7, 3]),
+            "limit": chance.choice([2_000, 2_000, 2_000, 50, 20, 20, 7]),
             "push_limit": chance.choice([500, 500, 2, 1]),
         }
     if len(companies) == 2:
