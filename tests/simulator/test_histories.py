@@ -16,7 +16,7 @@ SHARDS = 10
 SECONDS = 15.0
 """Of each shard: 150 s in all."""
 SHARE = 100_000
-HISTORIES = 10
+HISTORIES = 6
 """At most so many of each shard: what the suite plays was played before, so that it fails for what was changed."""
 
 
