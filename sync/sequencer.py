@@ -174,10 +174,9 @@ class _Run:
         moved = self.write(entity, touched, weak)
         for record_id in sorted(broken):
             # Its last body may stay where it is, but not where the record is no more.
-            withdrawn = self.store.withdraw(entity, record_id, self.now, self.position)
-            self.position += withdrawn
-            if withdrawn:
-                moved.add(record_id)
+            self.position += self.store.withdraw(entity, record_id, self.now, self.position)
+            # It may have moved though none of its bodies did: what hangs on it must not stay behind.
+            moved.add(record_id)
         for child, sql in entity.children.items():
             if moved:
                 work.weak[child] |= self.store.ids(sql, ids=sorted(moved), now=self.now)

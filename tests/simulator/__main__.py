@@ -155,7 +155,9 @@ def _page(found: list[dict[str, Any]]) -> str:
     for mutant in MUTANTS:
         one = next((f for f in found if f["name"] == mutant.name), {})
         told = one.get("caught") or (
-            "not to be found" if mutant.survives else ("stale" if one.get("stale") else "survived")
+            "not to be found"
+            if mutant.survives
+            else ("stale" if one.get("stale") else "survived" if one else "not played yet")
         )
         rows.append(
             f"| {mutant.name} | `{mutant.where}` | {mutant.by} | {told} | {one.get('histories', '')} |"
