@@ -133,8 +133,7 @@ def _mutants(asked: argparse.Namespace) -> int:
         except (IndexError, ValueError):
             found = {
                 "name": mutant.name,
-                "caught": "start",
-                "what": done.stderr[-300:],
+                "failed": done.stderr[-300:],
                 "histories": 0,
                 "seconds": 0,
             }
