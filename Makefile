@@ -73,7 +73,7 @@ check: $(VENV)/.ready-dev ## format, lint, types, imports, drift of migrations a
 	say $(VENV)/bin/ruff format --check --output-format concise .; \
 	say $(VENV)/bin/ruff check --output-format concise .; \
 	say $(VENV)/bin/mypy; \
-	say $(VENV)/bin/lint-imports --no-logo; \
+	say $(PY) -m tests.imports; \
 	say $(PY) -m pytest -q tests/openapi tests/migrations tests/test_house.py; \
 	exit $$status
 
