@@ -303,6 +303,7 @@ class History:
                 farewell=phone.locked_out,
             )
             phone.token_at = self.now
+        ended = invariants.epoch_that_ended(self, phone, asked["cursor"])
         answer = self.server.call("POST", "/api/v1/sync", phone.token, asked)
         self.report.requests += 1
         if trace:
@@ -316,6 +317,8 @@ class History:
         for mutation in asked["mutations"]:
             self.sent_mutations.setdefault((company.mark, user, mutation["id"]), mutation)
         self.note_true_times(phone, asked)
+        if answer.status == 200 and ended is not None and answer.json["epoch"] == ended:
+            raise Violation("I19", f"{phone.name} knows what the database does not, and no new epoch began")
         if answer.status == 200:
             for verdict in answer.json["verdicts"]:
                 self.report.verdicts["replayed" if verdict["replayed"] else verdict["status"]] += 1
@@ -355,7 +358,7 @@ class History:
         if fault == "lost_request":
             return "lost"
         if fault == "session":
-            with self.server.losing_its_connection(1 + (self.serial * 7 + len(phone.state.queue)) % 60):
+            with self.server.losing_its_connection(1 + (self.serial * 7 + len(phone.state.queue)) % 30):
                 answer = self.send(phone, asked)
         else:
             answer = self.send(phone, asked)

@@ -6,15 +6,16 @@
 import subprocess
 import sys
 import time
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+from tests.simulator import corpus_files
 from tests.simulator.mutants.catalogue import MUTANTS
 from tests.simulator.mutants.planting import Mutant, StaleMutant, plant, plant_in_database
 
 FIRST = 900_000
 """Seeds of the hunt: none that the ledger counts."""
-CORPUS = Path(__file__).parent / "corpus"
 
 
 def hunt(mutant: Mutant, seconds: float, *, keep: bool) -> dict[str, Any]:
@@ -35,15 +36,16 @@ def hunt(mutant: Mutant, seconds: float, *, keep: bool) -> dict[str, Any]:
 
 def _hunt(mutant: Mutant, server: Any, history: Any, seconds: float, *, keep: bool) -> dict[str, Any]:
     start, number = time.monotonic(), 0
+    plays = _plays(history, server, start + seconds / 2)
     while time.monotonic() - start < seconds:
-        seed = FIRST + number
+        seed, play = next(plays)
         number += 1
         try:
-            report = history.run(server, seed)
+            report = play()
             failed, what = report.failed, str(report.violation)
         except Exception as error:  # a mutant may break anything
             failed, what, report = f"{type(error).__name__}", str(error)[:200], None
-        if failed and is_healthy(seed):
+        if failed and (seed < FIRST or is_healthy(seed)):
             found = {
                 "name": mutant.name,
                 "caught": failed,
@@ -56,6 +58,20 @@ def _hunt(mutant: Mutant, server: Any, history: Any, seconds: float, *, keep: bo
                 found["kept"] = _keep(mutant, server, history, seed, report, seconds)
             return found
     return {"name": mutant.name, "histories": number, "seconds": round(time.monotonic() - start, 1)}
+
+
+def _plays(history: Any, server: Any, until: float) -> Iterator[tuple[int, Callable[[], Any]]]:
+    """New histories; from the moment *until* on first those of the corpus, which the healthy server passes."""
+    seeds = iter(range(FIRST, 2 * FIRST))
+    for seed in seeds:
+        if time.monotonic() >= until:
+            break
+        yield seed, partial(history.run, server, seed)
+    for file in corpus_files.files() if history.__name__.endswith("history") else ():
+        seed, steps = corpus_files.read(file)
+        yield seed % FIRST, partial(history.play, server, seed, steps)
+    for seed in seeds:
+        yield seed, partial(history.run, server, seed)
 
 
 def is_healthy(seed: int) -> bool:

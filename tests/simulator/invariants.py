@@ -12,8 +12,10 @@ from uuid import UUID
 import orjson
 
 from app.activity.states import TASK_MACHINE
+from app.http.services import derive_key
 from app.sync_api.registry import BY_NAME
 from app.visits.states import VISIT_MACHINE
+from sync.cursor import decode
 from sync.policy import Merge
 from tests.simulator.chance import id_of
 from tests.simulator.company import TABLES, Company
@@ -281,6 +283,27 @@ def i16_no_answer_without_progress(history: "History", phone: Phone, asked: Json
     missing = {m["id"] for m in asked["mutations"]} - {v["id"] for v in answer["verdicts"]}
     if missing and "rebase" not in answer["directives"]:
         broken("I16", f"{phone.name}: no verdict for {sorted(missing)}")
+
+
+def epoch_that_ended(history: "History", phone: Phone, token: str | None) -> str | None:
+    """The present epoch, if a cursor of it names drains, or judged mutations, that the database never had."""
+    if token is None or not history.restored or phone.locked_out:
+        return None
+    company = history.company_of(phone)
+    device = UUID(phone.device_id)
+    key = derive_key(history.server.config.secret_key, "sync-cursor")
+    cursor = decode(token, key, tenant_id=company.id, device_id=device)
+    present, floor = company.look(
+        "SELECT (SELECT id FROM sync_epochs WHERE ended_at IS NULL), floor FROM sync_heads WHERE tenant_id = :t"
+    )[0]
+    if cursor.epoch != present or cursor.lowest < floor:
+        return None
+    held = set(company.look("SELECT position, nonce FROM sync_drain WHERE tenant_id = :t"))
+    judged = company.look(
+        "SELECT highest_n FROM sync_devices WHERE tenant_id = :t AND device_id = :d", d=device
+    )
+    unheard = {drain for drain in cursor.drains if drain[0]} - held
+    return str(present) if unheard or cursor.highest_n > (judged[0][0] if judged else 0) else None
 
 
 def i18_old_schemas_never_null_fields(history: "History", phone: Phone, asked: Json, answer: Json) -> None:

@@ -118,11 +118,48 @@ def generate(seed: int, size: int = 40) -> list[Step]:
         for _ in range(draw.chance.choice([1, 2, 3]) if kind == "edit" else 1):
             step = {"do": kind, "dt": timing.choice([0.5, 1, 1, 3, 20, 61, 600])} | DRAWN[kind][1](draw)
             steps.append(step)
-    if draw.faults.random() < 0.12:  # a backup, and a restore some time later
+    if draw.faults.random() < 0.2:  # a backup, and a restore some time later
         first, second = sorted(draw.faults.sample(range(len(setup["phones"]) + 1, len(steps)), 2))
-        steps.insert(second, {"do": "restore"})
-        steps.insert(first, {"do": "backup"})
+        if draw.faults.random() < 0.5:
+            steps.insert(second, {"do": "restore"})
+            steps.insert(first, {"do": "backup"})
+        else:
+            steps[first:first] = scene_of_a_restore(draw)
     return steps
+
+
+def scene_of_a_restore(draw: Draw) -> list[Step]:
+    """Little is lost, and others work on before the phones come back: the database is as far as they are.
+
+    Some phones have been given what was lost, some had only work refused.
+    """
+    phones = list(draw.users)
+    refused = {
+        "do": "command",
+        "entity": "visit",
+        "name": "complete",
+        "straight": False,
+        "which": 0.0,
+        "new": "",
+    }
+    edits = [
+        {"do": "sql_edit", "account": f"a{n}", "field": "name", "as": "import:erp"} for n in range(draw.size)
+    ]
+    given = draw.faults.random() < 0.5
+    return [
+        *({"do": "sync", "phone": phone} for phone in phones),
+        {"do": "backup"},
+        *(
+            edits[:2]
+            if given
+            else [refused | {"phone": phone, "pick": draw.faults.random()} for phone in phones]
+        ),
+        {"do": "drain"},
+        *({"do": "sync", "phone": phone} for phone in phones),
+        {"do": "restore"},
+        *edits,
+        {"do": "drain"},
+    ]
 
 
 # -- acts: short scenes in which people get in each other's way; each a list of steps like any other
@@ -267,7 +304,62 @@ def act_owned_elsewhere(draw: Draw) -> list[Step]:
     ]
 
 
+def act_moved_between_two_pages(draw: Draw) -> list[Step]:
+    """Somebody has two territories; an account goes from one to the other, and its news come one at a time."""
+    phone = draw.chance.choice([name for name, user in draw.users.items() if user in ("u1", "u2", "u5")])
+    user, one, other = draw.users[phone], *draw.chance.sample(["tn", "ts", "te"], 2)
+    moved = {"do": "move", "account": draw.account(), "owner": None}
+    return [
+        *({"do": "member", "user": user, "land": land, "how": "join"} for land in (one, other)),
+        moved | {"to": one},
+        {"do": "sync", "phone": phone},
+        {"do": "page", "phone": phone, "limit": 1},
+        moved | {"to": other},
+        {"do": "sync", "phone": phone, "rounds": draw.chance.randint(1, 6)},
+        {"do": "member", "user": user, "land": other, "how": "leave"},
+        {"do": "sync", "phone": phone},
+        {"do": "page", "phone": phone, "limit": 50},
+        {"do": "audit", "phone": phone},
+    ]
+
+
+def act_gained_with_much_to_send(draw: Draw) -> list[Step]:
+    """A territory is gained that an account has just left, while the phone has more to send than one request takes."""
+    phone = draw.chance.choice(list(draw.users))
+    user, account = draw.users[phone], draw.account()
+    land = draw.chance.choice([one for one in ("tn", "ts", "te") if one not in STAFF[user][1]])
+    edit = {"do": "edit", "phone": phone, "entity": "account", "how": "text", "two": False}
+    return [
+        {"do": "move", "account": account, "to": land, "owner": None},
+        {"do": "sync", "phone": phone},
+        {"do": "page", "phone": phone, "push": 1},
+        *(edit | {"which": draw.chance.random(), "pick": draw.chance.random()} for _ in range(3)),
+        {"do": "move", "account": account, "to": "tr", "owner": None},
+        {"do": "drain"},
+        {"do": "member", "user": user, "land": land, "how": "join"},
+        {"do": "sync", "phone": phone},
+        {"do": "page", "phone": phone, "push": 500},
+    ]
+
+
+def act_joined_duplicates(draw: Draw) -> list[Step]:
+    """SQL hangs somebody's visit, which alone brought them a customer, on another customer."""
+    phone = draw.chance.choice(list(draw.users))
+    visit, first, second = draw.fresh("w"), *draw.chance.sample(range(draw.size), 2)
+    return [
+        {"do": "sql_visit", "account": f"a{first}", "user": draw.users[phone], "hours": 5, "new": visit}
+        | {"status": "planned", "company": "A"},
+        {"do": "sync", "phone": phone},
+        {"do": "sql_relink", "visit": visit, "account": f"a{second}"},
+        {"do": "sync", "phone": phone},
+        {"do": "audit", "phone": phone},
+    ]
+
+
 ACTS: tuple[Callable[[Draw], list[Step]], ...] = (
+    act_moved_between_two_pages,
+    act_gained_with_much_to_send,
+    act_joined_duplicates,
     act_leaving_unseen,
     act_joining_unseen,
     act_left_behind,
@@ -778,10 +870,11 @@ def do_audit(history: History, step: Step) -> None:
 
 @step(0, lambda draw: {})
 def do_page(history: History, step: Step) -> None:
-    """The phone asks for smaller pages."""
+    """The phone asks for smaller pages, or sends less at once."""
     phone = phone_of(history, step)
     if phone is not None:
-        phone.limit = step["limit"]
+        phone.limit = step.get("limit", phone.limit)
+        phone.push_limit = step.get("push", phone.push_limit)
 
 
 # -- the office, imports, SQL by hand
@@ -1049,6 +1142,18 @@ def do_sql_visit(history: History, step: Step) -> None:
     ):
         start = history.now + timedelta(hours=step["hours"])
         company.add_visit(step["new"], step["account"], step["user"], start, step["status"])
+
+
+@step(0, lambda draw: {})
+def do_sql_relink(history: History, step: Step) -> None:
+    """SQL hangs a visit on another account."""
+    company = company_in(history, step)
+    if company is not None:
+        company.sql(
+            "UPDATE visits SET account_id = :a WHERE tenant_id = :t AND id = :v",
+            a=id_of(step["account"]),
+            v=id_of(step["visit"]),
+        )
 
 
 @step(

@@ -63,6 +63,8 @@ MUTANTS = (
         PULL,
         "joins = done and self.delta_done and self.state.removals == self.state.position",
         "joins = done",
+        survives="it tells removals of what stood in the gained bucket before its new reader came, and the checkers let"
+        " pass whatever ever stood in a territory of the user (tests/sync/test_pull.py holds the rule)",
     ),
     # -- the feed, mechanically
     Mutant(
@@ -156,6 +158,7 @@ MUTANTS = (
         't.id = r.record_id AND t.deleted_at IS NULL"',
         't.id = r.record_id"',
         "machine",
+        survives="a second bolt: every bucket rule leaves deleted records out by itself",
     ),
     Mutant(
         "subscriptions: dropped ones are not deleted",
@@ -383,6 +386,8 @@ MUTANTS = (
         ' WHERE tenant_id = :tenant AND device_id = :device"',
         "machine",
         interleaved=True,
+        survives="requests of one phone that overlap begin with the same mutation, and its claim, a unique key, makes the"
+        " second wait already; the lock is there for phones that send their work out of order",
     ),
     Mutant(
         "drains at read committed",
@@ -406,6 +411,7 @@ MUTANTS = (
         '"DELETE FROM sync_pending WHERE tenant_id = :tenant AND id = ANY(:ids)", ids=list(mark_ids)',
         '"DELETE FROM sync_pending WHERE tenant_id = :tenant AND id <= (SELECT max(id) + 1000 FROM unnest(CAST(:ids AS bigint[])) AS x (id))", ids=list(mark_ids)',
         interleaved=True,
+        survives="in a repeatable-read transaction a DELETE finds no more than the snapshot, whatever its condition",
     ),
     Mutant(
         "drains do not lock their table",
