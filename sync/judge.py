@@ -443,7 +443,7 @@ class Judge:
                 if status is None:
                     allowed = list(machine.allowed(str(present)))
                     raise Refused("transition_not_allowed", {"status": present, "allowed": allowed})
-                if present not in machine.clock_states:
+                if status not in machine.clock_states.get(str(present), ()):
                     return self._command_to_inbox(entity, state, arguments, status, "transition_not_allowed")
         self._writing(history.stamp)
         try:

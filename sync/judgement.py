@@ -100,7 +100,9 @@ class Judgement:
         if machine is None:
             return None
         if self.sent is not None and machine.field not in self.sent and command in machine.steps:
-            return min(machine.steps[command][0])  # nobody knows what it was: never merely refused
+            sources = machine.steps[command][0]  # nobody knows what it was: never merely refused
+            overtaken = machine.clock_states.get(str(self.state.fields.get(machine.field)), frozenset())
+            return min(sources & overtaken or sources)
         candidates = (self.base_status(), self._status_after(self.own))
         return next((status for status in candidates if machine.is_legal(command, status)), None)
 

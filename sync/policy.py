@@ -1,6 +1,7 @@
 """What an application declares of its records: fields, merge policies, shapes, buckets, state machine."""
 
 import enum
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -121,13 +122,14 @@ class Priority(enum.IntEnum):
 class StateMachine:
     """Steps of a status field: for each command the states that it may start from, and its end state.
 
-    ``clock_states`` were made by time alone (``missed``); they give way to a command that was legal
-    on the phone's own base. ``frozen_states`` take no field edits.
+    ``clock_states`` were made by time alone (``missed``), each of what may be thought to stand in one of
+    its states still; it gives way to a command that was legal on the phone's own base if it is a step
+    from there: what would leave steps out is for a person. ``frozen_states`` take no field edits.
     """
 
     field: str
     steps: Mapping[str, tuple[frozenset[str], str]]
-    clock_states: frozenset[str] = frozenset()
+    clock_states: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
     frozen_states: frozenset[str] = frozenset()
 
     def allowed(self, state: str) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ VISIT_MACHINE = StateMachine(
         "cancel": (_from(VisitStatus.PLANNED, VisitStatus.EN_ROUTE), VisitStatus.CANCELLED.value),
         "reschedule": (_from(VisitStatus.PLANNED, VisitStatus.MISSED), VisitStatus.RESCHEDULED.value),
     },
-    clock_states=_from(VisitStatus.MISSED),
+    clock_states={VisitStatus.MISSED.value: _from(MISSED_FROM, VisitStatus.EN_ROUTE)},
     frozen_states=_from(
         VisitStatus.CANCELLED, VisitStatus.RESCHEDULED, VisitStatus.VERIFIED, VisitStatus.FLAGGED
     ),

@@ -51,7 +51,7 @@ MACHINE = StateMachine(
         "check_out": (frozenset({"checked_in"}), "checked_out"),
         "cancel": (frozenset({"planned", "en_route"}), "cancelled"),
     },
-    clock_states=frozenset({"missed"}),
+    clock_states={"missed": frozenset({"planned", "en_route"})},
     frozen_states=frozenset({"cancelled"}),
 )
 THING = SyncEntity(

@@ -154,6 +154,20 @@ class TestStatesThatTheClockMade:
         assert told(verdict) == ("rejected", "transition_not_allowed")
         assert verdict["detail"] == {"status": "missed", "allowed": ["reschedule"]}
 
+    def test_do_not_give_way_to_a_step_whose_own_first_step_was_refused(
+        self, world: World, rep: Person, missed: UUID
+    ) -> None:
+        arrive = command(rep, "check_in", missed, fields={"location": "nowhere"})
+        leave = command(rep, "check_out", missed)
+
+        verdicts = rep.sync(arrive, leave)
+
+        assert [told(v) for v in verdicts] == [
+            ("rejected", "type_mismatch"),
+            ("conflict", "transition_not_allowed"),
+        ]
+        assert row(world, "visits", missed)["status"] == "missed"
+
     def test_that_a_phone_saw_are_its_own_base(self, rep: Person, missed: UUID) -> None:
         rep.sync()
 

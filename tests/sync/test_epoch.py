@@ -162,6 +162,23 @@ class TestABaseOfAnEndedEpoch:
 
         assert told(push(synced, check_in)) == expected
 
+    @pytest.mark.parametrize(("name", "expected"), [("check_in", "merged"), ("complete", "conflict")])
+    def test_lets_what_the_clock_made_give_way_to_a_first_step_only(
+        self, world: World, synced: Person, account: UUID, name: str, expected: str
+    ) -> None:
+        visit = new_id()
+        world.insert(
+            "visits",
+            id=visit,
+            account_id=account,
+            assignee_id=synced.id,
+            planned_start=utc_now(),
+            status="missed",
+        )
+        mutation = synced.mutation(name, "visit", visit, base_version=7, fields={}, epoch=ENDED)
+
+        assert push(synced, mutation)["status"] == expected
+
 
 class TestWorkOnARecordThatTheBackupDidNotHold:
     def edit(self, person: Person, record_id: UUID, title: str = "고친 일", **parts: Any) -> Json:

@@ -30,7 +30,7 @@ MACHINE = StateMachine(
         "stop": (frozenset({"running"}), "done"),
         "cancel": (frozenset({"planned", "running"}), "cancelled"),
     },
-    clock_states=frozenset({"missed"}),
+    clock_states={"missed": frozenset({"planned"})},
 )
 STOCK = SyncEntity(
     "stock",

@@ -426,8 +426,13 @@ class Judge(Desk):
             if self._reassigned(case, record):
                 return [waits, moved]
             return [moved] if True in on_base else [moved, refused]
-        if record.state in machine.clock_states:
-            legal = [moved]
+        overtaken = machine.clock_states.get(record.state, frozenset())
+        if overtaken:  # it gives way to a step from where the clock overtook the record
+            known = {s for s in states or overtaken if machine.is_legal(case.op, s)}
+            legal = [
+                *([moved] if known & overtaken else []),
+                *([] if known and known <= overtaken else [waits]),
+            ]
         elif record.state == machine.steps[case.op][1]:  # somebody else did the same
             legal = [waits, moved]
         else:
