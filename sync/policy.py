@@ -1,7 +1,7 @@
 """What an application declares of its records: fields, merge policies, shapes, buckets, state machine."""
 
-import enum
 import dataclasses
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
