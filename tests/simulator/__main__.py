@@ -31,7 +31,7 @@ def main() -> int:
     commands.add_parser("replay", help="play a file of the corpus").add_argument("file")
     commands.add_parser("shrink", help="make a failing seed or file small").add_argument("what")
     mutants = commands.add_parser("mutants", help="plant each bug and see which invariant finds it")
-    mutants.add_argument("--only")
+    mutants.add_argument("--only", action="append", default=[], help="part of a name; may be said again")
     mutants.add_argument("--seconds", type=float, default=60.0)
     mutants.add_argument("--jobs", type=int, default=2)
     mutants.add_argument("--keep", action="store_true", help="put shrunk finds into the corpus")
@@ -122,7 +122,7 @@ def _shrink(asked: argparse.Namespace) -> int:
 
 
 def _mutants(asked: argparse.Namespace) -> int:
-    chosen = [m for m in MUTANTS if not asked.only or asked.only in m.name]
+    chosen = [m for m in MUTANTS if not asked.only or any(part in m.name for part in asked.only)]
 
     def hunt(mutant: Any) -> dict[str, Any]:
         command = [sys.executable, "-m", "tests.simulator.hunting", mutant.name, str(asked.seconds)]
@@ -142,21 +142,27 @@ def _mutants(asked: argparse.Namespace) -> int:
 
     with ThreadPoolExecutor(asked.jobs) as pool:
         found = list(pool.map(hunt, chosen))
-    if not asked.only:
-        TABLE.write_text(_page(found), encoding="utf-8")
+    TABLE.write_text(_page(found), encoding="utf-8")
     missed = [f["name"] for f, m in zip(found, chosen, strict=True) if not f.get("caught") and not m.survives]
     _say(f"{len(found) - len(missed)} of {len(found)} found; missed: {missed}")
     return 1 if missed else 0
 
 
 def _page(found: list[dict[str, Any]]) -> str:
+    before = {line.split(" | ")[0].removeprefix("| "): line for line in TABLE.read_text("utf-8").splitlines()}
     rows = []
     for mutant in MUTANTS:
-        one = next((f for f in found if f["name"] == mutant.name), {})
+        one = next((f for f in found if f["name"] == mutant.name), None)
+        if one is None and not mutant.survives:
+            rows.append(
+                before.get(
+                    mutant.name, f"| {mutant.name} | `{mutant.where}` | {mutant.by} | not played | | |"
+                )
+            )
+            continue
+        one = one or {}
         told = one.get("caught") or (
-            "not to be found"
-            if mutant.survives
-            else ("stale" if one.get("stale") else "survived" if one else "not played yet")
+            "not to be found" if mutant.survives else ("stale" if one.get("stale") else "survived")
         )
         rows.append(
             f"| {mutant.name} | `{mutant.where}` | {mutant.by} | {told} | {one.get('histories', '')} |"

@@ -3,10 +3,12 @@
 ``python -m tests.simulator.hunting NAME SECONDS`` writes one line of JSON.
 """
 
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -16,6 +18,8 @@ from tests.simulator.mutants.planting import Mutant, StaleMutant, plant, plant_i
 
 FIRST = 900_000
 """Seeds of the hunt: none that the ledger counts."""
+ENDLESS_S = 30
+"""Ten times what a history takes."""
 
 
 def hunt(mutant: Mutant, seconds: float, *, keep: bool) -> dict[str, Any]:
@@ -41,7 +45,8 @@ def _hunt(mutant: Mutant, server: Any, history: Any, seconds: float, *, keep: bo
         seed, play = next(plays)
         number += 1
         try:
-            report = play()
+            with _ended_after(ENDLESS_S):
+                report = play()
             failed, what = report.failed, str(report.violation)
         except Exception as error:  # a mutant may break anything
             failed, what, report = f"{type(error).__name__}", str(error)[:200], None
@@ -58,6 +63,22 @@ def _hunt(mutant: Mutant, server: Any, history: Any, seconds: float, *, keep: bo
                 found["kept"] = _keep(mutant, server, history, seed, report, seconds)
             return found
     return {"name": mutant.name, "histories": number, "seconds": round(time.monotonic() - start, 1)}
+
+
+@contextmanager
+def _ended_after(seconds: int) -> Iterator[None]:
+    """Break off what a mutant made endless."""
+
+    def stop(*_: Any) -> None:
+        raise TimeoutError(f"no end after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _plays(history: Any, server: Any, until: float) -> Iterator[tuple[int, Callable[[], Any]]]:
