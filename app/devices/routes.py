@@ -26,6 +26,7 @@ from app.devices.schemas import (
 )
 from app.http.api import EVERYBODY, Blueprint
 from app.http.errors import Refused
+from app.http.etag import require_version, set_version
 from app.http.fields import Rendered
 from app.http.paging import page
 from app.http.transaction import transaction
@@ -98,20 +99,27 @@ class TraceView(MethodView):
 @engine_blp.route("/settings")
 class SettingsView(MethodView):
     @engine_blp.allow(Role.ADMIN)
+    @engine_blp.etag
     @engine_blp.response(200, SettingsSchema)
     def get(self) -> Settings:
         """Show how sync is set in the company"""
         with transaction() as (session, actor):
-            return service.read_settings(session, actor)
+            settings = service.read_settings(session, actor)
+            set_version(settings.version)
+            return settings
 
     @engine_blp.allow(Role.ADMIN)
+    @engine_blp.etag
     @engine_blp.arguments(SettingsSchema(partial=True))
     @engine_blp.response(200, SettingsSchema)
     @engine_blp.alt_response(422, description="`sync.settings_contradict`, `validation_failed`")
     def patch(self, changes: dict[str, Any]) -> Settings:
         """Set how many records phones are given, and how long things are kept"""
         with transaction() as (session, actor):
-            return service.change_settings(session, actor, changes)
+            require_version(service.read_settings(session, actor, lock=True).version)
+            settings = service.change_settings(session, actor, changes)
+            set_version(settings.version)
+            return settings
 
 
 @engine_blp.route("/alarms")

@@ -126,6 +126,7 @@ class SettingsSchema(WireSchema):
             " never less than the interval of backups",
         },
     )
+    version = Integer(dump_only=True)
 
 
 class EngineQuery(QuerySchema):

@@ -358,14 +358,23 @@ def note_clone(connection: Connection, tenant_id: UUID, device_id: UUID, at: dat
     )
 
 
+def lock_settings(connection: Connection, tenant_id: UUID) -> None:
+    """Let nobody else change the settings until the caller commits; who has none gets the defaults."""
+    connection.execute(
+        text("INSERT INTO sync_settings (tenant_id) VALUES (:tenant) ON CONFLICT DO NOTHING"),
+        {"tenant": tenant_id},
+    )
+    connection.execute(
+        text("SELECT FROM sync_settings WHERE tenant_id = :tenant FOR UPDATE"), {"tenant": tenant_id}
+    )
+
+
 def keep_settings(connection: Connection, tenant_id: UUID, settings: Settings) -> None:
-    """Keep what an administrator set; the caller commits."""
+    """Keep what an administrator set; the caller has locked it and commits."""
     connection.execute(
         text(
-            "INSERT INTO sync_settings (tenant_id, records_warn, records_cap, keep_days, resend_days)"
-            " VALUES (:tenant, :records_warn, :records_cap, :keep_days, :resend_days)"
-            " ON CONFLICT (tenant_id) DO UPDATE SET records_warn = :records_warn, records_cap = :records_cap,"
-            " keep_days = :keep_days, resend_days = :resend_days"
+            "UPDATE sync_settings SET records_warn = :records_warn, records_cap = :records_cap,"
+            " keep_days = :keep_days, resend_days = :resend_days, version = :version WHERE tenant_id = :tenant"
         ),
         {"tenant": tenant_id, **asdict(settings)},
     )
