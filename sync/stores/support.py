@@ -348,13 +348,41 @@ def note_sync_trace(
 
 
 def note_clone(connection: Connection, tenant_id: UUID, device_id: UUID, at: datetime) -> None:
-    """Write down that two phones speak as one device; the first time counts, the caller commits."""
+    """Write down that two phones speak as one device, until ``forget_clones``; the first time counts.
+
+    The caller commits.
+    """
     connection.execute(
         text(
             "UPDATE sync_devices SET cloned_at = :at"
             " WHERE tenant_id = :tenant AND device_id = :device AND cloned_at IS NULL"
         ),
         {"tenant": tenant_id, "device": device_id, "at": at},
+    )
+
+
+def is_cloned(connection: Connection, tenant_id: UUID, device_id: UUID) -> bool:
+    """Whether two phones speak as the device: then neither a login nor a guess tells whose it is."""
+    found = connection.scalar(
+        text(
+            "SELECT cloned_at IS NOT NULL FROM sync_devices WHERE tenant_id = :tenant AND device_id = :device"
+        ),
+        {"tenant": tenant_id, "device": device_id},
+    )
+    return bool(found)
+
+
+def forget_clones(connection: Connection, tenant_id: UUID, user_id: UUID) -> None:
+    """The user goes on as another device, as ``reauth`` asked; who still clashes is noted anew.
+
+    The caller commits.
+    """
+    connection.execute(
+        text(
+            "UPDATE sync_devices SET cloned_at = NULL"
+            " WHERE tenant_id = :tenant AND user_id = :user AND cloned_at IS NOT NULL"
+        ),
+        {"tenant": tenant_id, "user": user_id},
     )
 
 
