@@ -1,6 +1,5 @@
 """The registry of devices over REST, and what administrators see and set of the engine."""
 
-import re
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -25,10 +24,9 @@ from app.devices.schemas import (
     TracesSchema,
 )
 from app.http.api import EVERYBODY, Blueprint
-from app.http.errors import Refused
 from app.http.etag import require_version, set_version
 from app.http.fields import Rendered
-from app.http.paging import page
+from app.http.paging import cursor_at, page, place_of
 from app.http.transaction import transaction
 from sync.budget import Settings
 
@@ -40,7 +38,6 @@ engine_blp = Blueprint(
     "sync engine", __name__, url_prefix=f"{PREFIX}/sync", description="What administrators see and set"
 )
 
-ALARM_ID = re.compile("[0-9]{1,18}")
 SORTS = (
     "last_seen_at",
     "last_sync_at",
@@ -129,19 +126,19 @@ class AlarmsView(MethodView):
     @engine_blp.response(200, AlarmPageSchema)
     def get(self, args: dict[str, Any]) -> dict[str, Any]:
         """List what the engine saw that should never happen"""
-        cursor, limit = args.get("cursor"), args["limit"]
+        limit = args["limit"]
         with transaction() as (session, actor):
-            if cursor is not None and not ALARM_ID.fullmatch(cursor):
-                raise Refused("cursor_invalid")
+            place = place_of(args)
             found = service.list_alarms(
                 session,
                 actor,
-                before=int(cursor) if cursor else None,
+                before=place[0] if place else None,
                 limit=limit + 1,
                 kind=args.get("kind"),
             )
             shown = found[:limit]
-            return {"items": shown, "next_cursor": str(shown[-1].id) if len(found) > limit else None}
+            more = len(found) > limit
+            return {"items": shown, "next_cursor": cursor_at(args, shown[-1].id) if more else None}
 
 
 @engine_blp.route("/quarantine")
