@@ -65,10 +65,8 @@ def distance_m(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
 
 
 def is_suspect(fix: Fix, previous: Fix | None) -> bool:
-    """Whether a fix cannot be trusted: mocked, too vague, where chips without a fix say that they are (0, 0),
-    or further from the last than anybody drives.
-    """
-    if fix.mock or fix.accuracy_m > WORST_ACCURACY_M or (fix.lat, fix.lon) == (0, 0):
+    """Whether a fix cannot be trusted: mocked, too vague, or further from the last than anybody drives."""
+    if fix.mock or fix.accuracy_m > WORST_ACCURACY_M:
         return True
     if previous is None:
         return False

@@ -827,9 +827,9 @@ class TestTheArgumentsOfACommand:
 
 
 class TestAPositionOfNowhere:
-    """Chips without a fix say (0, 0). A check-in is never blocked for its position, only doubted."""
+    """Chips without a fix say (0, 0). A check-in is never blocked for its position."""
 
-    def test_is_taken_and_suspected(self, company: Company) -> None:
+    def test_is_taken_for_none(self, company: Company) -> None:
         world = World(company.world.app, company.world.db)
         rep, visit = world.person("rep", world.north), new_id()
         account = world.account(location=[37.5, 127.0])
@@ -847,7 +847,8 @@ class TestAPositionOfNowhere:
         )
 
         assert verdict["status"] == "applied"
-        assert verdict["record"]["geo_verdict"] == "suspect"
+        record = verdict["record"]
+        assert (record["geo_verdict"], record["checked_in_location"]) == ("no_fix", None)
 
 
 class Garbage:
