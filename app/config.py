@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-DEFAULT_SECRETS = {"secret", "changeme", "change-me", "development", "fieldmerge"}
 MIN_SECRET_BYTES = 32
 
 
@@ -78,12 +77,17 @@ class Config:
 
 
 def _strong(secret: str) -> str:
-    if len(secret.encode()) < MIN_SECRET_BYTES or secret.lower() in DEFAULT_SECRETS or len(set(secret)) < 8:
+    if len(secret.encode()) < MIN_SECRET_BYTES or len(set(secret)) < 8 or _repeats(secret.lower()):
         raise ConfigInvalid(
             f"FIELDMERGE_SECRET_KEY must be at least {MIN_SECRET_BYTES} random bytes; "
             'make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
         )
     return secret
+
+
+def _repeats(secret: str) -> bool:
+    """Whether it is a short text over and over: a default that was lengthened until it was taken."""
+    return any(secret[length:] == secret[:-length] for length in range(1, MIN_SECRET_BYTES // 2 + 1))
 
 
 def _address(environ: Mapping[str, str], name: str) -> str:

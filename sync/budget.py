@@ -20,12 +20,14 @@ class Settings:
         records_cap: Most records of a user.
         keep_days: How long removals can be told; longest time that a phone may be offline.
         resend_days: How long phones keep acknowledged work, to send it again after a restore.
+        version: Goes up by one with each change.
     """
 
     records_warn: int = 8_000
     records_cap: int = 20_000
     keep_days: int = 180
     resend_days: int = 7
+    version: int = 1
 
 
 DEFAULTS = Settings()

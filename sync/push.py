@@ -127,7 +127,7 @@ class Pusher:
         self.rooms = rooms
         self.sender = sender
         self.fresh = fresh
-        self.device = DeviceState(0, frozenset())
+        self.device = DeviceState(0)
 
     def push(self, mutations: Sequence[Mutation]) -> Pushed:
         """Judge a chunk in ``n`` order (at most 50, no group in part); the caller commits."""
@@ -405,8 +405,7 @@ class Pusher:
         if stored.hash != mutation.hash:
             return Verdict(mutation.id, Status.REJECTED, reused)
         if stored.device_id != self.sender.device_id:
-            aliases = self.device.also_known_as | {stored.device_id}
-            self.device = replace(self.device, also_known_as=aliases)
+            self.device = self.device.known_as(stored.device_id)
         return Verdict(
             mutation.id,
             stored.status,

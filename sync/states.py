@@ -1,21 +1,29 @@
 """What a push finds: the record as it stands, its ledger, and what the server knows of the device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+MOST_NAMES = 50
+"""Nobody reinstalls an app so often within the life of one queue; who replays more costs the server no more."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceState:
     """What the server knows of a device.
 
-    ``also_known_as`` holds the devices under which mutations that it replayed were first judged: a
-    reinstalled app restores its queue under a new device.
+    ``also_known_as`` holds the devices under which mutations that it replayed were first judged, the
+    latest last: a reinstalled app restores its queue under a new device.
     """
 
     highest_n: int
-    also_known_as: frozenset[UUID]
+    also_known_as: tuple[UUID, ...] = ()
+
+    def known_as(self, device_id: UUID) -> "DeviceState":
+        """The same device, also known as *device_id*; the oldest of too many names is forgotten."""
+        names = (*(name for name in self.also_known_as if name != device_id), device_id)
+        return replace(self, also_known_as=names[-MOST_NAMES:])
 
 
 @dataclass(frozen=True, slots=True)

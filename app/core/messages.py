@@ -397,6 +397,10 @@ INBOX = {
     "reassign_not_possible": Message(
         "This person cannot take the item.", "이 사람에게는 항목을 넘길 수 없습니다."
     ),
+    "too_many_undecided": Message(
+        "So many values of this field wait in the inbox that they have to be decided on first.",
+        "이 항목에 결정을 기다리는 값이 너무 많습니다. 먼저 받은함에서 결정해 주십시오.",
+    ),
     "conflict_closed": Message("The item was decided already.", "이미 결정된 항목입니다."),
 }
 

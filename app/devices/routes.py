@@ -1,6 +1,5 @@
 """The registry of devices over REST, and what administrators see and set of the engine."""
 
-import re
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -25,9 +24,9 @@ from app.devices.schemas import (
     TracesSchema,
 )
 from app.http.api import EVERYBODY, Blueprint
-from app.http.errors import Refused
+from app.http.etag import require_version, set_version
 from app.http.fields import Rendered
-from app.http.paging import page
+from app.http.paging import cursor_at, page, place_of
 from app.http.transaction import transaction
 from sync.budget import Settings
 
@@ -39,7 +38,6 @@ engine_blp = Blueprint(
     "sync engine", __name__, url_prefix=f"{PREFIX}/sync", description="What administrators see and set"
 )
 
-ALARM_ID = re.compile("[0-9]{1,18}")
 SORTS = (
     "last_seen_at",
     "last_sync_at",
@@ -98,20 +96,27 @@ class TraceView(MethodView):
 @engine_blp.route("/settings")
 class SettingsView(MethodView):
     @engine_blp.allow(Role.ADMIN)
+    @engine_blp.etag
     @engine_blp.response(200, SettingsSchema)
     def get(self) -> Settings:
         """Show how sync is set in the company"""
         with transaction() as (session, actor):
-            return service.read_settings(session, actor)
+            settings = service.read_settings(session, actor)
+            set_version(settings.version)
+            return settings
 
     @engine_blp.allow(Role.ADMIN)
+    @engine_blp.etag
     @engine_blp.arguments(SettingsSchema(partial=True))
     @engine_blp.response(200, SettingsSchema)
     @engine_blp.alt_response(422, description="`sync.settings_contradict`, `validation_failed`")
     def patch(self, changes: dict[str, Any]) -> Settings:
         """Set how many records phones are given, and how long things are kept"""
         with transaction() as (session, actor):
-            return service.change_settings(session, actor, changes)
+            require_version(service.read_settings(session, actor, lock=True).version)
+            settings = service.change_settings(session, actor, changes)
+            set_version(settings.version)
+            return settings
 
 
 @engine_blp.route("/alarms")
@@ -121,19 +126,19 @@ class AlarmsView(MethodView):
     @engine_blp.response(200, AlarmPageSchema)
     def get(self, args: dict[str, Any]) -> dict[str, Any]:
         """List what the engine saw that should never happen"""
-        cursor, limit = args.get("cursor"), args["limit"]
+        limit = args["limit"]
         with transaction() as (session, actor):
-            if cursor is not None and not ALARM_ID.fullmatch(cursor):
-                raise Refused("cursor_invalid")
+            place = place_of(args)
             found = service.list_alarms(
                 session,
                 actor,
-                before=int(cursor) if cursor else None,
+                before=place[0] if place else None,
                 limit=limit + 1,
                 kind=args.get("kind"),
             )
             shown = found[:limit]
-            return {"items": shown, "next_cursor": str(shown[-1].id) if len(found) > limit else None}
+            more = len(found) > limit
+            return {"items": shown, "next_cursor": cursor_at(args, shown[-1].id) if more else None}
 
 
 @engine_blp.route("/quarantine")

@@ -53,7 +53,12 @@ class DeviceSchema(WireSchema):
     wipe_ordered_at = Time(allow_none=True, metadata={"example": None})
     wiped_at = Time(allow_none=True, metadata={"example": None})
     cloned_at = Time(
-        allow_none=True, metadata={"example": None, "description": "When two phones spoke as this device"}
+        allow_none=True,
+        metadata={
+            "example": None,
+            "description": "When two phones spoke as this device; empty again once its user has"
+            " registered another one",
+        },
     )
 
 
@@ -126,6 +131,7 @@ class SettingsSchema(WireSchema):
             " never less than the interval of backups",
         },
     )
+    version = Integer(dump_only=True)
 
 
 class EngineQuery(QuerySchema):

@@ -16,7 +16,7 @@ from app.devices.queries import DeviceState, alarms, epochs, quarantine, registr
 from app.identity import service as identity
 from sync.budget import Settings
 from sync.stores.feed import settings_of
-from sync.stores.support import keep_settings
+from sync.stores.support import keep_settings, lock_settings
 
 __all__ = [
     "DeviceFilter",
@@ -164,13 +164,15 @@ def list_epochs(session: Session, actor: Actor) -> Sequence[Any]:
     return session.execute(select(epochs).order_by(epochs.c.generation.desc())).all()
 
 
-def read_settings(session: Session, actor: Actor) -> Settings:
+def read_settings(session: Session, actor: Actor, *, lock: bool = False) -> Settings:
     """How sync is set in the company.
 
     Raises:
         Forbidden: The actor is no administrator.
     """
     identity.require_admin(actor)
+    if lock:
+        lock_settings(session.connection(), actor.tenant_id)
     return settings_of(session.connection(), actor.tenant_id)
 
 
@@ -181,7 +183,11 @@ def change_settings(session: Session, actor: Actor, changes: Mapping[str, int]) 
         Forbidden: The actor is no administrator.
         SettingsContradict: Two of them do not go together.
     """
-    wanted = replace(read_settings(session, actor), **changes)
+    present = read_settings(session, actor, lock=True)
+    wanted = replace(present, **changes)
+    if wanted == present:
+        return present
+    wanted = replace(wanted, version=present.version + 1)
     if wanted.records_warn > wanted.records_cap:
         raise SettingsContradict(fields=["records_warn"])
     if wanted.resend_days > wanted.keep_days:

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -121,16 +121,35 @@ def page(
     Raises:
         Refused: 422 ``sort_not_allowed``, 400 ``cursor_invalid``.
     """
-    order = _order(str(args.get("sort") or default_sort), model, sortable)
+    order = _order(str(args.get("sort", default_sort)), model, sortable)
     limit = int(args.get("limit") or DEFAULT_LIMIT)
-    if args.get("cursor"):
-        select = select.where(order.after(*_read_cursor(str(args["cursor"]), _binding(order, args))))
+    binding = _binding(args, order.name, order.descending)
+    place = _read_cursor(args.get("cursor"), binding)
+    if place is not None:
+        value, last_id = place
+        select = select.where(order.after(value, last_id))
     statement = select.add_columns(order.column.label("sort_value"), order.id.label("sort_id"))
     rows = session.execute(statement.order_by(*order.clauses()).limit(limit + 1)).all()
     shown, more = rows[:limit], len(rows) > limit
-    next_cursor = _write_cursor(shown[-1][-2], shown[-1][-1], _binding(order, args)) if more else None
+    next_cursor = _write_cursor((shown[-1][-2], shown[-1][-1]), binding) if more else None
     items = [render(row[0]) if render else row[0] for row in shown]
     return {"items": items, "next_cursor": next_cursor}
+
+
+def place_of(args: Mapping[str, Any]) -> Sequence[Any] | None:
+    """Where a list of one order goes on, as ``cursor_at`` wrote it; None at the beginning.
+
+    Call it inside the transaction: a cursor is good for one person.
+
+    Raises:
+        Refused: 400 ``cursor_invalid``.
+    """
+    return _read_cursor(args.get("cursor"), _binding(args))
+
+
+def cursor_at(args: Mapping[str, Any], *place: Any) -> str:
+    """The cursor of *place* in the list that *args* asked for."""
+    return _write_cursor(place, _binding(args))
 
 
 def _order(sort: str, model: Any, sortable: Mapping[str, Any]) -> _Order:
@@ -141,31 +160,32 @@ def _order(sort: str, model: Any, sortable: Mapping[str, Any]) -> _Order:
     return _Order(name, columns[name], model.id, sort.startswith("-"))
 
 
-def _binding(order: _Order, args: Mapping[str, Any]) -> bytes:
+def _binding(args: Mapping[str, Any], *order: Any) -> bytes:
     """What a cursor is good for: this user, this list, this order, these filters."""
     actor = g.get("actor")
     filters = sorted((k, str(v)) for k, v in args.items() if k not in ("cursor", "limit", "sort"))
     parts = [
         request.endpoint, request.view_args and sorted((k, str(v)) for k, v in request.view_args.items()),
         str(actor.tenant_id) if actor else None, str(actor.user_id) if actor else None,
-        order.name, order.descending, filters,
+        *order, filters,
     ]  # fmt: skip
     return json.dumps(parts).encode()
 
 
-def _write_cursor(value: Any, last_id: UUID, binding: bytes) -> str:
-    body = json.dumps([*_packed(value), str(last_id)], separators=(",", ":")).encode()
+def _write_cursor(place: Sequence[Any], binding: bytes) -> str:
+    body = json.dumps([_packed(value) for value in place], separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(_mac(body, binding) + body).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str, binding: bytes) -> tuple[Any, UUID]:
+def _read_cursor(cursor: str | None, binding: bytes) -> Sequence[Any] | None:
+    if cursor is None:
+        return None
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         mac, body = raw[:MAC_BYTES], raw[MAC_BYTES:]
         if not hmac.compare_digest(mac, _mac(body, binding)):
             raise ValueError
-        kind, text, last_id = json.loads(body)
-        return _UNPACK[kind](text), UUID(last_id)
+        return [_UNPACK[kind](text) for kind, text in json.loads(body)]
     except (ValueError, KeyError, TypeError, binascii.Error):
         raise Refused("cursor_invalid") from None
 

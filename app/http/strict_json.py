@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from backports import zstd
 from flask import Request, g, request
 from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import HTTPException
 
 from app.http.errors import Refused
 
@@ -204,11 +205,22 @@ def load_body() -> dict[str, Any]:
     """
     if "body" not in g:
         _check_media_type(request)
-        g.body = load_json(
-            decompress(request.get_data(cache=False), request.headers.get("Content-Encoding", ""))
-        )
+        g.body = load_json(decompress(_received(request), request.headers.get("Content-Encoding", "")))
     body: dict[str, Any] = g.body
     return body
+
+
+def _received(incoming: Request) -> bytes:
+    """The body as it came, all of it: what was cut off may still look like an object."""
+    try:
+        raw = incoming.get_data(cache=False)
+    except HTTPException:
+        raise
+    except Exception as error:  # broken chunks: each web server has its own kinds of error for them
+        raise Refused("request_malformed") from error
+    if incoming.content_length is not None and incoming.content_length != len(raw):
+        raise Refused("request_malformed")
+    return raw
 
 
 def _check_media_type(incoming: Request) -> None:

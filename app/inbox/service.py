@@ -74,6 +74,16 @@ class ReassignNotPossible(RuleViolation):
     code = "reassign_not_possible"
 
 
+class TooManyUndecided(RuleViolation):
+    """So many values of the field wait already that nobody could choose: decide on them first."""
+
+    code = "too_many_undecided"
+
+
+MOST_LOSERS = 100
+"""Later losers of one field; the item goes to every phone concerned whenever another one joins it."""
+
+
 class Verbs(Protocol):
     """What a resolution does to records: the service functions of the rooms, by entity name."""
 
@@ -250,9 +260,14 @@ def open_item(
 
     Returns:
         The id of the item that holds the value.
+
+    Raises:
+        TooManyUndecided: ``MOST_LOSERS`` values have joined the item already.
     """
     open_one = _open_item_of(session, actor, item)
     if open_one is not None:
+        if len(open_one.losers) >= MOST_LOSERS:
+            raise TooManyUndecided("So many values of the field wait that nobody could choose.")
         losers = [*open_one.losers, _as_loser(actor, item, mutation_id, at)]
         open_one.losers = losers
         open_one.theirs = item.theirs

@@ -1,4 +1,4 @@
-"""What is kept for a while only: tombstones, drains, verdicts, sessions, the access log."""
+"""What is kept for a while only: tombstones, drains, verdicts, parked work, sessions, the access log."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -82,6 +82,12 @@ FORGET_PAYLOADS = """
                           AND c.mutation_id = sync_mutations.id)
         LIMIT :batch FOR UPDATE SKIP LOCKED))
 """
+# Work that waited for its record in vain: its item stays in the inbox, and the item keeps its payload.
+FORGET_PARKED = """
+    DELETE FROM sync_parked WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM sync_parked WHERE tenant_id = :tenant AND until <= :now LIMIT :batch
+        FOR UPDATE SKIP LOCKED))
+"""
 FORGET_ACCESS = """
     DELETE FROM access_log WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM access_log WHERE tenant_id = :tenant AND at < :cut ORDER BY at LIMIT :batch))
@@ -112,6 +118,7 @@ def forget_the_past(db: Database, tenant_id: UUID, now: datetime) -> int:
         (FORGET_REJECTED_PAYLOADS, now - timedelta(days=REJECTED_DAYS)),
         (FORGET_PAYLOADS, cut),
         (FORGET_VERDICTS, cut - VERDICTS_LONGER),
+        (FORGET_PARKED, now),
         (FORGET_ACCESS, now - ACCESS_LOG),
     ):
         total += _in_batches(db, statement, {"tenant": tenant_id, "cut": before, "now": now})

@@ -188,7 +188,7 @@ class Exchange:
         with self.db.session(who.tenant_id, user_id=who.user_id, device_id=who.device_id) as session:
             connection = session.connection()
             epoch = lives(connection, who.tenant_id, who.device_id).present.id
-            if request.wiped and not request.mutations:
+            if request.wiped and not request.mutations and not request.pending:
                 identity.confirm_wipe(session, who.tenant_id, who.user_id, who.device_id, now=now)
                 directives = []
             _note_sync(connection, who, request, now)

@@ -178,9 +178,10 @@ class RoomVerbs:
         self, item: InboxItem, mutation_id: UUID, occurred_at: datetime | None, at: datetime
     ) -> UUID:
         """Put something into the inbox."""
-        return inbox.open_item(
-            self.session, self.actor, item, mutation_id=mutation_id, occurred_at=occurred_at, at=at
-        )
+        with refusals():
+            return inbox.open_item(
+                self.session, self.actor, item, mutation_id=mutation_id, occurred_at=occurred_at, at=at
+            )
 
     def refused(self, intent: Intent, refused: Refused) -> None:
         """Let an inbox item show the state that it was not shown when it was decided."""

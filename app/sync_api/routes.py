@@ -1,7 +1,5 @@
 """The wire of the sync engine over HTTP, and what needs every room's verbs: decisions, history, rejections."""
 
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -23,6 +21,7 @@ from app.http.errors import Refused as HttpRefused
 from app.http.etag import require_version, set_version
 from app.http.fields import Rendered
 from app.http.openapi import example_of
+from app.http.paging import cursor_at, place_of
 from app.http.services import derive_key, services
 from app.http.strict_json import load_body
 from app.http.transaction import note_access, transaction
@@ -47,7 +46,6 @@ blp = Blueprint(
 )
 
 EXTENSION = "fieldmerge-sync"
-CHANGE_ID = re.compile("[0-9]{1,18}")
 PHONE_USERS = (Role.REP, Role.TECHNICIAN, Role.MANAGER, Role.ADMIN, Role.PARTNER)
 CUSTOMER_READERS = (Role.REP, Role.TECHNICIAN, Role.MANAGER, Role.ADMIN)
 
@@ -179,21 +177,22 @@ class AccountHistory(MethodView):
     @blp.response(200, HistoryPageSchema)
     def get(self, args: dict[str, Any], account_id: UUID) -> Any:
         """Show who changed what of a customer, when, and on which device"""
-        before = args.get("cursor")
-        if before is not None and not CHANGE_ID.fullmatch(before):
-            raise HttpRefused("cursor_invalid")
         with transaction() as (session, actor):
             accounts.get_account(session, actor, account_id)
+            place = place_of(args)
             page = history.account_history(
                 session,
                 actor,
                 account_id,
                 {n: one.policy for n, one in BY_NAME.items()},
-                before=int(before) if before else None,
+                before=place[0] if place else None,
                 limit=args["limit"],
             )
             note_access(session, actor, "account", account_id, "history")
-            return {"items": page.entries, "next_cursor": str(page.before) if page.before else None}
+            return {
+                "items": page.entries,
+                "next_cursor": cursor_at(args, page.before) if page.before else None,
+            }
 
 
 @blp.route("/rejections")
@@ -206,22 +205,11 @@ class Rejections(MethodView):
     def get(self, args: dict[str, Any]) -> Any:
         """List refused mutations of oneself, or of one's people"""
         with transaction() as (session, actor):
-            rows = history.list_rejections(
-                session, actor, after=_after(args.get("cursor")), limit=args["limit"]
-            )
+            place = place_of(args)
+            after = (place[0], place[1]) if place else None
+            rows = history.list_rejections(session, actor, after=after, limit=args["limit"])
             last = rows[-1] if len(rows) == args["limit"] else None
-            return {"items": rows, "next_cursor": _place(last["judged_at"], last["id"]) if last else None}
-
-
-def _place(moment: datetime, last: UUID) -> str:
-    return urlsafe_b64encode(f"{moment.isoformat()} {last}".encode()).decode()
-
-
-def _after(cursor: str | None) -> tuple[datetime, UUID] | None:
-    if cursor is None:
-        return None
-    try:
-        moment, last = urlsafe_b64decode(cursor.encode()).decode().split(" ")
-        return datetime.fromisoformat(moment), UUID(last)
-    except ValueError as error:
-        raise HttpRefused("cursor_invalid") from error
+            return {
+                "items": rows,
+                "next_cursor": cursor_at(args, last["judged_at"], last["id"]) if last else None,
+            }

@@ -220,7 +220,8 @@ def settings_of(connection: Connection, tenant_id: UUID) -> Settings:
     """What the tenant's administrators have set."""
     row = connection.execute(
         text(
-            "SELECT records_warn, records_cap, keep_days, resend_days FROM sync_settings WHERE tenant_id = :tenant"
+            "SELECT records_warn, records_cap, keep_days, resend_days, version FROM sync_settings"
+            " WHERE tenant_id = :tenant"
         ),
         {"tenant": tenant_id},
     ).one_or_none()

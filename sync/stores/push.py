@@ -62,15 +62,15 @@ class PushStore:
             "SELECT highest_n, also_known_as FROM sync_devices"
             " WHERE tenant_id = :tenant AND device_id = :device FOR UPDATE"
         ).one()
-        return DeviceState(row[0], frozenset(row[1]))
+        return DeviceState(row[0], tuple(row[1]))
 
-    def note_device(self, highest_n: int, also_known_as: frozenset[UUID]) -> None:
+    def note_device(self, highest_n: int, also_known_as: Sequence[UUID]) -> None:
         """Keep the highest judged ``n`` and the devices under which replayed mutations were first judged."""
         self._run(
             "UPDATE sync_devices SET highest_n = greatest(highest_n, :n), also_known_as = :aliases"
             " WHERE tenant_id = :tenant AND device_id = :device",
             n=highest_n,
-            aliases=sorted(also_known_as),
+            aliases=list(also_known_as),
         )
 
     def verdicts(self, ids: Sequence[UUID]) -> dict[UUID, StoredVerdict]:

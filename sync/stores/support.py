@@ -348,7 +348,10 @@ def note_sync_trace(
 
 
 def note_clone(connection: Connection, tenant_id: UUID, device_id: UUID, at: datetime) -> None:
-    """Write down that two phones speak as one device; the first time counts, the caller commits."""
+    """Write down that two phones speak as one device, until ``forget_clones``; the first time counts.
+
+    The caller commits.
+    """
     connection.execute(
         text(
             "UPDATE sync_devices SET cloned_at = :at"
@@ -358,14 +361,48 @@ def note_clone(connection: Connection, tenant_id: UUID, device_id: UUID, at: dat
     )
 
 
-def keep_settings(connection: Connection, tenant_id: UUID, settings: Settings) -> None:
-    """Keep what an administrator set; the caller commits."""
+def is_cloned(connection: Connection, tenant_id: UUID, device_id: UUID) -> bool:
+    """Whether two phones speak as the device: then neither a login nor a guess tells whose it is."""
+    found = connection.scalar(
+        text(
+            "SELECT cloned_at IS NOT NULL FROM sync_devices WHERE tenant_id = :tenant AND device_id = :device"
+        ),
+        {"tenant": tenant_id, "device": device_id},
+    )
+    return bool(found)
+
+
+def forget_clones(connection: Connection, tenant_id: UUID, user_id: UUID) -> None:
+    """The user goes on as another device, as ``reauth`` asked; who still clashes is noted anew.
+
+    The caller commits.
+    """
     connection.execute(
         text(
-            "INSERT INTO sync_settings (tenant_id, records_warn, records_cap, keep_days, resend_days)"
-            " VALUES (:tenant, :records_warn, :records_cap, :keep_days, :resend_days)"
-            " ON CONFLICT (tenant_id) DO UPDATE SET records_warn = :records_warn, records_cap = :records_cap,"
-            " keep_days = :keep_days, resend_days = :resend_days"
+            "UPDATE sync_devices SET cloned_at = NULL"
+            " WHERE tenant_id = :tenant AND user_id = :user AND cloned_at IS NOT NULL"
+        ),
+        {"tenant": tenant_id, "user": user_id},
+    )
+
+
+def lock_settings(connection: Connection, tenant_id: UUID) -> None:
+    """Let nobody else change the settings until the caller commits; who has none gets the defaults."""
+    connection.execute(
+        text("INSERT INTO sync_settings (tenant_id) VALUES (:tenant) ON CONFLICT DO NOTHING"),
+        {"tenant": tenant_id},
+    )
+    connection.execute(
+        text("SELECT FROM sync_settings WHERE tenant_id = :tenant FOR UPDATE"), {"tenant": tenant_id}
+    )
+
+
+def keep_settings(connection: Connection, tenant_id: UUID, settings: Settings) -> None:
+    """Keep what an administrator set; the caller has locked it and commits."""
+    connection.execute(
+        text(
+            "UPDATE sync_settings SET records_warn = :records_warn, records_cap = :records_cap,"
+            " keep_days = :keep_days, resend_days = :resend_days, version = :version WHERE tenant_id = :tenant"
         ),
         {"tenant": tenant_id, **asdict(settings)},
     )

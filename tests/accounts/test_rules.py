@@ -39,12 +39,26 @@ class TestWrongFields:
             ({"credit_limit": Decimal(-1), "credit_currency": "KRW"}, "credit_limit", "value_out_of_range"),
             ({"credit_limit": Decimal(1)}, "credit_currency", "currency_missing"),
             ({"credit_currency": "WON"}, "credit_currency", "currency_unknown"),
+            ({"credit_currency": 3 * "X"}, "credit_currency", "currency_unknown"),
+            ({"credit_limit": Decimal("0.5"), "credit_currency": "KRW"}, "credit_limit", "too_many_decimals"),
+            (
+                {"estimated_wallet": Decimal("0.005"), "estimated_wallet_currency": "USD"},
+                "estimated_wallet",
+                "too_many_decimals",
+            ),
             ({"tags": ["x" * 61]}, "tags", "too_long"),
             ({"tags": [str(n) for n in range(51)]}, "tags", "too_many_items"),
         ],
     )
     def test_says_what_is_wrong(self, values: dict[str, Any], field: str, code: str) -> None:
         assert wrong_fields(values) == {field: code}
+
+    @pytest.mark.parametrize(
+        ("amount", "currency"),
+        [("1000.0000", "KRW"), ("0.0500", "USD"), ("0.005", "KWD"), ("0", "KRW"), ("1E+3", "KRW")],
+    )
+    def test_counts_no_decimals_that_say_nothing(self, amount: str, currency: str) -> None:
+        assert wrong_fields({"credit_limit": Decimal(amount), "credit_currency": currency}) == {}
 
     def test_does_not_ask_for_absent_fields(self) -> None:
         assert wrong_fields({}) == {}

@@ -8,7 +8,7 @@ import pytest
 
 from app.core.ids import new_id
 from tests.cli.conftest import Run
-from tests.world import Person, World
+from tests.world import PASSWORD, Person, World
 
 
 @pytest.fixture
@@ -23,6 +23,11 @@ def told(flask: Run, world: World, *words: str) -> Any:
     done = flask(*words, "--json", "--tenant", world.code)
     assert done.exit_code == 0, done.output
     return json.loads(done.output)
+
+
+def login_of(world: World, person: Person) -> dict[str, Any]:
+    device = {"name": "Galaxy", "platform": "android"}
+    return {"tenant": world.code, "login": person.login, "password": PASSWORD, "device": device}
 
 
 class TestList:
@@ -110,6 +115,42 @@ class TestLockingOut:
         assert done.exit_code == 0, done.output
         assert rep.post_sync().status_code == 401
         assert told(flask, world, "devices", "show", str(rep.device_id))["state"] == state
+
+    def test_by_a_wipe_is_followed_until_the_phone_has_told_that_it_is_empty(
+        self, flask: Run, world: World
+    ) -> None:
+        rep = world.person("rep", world.north)
+        answer = rep.call("POST", "/api/v1/auth/login", login_of(world, rep)).json
+        device = answer["device_id"]
+        flask("devices", "wipe", device, "--tenant", world.code)
+
+        answer = rep.call("POST", "/api/v1/auth/refresh", {"refresh_token": answer["refresh_token"]}).json
+        rep.token = answer["access_token"]
+        assert (answer["farewell"], rep.post_sync().json["directives"]) == (True, ["wipe"])
+        assert told(flask, world, "devices", "show", device)["state"] == "wiping"
+
+        rep.post_sync(client={"wiped": True})
+        assert told(flask, world, "devices", "show", device)["state"] == "wiped"
+
+    def test_by_a_wipe_leaves_the_persons_other_phone_alone(
+        self, flask: Run, world: World, rep: Person
+    ) -> None:
+        tablet = world.second_phone(rep)
+
+        flask("devices", "wipe", str(rep.device_id), "--tenant", world.code)
+
+        assert tablet.post_sync().status_code == 200
+
+    @pytest.mark.parametrize("command", ["revoke", "wipe"])
+    def test_knows_no_device_of_another_company(
+        self, flask: Run, world: World, rep: Person, command: str
+    ) -> None:
+        other = World(world.app, world.db)
+
+        done = flask("devices", command, str(rep.device_id), "--tenant", other.code)
+
+        assert (done.exit_code, "No such device" in done.output) == (1, True)
+        assert rep.post_sync().status_code == 200
 
     def test_of_an_unknown_device_fails_in_words(self, flask: Run, world: World) -> None:
         done = flask("devices", "revoke", str(uuid4()), "--tenant", world.code)

@@ -1,5 +1,6 @@
 """What administrators see and set of the engine: settings, alarms, quarantine, lives of the database."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ from tests.world import Person, World
 
 Json = dict[str, Any]
 SETTINGS = "/api/v1/sync/settings"
-DEFAULTS = {"records_warn": 8000, "records_cap": 20000, "keep_days": 180, "resend_days": 7}
+DEFAULTS = {"records_warn": 8000, "records_cap": 20000, "keep_days": 180, "resend_days": 7, "version": 1}
 
 
 @pytest.fixture
@@ -17,27 +18,64 @@ def admin(world: World) -> Person:
     return world.person("admin")
 
 
+def patch(admin: Person, changes: Json, version: int = 1) -> Any:
+    return admin.call("PATCH", SETTINGS, changes, **{"If-Match": f'"{version}"'})
+
+
 class TestSettings:
     def test_are_the_defaults_until_somebody_sets_them(self, admin: Person) -> None:
         assert admin.call("GET", SETTINGS).json == DEFAULTS
 
     def test_are_set_one_by_one(self, admin: Person, world: World) -> None:
-        assert admin.call("PATCH", SETTINGS, {"records_cap": 30_000}).json == DEFAULTS | {
-            "records_cap": 30_000
-        }
-        assert admin.call("PATCH", SETTINGS, {"keep_days": 90}).status_code == 200
+        first = patch(admin, {"records_cap": 30_000})
+        assert first.json == DEFAULTS | {"records_cap": 30_000, "version": 2}
+        assert patch(admin, {"keep_days": 90}, version=2).status_code == 200
 
-        assert admin.call("GET", SETTINGS).json == DEFAULTS | {"records_cap": 30_000, "keep_days": 90}
+        both = {"records_cap": 30_000, "keep_days": 90, "version": 3}
+        assert admin.call("GET", SETTINGS).json == DEFAULTS | both
+
+    @pytest.mark.parametrize("set_before", [False, True])
+    def test_are_changed_only_at_the_version_that_was_read(self, admin: Person, set_before: bool) -> None:
+        if set_before:
+            patch(admin, {"keep_days": 91})
+        read = admin.call("GET", SETTINGS)
+        version = read.json["version"]
+        assert read.headers["ETag"] == f'"{version}"'
+        patch(admin, {"keep_days": 90}, version)
+
+        late = patch(admin, {"records_cap": 30_000}, version)
+
+        assert (late.status_code, late.json["code"]) == (412, "version_stale")
+        assert late.json["details"]["version"] == version + 1
+        now = DEFAULTS | {"keep_days": 90, "version": version + 1}
+        assert admin.call("GET", SETTINGS).json == now
+
+    def test_are_not_changed_without_a_version(self, admin: Person) -> None:
+        answer = admin.call("PATCH", SETTINGS, {"keep_days": 90})
+
+        assert (answer.status_code, answer.json["code"]) == (428, "version_required")
+        assert admin.call("GET", SETTINGS).json == DEFAULTS
+
+    def test_that_stay_as_they_were_keep_their_version(self, admin: Person) -> None:
+        assert patch(admin, {"keep_days": 180}).json == DEFAULTS
+
+    def test_of_two_who_set_them_at_once_one_is_told(self, world: World, admin: Person) -> None:
+        changes = [{"keep_days": 90}, {"keep_days": 91}, {"records_cap": 30_000}, {"records_cap": 31_000}]
+
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda change: patch(admin, change).status_code, changes))
+
+        assert sorted(answers) == [200, 412, 412, 412]
 
     def test_are_of_one_company(self, admin: Person, world: World) -> None:
-        admin.call("PATCH", SETTINGS, {"keep_days": 90})
+        patch(admin, {"keep_days": 90})
         other = World(world.app, world.db)
 
         assert other.person("admin").call("GET", SETTINGS).json == DEFAULTS
 
     def test_work_at_the_next_sync(self, admin: Person, world: World) -> None:
         rep = world.person("rep", world.north)
-        admin.call("PATCH", SETTINGS, {"records_warn": 5})
+        patch(admin, {"records_warn": 5})
 
         assert rep.post_sync().json["budget"]["warn_at"] == 5
 
@@ -51,7 +89,7 @@ class TestSettings:
         ],
     )
     def test_that_do_not_go_together_are_refused(self, admin: Person, changes: Json, field: str) -> None:
-        answer = admin.call("PATCH", SETTINGS, changes)
+        answer = patch(admin, changes)
 
         assert (answer.status_code, answer.json["code"]) == (422, "sync.settings_contradict")
         assert answer.json["errors"][0]["pointer"] == f"/{field}"
@@ -67,10 +105,11 @@ class TestSettings:
             ({"keep_days": 6}, "value_out_of_range"),
             ({"resend_days": 0}, "value_out_of_range"),
             ({"nonsense": 1}, "unknown_field"),
+            ({"version": 7}, "read_only_field"),
         ],
     )
     def test_are_read_strictly(self, admin: Person, changes: Json, code: str) -> None:
-        answer = admin.call("PATCH", SETTINGS, changes)
+        answer = patch(admin, changes)
 
         assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, code)
 

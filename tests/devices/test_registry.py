@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.core.clock import utc_now
-from tests.world import Person, World, wire
+from tests.world import PASSWORD, Person, World, wire
 
 Json = dict[str, Any]
 PATH = "/api/v1/devices"
@@ -142,6 +142,81 @@ class TestWhatIsTold:
 
         entry = shown(rep, rep.device_id)
         assert (entry["state"], entry["cloned_at"] is not None) == ("cloned", True)
+
+
+class TestAClonedDevice:
+    """Two phones speak as it, until its user has registered another one."""
+
+    @pytest.fixture
+    def cloned(self, world: World) -> Person:
+        rep, account = world.person("rep", world.north), world.account()
+        rep.sync()
+        self.clash(rep, account)
+        return rep
+
+    def clash(self, rep: Person, account: UUID) -> None:
+        """Send two edits under one ``n``, as two phones would."""
+        for name in ("첫째", "둘째"):
+            rep.sync(rep.edit("account", account, {"name": name}, n=1))
+
+    def state(self, world: World, device_id: UUID) -> tuple[str, bool]:
+        entry = shown(world.person("admin"), device_id)
+        return entry["state"], entry["cloned_at"] is not None
+
+    def test_is_one_phones_again_when_the_other_goes_on_as_a_new_device(
+        self, world: World, cloned: Person
+    ) -> None:
+        other = world.second_phone(cloned)
+
+        assert self.state(world, cloned.device_id) == ("active", False)
+        assert self.state(world, other.device_id) == ("active", False)
+        assert cloned.post_sync().status_code == 200
+
+    def test_is_not_taken_up_by_a_login_that_names_it(self, world: World, cloned: Person) -> None:
+        old = cloned.device_id
+
+        answer = log_in_as(world, cloned, old)
+
+        assert answer["device_id"] != str(old)
+        assert self.state(world, old) == ("active", False)
+
+    def test_can_be_taken_up_again_by_the_phone_that_stayed(self, world: World, cloned: Person) -> None:
+        world.second_phone(cloned)
+
+        assert log_in_as(world, cloned, cloned.device_id)["device_id"] == str(cloned.device_id)
+
+    def test_is_noted_anew_when_two_phones_still_speak_as_it(self, world: World, cloned: Person) -> None:
+        world.second_phone(cloned)
+        (account,) = [UUID(record) for entity, record in cloned.records if entity == "account"]
+
+        self.clash(cloned, account)
+
+        assert self.state(world, cloned.device_id) == ("cloned", True)
+
+    def test_is_not_cleared_by_somebody_elses_login(self, world: World, cloned: Person) -> None:
+        world.log_in(world.person("rep", world.north))
+
+        assert self.state(world, cloned.device_id) == ("cloned", True)
+
+    def test_is_not_cleared_by_another_phone_of_the_user_that_was_registered_before(
+        self, world: World, cloned: Person
+    ) -> None:
+        tablet = world.second_phone(cloned)
+        (account,) = [UUID(record) for entity, record in cloned.records if entity == "account"]
+        self.clash(cloned, account)
+
+        log_in_as(world, cloned, tablet.device_id)
+
+        assert self.state(world, cloned.device_id) == ("cloned", True)
+
+
+def log_in_as(world: World, person: Person, device_id: UUID) -> Any:
+    """The answer to a login of an app that names the device that it was."""
+    device = {"id": str(device_id), "name": "Galaxy", "platform": "android"}
+    body = {"tenant": world.code, "login": person.login, "password": PASSWORD, "device": device}
+    answer = world.app.test_client().post("/api/v1/auth/login", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json
 
 
 class TestFilters:

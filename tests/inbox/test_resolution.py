@@ -198,6 +198,28 @@ class TestLaterLosers:
         assert joined
         assert (joined["theirs"], joined["record_version"]) == ("가람 (본사 2)", 3)
 
+    def test_join_until_there_are_too_many_to_decide_on(
+        self, world: World, rep: Person, manager: Person, account: UUID, colleague: Person
+    ) -> None:
+        late = [colleague.edit("account", account, {"legal_name": f"가람 {n}"}) for n in range(102)]
+        for place in range(102):
+            late[place]["base"] = {"legal_name": f"기준 {place}"}
+        conflict = asked(world, rep, manager, account, MINE)
+
+        verdicts = colleague.sync(*late)
+
+        joined = [v for v in verdicts if v["conflict_id"] == conflict["id"]]
+        refused = [v for v in verdicts if v["status"] == "rejected"]
+        assert (len(joined), len(refused)) == (100, 2)
+        assert {told(v) for v in refused} == {("rejected", "too_many_undecided")}
+        listed = colleague.call("GET", "/api/v1/rejections").json["items"]
+        assert [i["payload"]["fields"]["legal_name"] for i in listed] == ["가람 101", "가람 100"]
+        world.drain()
+        manager.sync()
+        item = manager.held("conflict", conflict["id"])
+        assert item
+        assert len(item["losers"]) == 100
+
     def test_keep_the_author_from_giving_way_for_them(
         self, world: World, rep: Person, manager: Person, account: UUID, colleague: Person
     ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from app.core.clock import utc_now
 from app.core.db import Database
 from app.core.ids import new_id
+from app.jobs.retention import forget_the_past
 from app.sync_api.pushing import Pushing, Standing, judge_parked_of_tenant
 from app.sync_api.registry import BY_NAME, REGISTRY
 from tests.sync.pushing import Json, outcomes, push, row, told
@@ -341,6 +342,16 @@ class TestWorkOnARecordThatTheBackupDidNotHold:
 
         assert self.item(world, verdict)["state"] == "open"
 
+    @pytest.mark.parametrize(("hours", "waiting"), [(22, 1), (24, 0)])
+    def test_is_waited_for_no_longer_than_a_day(
+        self, world: World, synced: Person, pools: Database, hours: int, waiting: int
+    ) -> None:
+        push(synced, self.edit(synced, new_id()))
+
+        forget_the_past(pools, world.id, utc_now() + timedelta(hours=hours))
+
+        assert len(world.sql("SELECT 1 FROM sync_parked WHERE tenant_id = :tenant")) == waiting
+
     def test_is_unknown_as_ever_a_day_after_the_restore(
         self, rep: Person, restored: Callable[..., None]
     ) -> None:
@@ -365,11 +376,13 @@ class TestWorkOnARecordThatTheBackupDidNotHold:
         assert world.sql("SELECT 1 FROM tasks WHERE tenant_id = :tenant") == []
         assert world.sql("SELECT 1 FROM sync_parked WHERE tenant_id = :tenant") == []
 
-    def test_can_be_applied_by_its_authors_manager_once_the_record_is_there(
-        self, world: World, synced: Person
+    @pytest.mark.parametrize("days", [0, 2, 400])
+    def test_can_be_applied_by_its_authors_manager_however_late_the_record_comes(
+        self, world: World, synced: Person, pools: Database, days: int
     ) -> None:
         task = new_id()
         verdict = push(synced, self.edit(synced, task))
+        forget_the_past(pools, world.id, utc_now() + timedelta(days=days))
         world.insert("tasks", id=task, assignee_id=synced.id, title="견적", account_id=world.account())
         manager = world.person("manager", world.region)
         manager.sync()

@@ -223,6 +223,29 @@ class TestAReinstalledApp:
 
         assert told(push(tablet, other | {"n": 1})) == ("conflict", None)
 
+    def test_is_known_as_the_latest_of_many_old_devices_and_no_more_of_them(
+        self, world: World, rep: Person, account: UUID
+    ) -> None:
+        old = [rep.edit("account", account, {"legal_name": f"가람 {n}"}) for n in range(60)]
+        rep.sync(*old)
+        devices = [new_id() for _ in old]
+        for device, mutation in zip(devices, old, strict=True):
+            world.engine_sql(
+                "UPDATE sync_mutations SET device_id = :device WHERE id = :id",
+                device=device,
+                id=mutation["id"],
+            )
+        again = world.second_phone(rep)
+        again.sync()
+
+        for start in (0, 30, 0, 30):
+            again.sync(*(m | {"n": n} for n, m in enumerate(old[start : start + 30], start + 1)))
+
+        known = world.engine_sql(
+            "SELECT also_known_as FROM sync_devices WHERE device_id = :id", id=again.device_id
+        )
+        assert known[0][0] == devices[10:]
+
     def test_is_no_clone_of_the_old_device(self, world: World, rep: Person, account: UUID) -> None:
         mutation = rep.edit("account", account, {"tier": "A"}, n=41)
         push(rep, mutation)

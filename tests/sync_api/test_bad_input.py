@@ -350,6 +350,37 @@ class TestServerOwnedFields:
 
         assert [cause(v) for v in verdicts] == [("rejected", "unknown_field")] * len(names)
 
+    @pytest.mark.parametrize("op", ["create", "update"])
+    @pytest.mark.parametrize("entity", WRITABLE)
+    def test_are_all_columns_that_the_wire_does_not_take(
+        self, company: Company, entity: str, op: str
+    ) -> None:
+        manager = company.manager
+        takes = {n for n, f in schema_of(entity).fields.items() if not f.dump_only}
+        columns = company.world.engine_sql(
+            "SELECT attname FROM pg_attribute WHERE attrelid = CAST(:name AS regclass) AND attnum > 0"
+            " AND NOT attisdropped",
+            name=BY_NAME[entity].policy.table,
+        )
+        owned = sorted({name for (name,) in columns} - takes)
+        assert {"tenant_id", "id", "version", "created_by", "updated_at", "stamps"} <= set(owned)
+        sound = creation(company, entity) if op == "create" else {}
+        record_id = company.records[entity]
+
+        with untouched(company.world):
+            verdicts = judged(
+                manager,
+                *(
+                    update(manager, entity, new_id() if op == "create" else record_id, sound | {n: 1}, op=op)
+                    for n in owned
+                ),
+            )
+
+        for name, verdict in zip(owned, verdicts, strict=True):
+            assert verdict["status"] == "rejected", name
+            assert [e["pointer"] for e in verdict["detail"]["errors"]] == [f"/fields/{name}"]
+            assert cause(verdict)[1] in ("read_only_field", "unknown_field"), name
+
 
 class TestHiddenFields:
     HIDDEN = sorted(
@@ -517,6 +548,94 @@ class TestAReferenceTo:
 
         assert (verdict["status"], verdict["code"]) == ("rejected", "account.parent_cycle")
 
+    @pytest.mark.parametrize("length", [2, 3, 20])
+    def test_an_account_above_which_one_stands_below_it_is_refused(
+        self, served: Flask, pools: Database, length: int
+    ) -> None:
+        world = World(served, pools)
+        manager = world.person("manager", world.region)
+        chain = [world.account() for _ in range(length)]
+        manager.sync()
+
+        verdicts = manager.sync(
+            *(
+                manager.edit("account", below, {"parent_id": str(above)})
+                for below, above in zip(chain, [*chain[1:], chain[0]], strict=True)
+            )
+        )
+
+        assert [(v["status"], v["code"]) for v in verdicts] == [
+            *[("applied", None)] * (length - 1),
+            ("rejected", "account.parent_cycle"),
+        ]
+
+
+class TestTheScopeOfARecord:
+    """Where an account belongs, and to whom, is not its rep's to say, and a manager's only within their own."""
+
+    @pytest.mark.parametrize("field", ["territory_id", "owner_id"])
+    def test_is_not_edited_by_a_rep(self, company: Company, field: str) -> None:
+        rep, record_id = company.rep, company.records["account"]
+        value = {"territory_id": company.world.south, "owner_id": rep.id}[field]
+
+        with untouched(company.world):
+            verdicts = judged(
+                rep,
+                update(rep, "account", record_id, {field: str(value)}),
+                update(rep, "account", record_id, {field: None})
+                if field == "territory_id"
+                else update(rep, "account", record_id, {field: str(company.manager.id)}),
+            )
+
+        refused = ("rejected", "account.reassign_not_allowed")
+        assert [(v["status"], v["code"]) for v in verdicts] == [refused] * 2
+
+    @pytest.mark.parametrize("role", ["rep", "technician", "partner"])
+    def test_is_not_chosen_in_a_create_for_somebody_else(self, company: Company, role: str) -> None:
+        person = company.world.person(role, company.world.north)
+        person.sync()
+        fields = {
+            "name": "새 고객",
+            "territory_id": str(company.world.south),
+            "owner_id": str(company.manager.id),
+        }
+
+        with untouched(company.world):
+            verdicts = judged(
+                person,
+                person.mutation("create", "account", new_id(), fields=fields),
+                person.mutation("create", "account", new_id(), fields=fields | {"owner_id": str(person.id)}),
+            )
+
+        assert {v["status"] for v in verdicts} == {"rejected"}
+
+
+class TestAmounts:
+    @pytest.mark.parametrize(
+        ("fields", "code"),
+        [
+            ({"credit_limit": "5.00"}, "currency_missing"),
+            ({"credit_limit": "5.00", "credit_currency": 3 * "X"}, "currency_unknown"),
+            ({"credit_limit": "5.00", "credit_currency": "ZZZ"}, "currency_unknown"),
+            ({"credit_limit": "0.005", "credit_currency": "USD"}, "too_many_decimals"),
+            ({"credit_limit": "0.5", "credit_currency": "KRW"}, "too_many_decimals"),
+            ({"credit_limit": "0.0005", "credit_currency": "KWD"}, "too_many_decimals"),
+            ({"credit_limit": "5.00", "credit_currency": "won"}, "currency_invalid"),
+            ({"credit_limit": "0.00001", "credit_currency": "KRW"}, "too_many_decimals"),
+            ({"credit_limit": 5.5, "credit_currency": "KRW"}, "type_mismatch"),
+            ({"credit_limit": "-1", "credit_currency": "KRW"}, "value_out_of_range"),
+            ({"estimated_wallet": "5.00"}, "currency_missing"),
+        ],
+    )
+    def test_that_make_no_sense_are_refused(self, company: Company, fields: Json, code: str) -> None:
+        manager = company.manager
+
+        with untouched(company.world):
+            (verdict,) = judged(manager, update(manager, "account", company.records["account"], fields))
+
+        assert verdict["status"] == "rejected"
+        assert code in json.dumps(verdict["detail"]) or verdict["code"] == code
+
 
 class TestARecordThat:
     @pytest.mark.parametrize(("entity", "op"), list(operations()))
@@ -632,6 +751,35 @@ class TestTheEnvelopeOfAMutation:
         assert [v["replayed"] for v in verdicts] == [False, True]
         assert verdicts[0]["code"] == verdicts[1]["code"] == "required"
 
+    def test_twice_in_one_request_is_judged_once(self, company: Company) -> None:
+        world = World(company.world.app, company.world.db)
+        rep, account = world.person("rep", world.north), world.account(tags=[])
+        rep.sync()
+        edit = rep.edit("account", account, {"tags": ["겨울"]})
+
+        verdicts = judged(rep, edit, edit, edit | {"n": edit["n"] + 1})
+
+        assert [(v["status"], v["replayed"]) for v in verdicts] == [
+            ("applied", False),
+            ("applied", True),
+            ("applied", True),
+        ]
+        assert world.sql("SELECT version FROM accounts WHERE tenant_id = :tenant") == [(2,)]
+
+    def test_that_is_unsound_leaves_the_others_alone(self, company: Company) -> None:
+        world = World(company.world.app, company.world.db)
+        rep = world.person("rep", world.north)
+        rep.sync()
+        bad = [update(rep, "account", new_id(), {}) | parts for parts, _ in PARTS.values()]
+        good = [rep.mutation("create", "task", new_id(), fields={"title": "일"}) for _ in bad]
+        mixed = [one for pair in zip(good, bad, strict=True) for one in pair]
+        for n, one in enumerate(mixed, 1):
+            one["n"] = n
+
+        verdicts = judged(rep, *mixed)
+
+        assert [v["status"] for v in verdicts] == ["applied", "rejected"] * len(bad)
+
     def test_with_the_id_of_another_in_the_same_request_is_refused(self, company: Company) -> None:
         rep = company.rep
         first = update(rep, "account", company.records["account"], {"tier": 7})
@@ -649,6 +797,10 @@ class TestTheArgumentsOfACommand:
             ("check_in", {"location": {"lat": 91, "lon": 127}}, "value_out_of_range"),
             ("check_in", {"location": {"lat": "37", "lon": 127}}, "type_mismatch"),
             ("check_in", {"location": "37,127"}, "type_mismatch"),
+            ("check_in", {"location": {"lat": 37, "lon": 127, "accuracy_m": -1}}, "value_out_of_range"),
+            ("check_in", {"location": {"lat": 37, "lon": 127, "accuracy_m": "5"}}, "type_mismatch"),
+            ("check_in", {"location": {"lat": 37, "lon": 127, "accuracy_m": 10**9}}, "value_out_of_range"),
+            ("check_in", {"location": {"lat": 37, "lon": -181}}, "value_out_of_range"),
             ("check_in", {"where": "여기"}, "unknown_field"),
             ("check_in", {"status": "verified"}, "unknown_field"),
             ("start_travel", {"a\x00": 1}, "unknown_field"),
@@ -672,6 +824,31 @@ class TestTheArgumentsOfACommand:
             )
 
         assert cause(verdict) == ("rejected", code)
+
+
+class TestAPositionOfNowhere:
+    """Chips without a fix say (0, 0). A check-in is never blocked for its position."""
+
+    def test_is_taken_for_none(self, company: Company) -> None:
+        world = World(company.world.app, company.world.db)
+        rep, visit = world.person("rep", world.north), new_id()
+        account = world.account(location=[37.5, 127.0])
+        world.insert("visits", id=visit, account_id=account, assignee_id=rep.id, planned_start=utc_now())
+        rep.sync()
+
+        (verdict,) = rep.sync(
+            rep.mutation(
+                "check_in",
+                "visit",
+                visit,
+                base_version=1,
+                fields={"location": {"lat": 0, "lon": 0, "accuracy_m": 12}},
+            )
+        )
+
+        assert verdict["status"] == "applied"
+        record = verdict["record"]
+        assert (record["geo_verdict"], record["checked_in_location"]) == ("no_fix", None)
 
 
 class Garbage:

@@ -314,6 +314,34 @@ class TestTheAnswer:
             "replayed",
         }
 
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [("deleted_at = now()", "deleted"), ("territory_id = :south", "out_of_scope")],
+    )
+    def test_of_a_removal_names_the_record_and_holds_nothing_of_it(
+        self, world: World, change: str, reason: str
+    ) -> None:
+        person, account = world.person("rep", world.north), world.account(name="지워질 고객")
+        person.sync()
+        world.sql(
+            f"UPDATE accounts SET {change}, name = '새 이름' WHERE tenant_id = :tenant AND id = :id",
+            id=account,
+            **({"south": world.south} if "south" in change else {}),
+        )
+
+        answer = person.post_sync()
+
+        assert answer.json["removed"] == [{"entity": "account", "id": str(account), "reason": reason}]
+        assert "지워질" not in answer.text
+        assert "새 이름" not in answer.text
+        kept = world.engine_sql(
+            "SELECT count(*), count(body) FROM sync_feed WHERE tenant_id = :tenant AND gone IS NOT NULL"
+            " AND record_id = :id",
+            id=account,
+        )
+        assert kept[0][0] > 0
+        assert kept[0][1] == 0
+
     def test_is_packed_where_the_phone_can_unpack_it(self, world: World, rep: Person) -> None:
         for n in range(30):
             world.account(name=f"고객 {n}")

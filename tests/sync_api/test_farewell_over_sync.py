@@ -16,7 +16,11 @@ Json = dict[str, Any]
 
 @pytest.fixture
 def rep(world: World) -> Person:
-    """Somebody with a refresh token, who was dismissed."""
+    """Somebody who was dismissed and has a farewell token."""
+    return sent_away(world, "dismissed")
+
+
+def sent_away(world: World, cause: str) -> Person:
     person = world.person("rep", world.north)
     world.account()
     answer = world.app.test_client().post(
@@ -31,7 +35,12 @@ def rep(world: World) -> Person:
     person.token, refresh = answer.json["access_token"], answer.json["refresh_token"]
     person.device_id = UUID(answer.json["device_id"])
     person.sync()
-    world.sql("UPDATE users SET status = 'disabled' WHERE id = :id", id=person.id)
+    if cause == "dismissed":
+        world.sql("UPDATE users SET status = 'disabled' WHERE id = :id", id=person.id)
+    else:
+        way = {"revoked": "revoke", "told to wipe": "wipe"}[cause]
+        done = world.person("admin").call("POST", f"/api/v1/devices/{person.device_id}/{way}")
+        assert done.status_code < 300, done.text
     answer = world.app.test_client().post("/api/v1/auth/refresh", json={"refresh_token": refresh})
     assert (answer.status_code, answer.json["farewell"]) == (200, True), answer.json
     person.token = answer.json["access_token"]
@@ -107,6 +116,36 @@ class TestAFarewell:
         assert rep.post_sync().status_code == 401
         rows = world.engine_sql("SELECT wiped_at IS NOT NULL FROM devices WHERE id = :d", d=rep.device_id)
         assert rows == [(True,)]
+
+    @pytest.mark.parametrize("cause", ["dismissed", "revoked", "told to wipe"])
+    def test_says_wipe_in_every_answer(self, world: World, cause: str) -> None:
+        rep = sent_away(world, cause)
+        work = task(rep)
+        bodies: list[Json] = [
+            {"mutations": [work]},
+            {"mutations": [work]},
+            {"mutations": [task(rep), task(rep)], "client": {"pending": 700}},
+            {"mutations": [task(rep) | {"op": None}]},
+            {"mutations": [task(rep) | {"group": str(uuid4())}]},
+            {"cursor": None},
+            {"client": {"wiped": False}},
+            {"client": {"last_error": "disk full"}, "limit": 1},
+            {"mutations": [task(rep)], "client": {"wiped": True}},
+            {"client": {"wiped": True, "pending": 1}},
+        ]
+
+        for body in bodies:
+            answer = rep.post_sync(**body)
+
+            assert (answer.status_code, answer.json["directives"]) == (200, ["wipe"]), body
+        assert rep.post_sync(client={"wiped": True}).json["directives"] == []
+
+    def test_is_not_over_while_the_phone_says_that_work_is_left(self, rep: Person) -> None:
+        rep.post_sync(client={"wiped": True, "pending": 1})
+
+        answer = rep.post_sync(mutations=[task(rep)]).json
+
+        assert [v["code"] for v in answer["verdicts"]] == ["quarantined"]
 
     def test_takes_work_before_a_confirmation(self, rep: Person) -> None:
         answer = rep.post_sync(mutations=[task(rep)], client={"wiped": True}).json

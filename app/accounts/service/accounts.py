@@ -41,7 +41,7 @@ _tasks = light("tasks", "tenant_id", "id", "account_id", "deleted_at")
 
 REASSIGNING = ("territory_id", "owner_id")
 _LAST_CHARACTER = "\U0010ffff"
-_COMPANIONS = ("credit_limit", "credit_currency", "estimated_wallet", "estimated_wallet_currency")
+_COMPANIONS = (("credit_limit", "credit_currency"), ("estimated_wallet", "estimated_wallet_currency"))
 
 
 def list_accounts(
@@ -235,9 +235,8 @@ def _check_values(values: Mapping[str, Any]) -> None:
 
 def _with_companions(account: Account, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The changes, with what an amount and its currency will be afterwards when one of them changes."""
-    if not any(field in changes for field in _COMPANIONS):
-        return dict(changes)
-    return {field: getattr(account, field) for field in _COMPANIONS} | dict(changes)
+    touched = [field for pair in _COMPANIONS if changes.keys() & set(pair) for field in pair]
+    return {field: getattr(account, field) for field in touched} | dict(changes)
 
 
 def _set_first_owner(actor: Actor, values: dict[str, Any]) -> None:

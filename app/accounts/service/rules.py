@@ -118,7 +118,7 @@ def wrong_fields(values: Mapping[str, Any]) -> dict[str, str]:
     Returns:
         Field → stable code, empty when all is right. Codes: ``name_missing``, ``too_long``,
         ``choice_unknown``, ``email_invalid``, ``time_zone_unknown``, ``value_out_of_range``,
-        ``currency_unknown``, ``currency_missing``, ``too_many_items``.
+        ``currency_unknown``, ``currency_missing``, ``too_many_decimals``, ``too_many_items``.
     """
     wrong = dict(_wrong_texts(values))
     wrong |= _wrong_money(values)
@@ -156,12 +156,21 @@ def _wrong_money(values: Mapping[str, Any]) -> dict[str, str]:
             wrong[amount] = "value_out_of_range"
         if code := values.get(currency):
             try:
-                currency_precision(code)
+                if _decimals(values.get(amount)) > currency_precision(code):
+                    wrong[amount] = "too_many_decimals"
             except CurrencyUnknown:
                 wrong[currency] = "currency_unknown"
         elif values.get(amount) is not None:
             wrong[currency] = "currency_missing"
     return wrong
+
+
+def _decimals(amount: Decimal | None) -> int:
+    """How many decimals an amount needs: 2.50 needs one."""
+    if not amount:
+        return 0
+    exponent = amount.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 @cache

@@ -31,6 +31,7 @@ from app.identity.service.errors import (
 from app.identity.service.farewells import HANDING_IN, is_dismissed, is_farewell_due
 from app.identity.service.logins import normal_login
 from app.identity.service.tokens import RefreshToken, read_token, write_token
+from sync.stores.support import forget_clones, is_cloned
 
 NOBODYS_TENANT = UUID(int=0)
 MAX_TRIES = 10
@@ -96,7 +97,8 @@ def log_in(
         tenant_code: Code of the company.
         login: In any case and Unicode form.
         password: As typed.
-        device: The phone. A ``device_id`` that is this person's and not revoked is taken up again.
+        device: The phone. A ``device_id`` that is this person's is taken up again, unless the device was
+            revoked, or two phones speak as it.
         ip: Address of the caller.
         now: Server time, aware UTC.
 
@@ -387,9 +389,11 @@ def _register_device(session: Session, user: User, info: DeviceInfo, now: dateti
         or device.user_id != user.id
         or device.revoked_at is not None
         or device.wiped_at is not None
+        or is_cloned(session.connection(), user.tenant_id, device.id)
     ):
         device = Device(tenant_id=user.tenant_id, id=new_id(), user_id=user.id, registered_at=now)
         session.add(device)
+        forget_clones(session.connection(), user.tenant_id, user.id)
     device.name = info.name
     device.platform = info.platform
     device.app_version = info.app_version
