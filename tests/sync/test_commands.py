@@ -372,3 +372,30 @@ class TestCommandsOfTasks:
 
         assert [told(v) for v in verdicts] == [("applied", None)] * 3
         assert row(world, "tasks", task)["status"] == "cancelled"
+
+    def test_of_a_task_that_is_somebody_elses_now_open_an_item(
+        self, world: World, rep: Person, account: UUID
+    ) -> None:
+        task, colleague = new_id(), world.person("rep", world.north)
+        world.insert("tasks", id=task, account_id=account, assignee_id=rep.id, title="견적")
+        rep.sync()
+        world.sql(
+            "UPDATE tasks SET assignee_id = :user WHERE tenant_id = :tenant AND id = :id",
+            id=task,
+            user=colleague.id,
+        )
+
+        verdict = push(rep, rep.mutation("complete", "task", task, base_version=1))
+
+        assert told(verdict) == ("conflict", "task.reassigned")
+        assert row(world, "tasks", task)["status"] == "open"
+
+    def test_of_a_task_that_was_never_ones_own_are_refused(
+        self, world: World, rep: Person, account: UUID
+    ) -> None:
+        task, colleague = new_id(), world.person("rep", world.north)
+        world.insert("tasks", id=task, account_id=account, assignee_id=colleague.id, title="견적")
+
+        verdict = push(rep, rep.mutation("complete", "task", task, base_version=1))
+
+        assert told(verdict) == ("rejected", "task.not_yours")
