@@ -217,9 +217,9 @@ class Judge:
             state = self.store.record(entity, record_id)
             if state is not None:
                 self._entity, self._found = entity, state
-                self._is_lost = was_given and not state.deleted
+                self._is_lost = was_given and (not state.deleted or self._left_alive(entity))
                 return state
-        if self.store.create_was_rejected(entity.name, record_id):
+        if self.store.create_did_not_pass(entity.name, record_id):
             raise Refused("depends_on", {"record_id": str(record_id)})
         if self.sender.parks_until is not None:
             raise AwaitsRecord
@@ -234,6 +234,10 @@ class Judge:
         return not entity.append_only and self.store.as_if_live(
             entity, record_id, lambda: self.rooms.sees(entity, record_id)
         )
+
+    def _left_alive(self, entity: SyncEntity) -> bool:
+        """Whether a deleted record had left the user's scope before: that it was deleted is not theirs to know."""
+        return not self._would_see(entity) and self.store.left_alive(entity.name, self.intent.record_id)
 
     def _knew(self, entity: SyncEntity) -> bool:
         """Whether the user may know of a deleted record: they held it, or would see it if it lived."""

@@ -458,6 +458,19 @@ class TestDependsOn:
 
         assert [told(v) for v in rep.sync(*edits)] == [("rejected", "not_found")] * 2
 
+    def test_so_does_one_on_a_record_whose_create_waits_in_the_inbox(
+        self, rep: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        misbehave(monkeypatch, "task", create=_raise)
+        task_id = new_id()
+
+        verdicts = rep.sync(
+            rep.mutation("create", "task", task_id, fields=task_of()),
+            rep.mutation("complete", "task", task_id),
+        )
+
+        assert [told(v) for v in verdicts] == [("conflict", "failed"), ("rejected", "depends_on")]
+
     def test_a_create_that_passes_later_frees_what_follows(self, rep: Person) -> None:
         task_id = new_id()
         push(rep, rep.mutation("create", "task", task_id, fields={"title": ""}))
@@ -629,6 +642,34 @@ class TestWorkOnARecordThatLeftTheScope:
         assert (verdict["record"], verdict["version"], verdict["detail"]) == (None, None, None)
         assert b"SECRET" not in response.data
         assert row(world, "accounts", moved)["tier"] is None
+
+    @pytest.mark.parametrize("op", ["update", "delete"])
+    def test_and_was_deleted_there_waits_all_the_same(
+        self, world: World, synced: Person, moved: UUID, op: str
+    ) -> None:
+        world.drain()
+        world.sql("UPDATE accounts SET deleted_at = now() WHERE tenant_id = :tenant AND id = :id", id=moved)
+        parts = {"fields": {"tier": "A"}} if op == "update" else {}
+
+        verdict = push(synced, synced.mutation(op, "account", moved, base_version=1, **parts))
+
+        assert told(verdict) == ("conflict", "out_of_scope")
+        assert (verdict["record"], verdict["version"], verdict["detail"]) == (None, None, None)
+
+    def test_after_it_was_deleted_in_the_scope_is_told_so(
+        self, world: World, synced: Person, account: UUID
+    ) -> None:
+        world.sql("UPDATE accounts SET deleted_at = now() WHERE tenant_id = :tenant AND id = :id", id=account)
+        world.drain()
+        world.sql(
+            "UPDATE accounts SET territory_id = :south WHERE tenant_id = :tenant AND id = :id",
+            id=account,
+            south=world.south,
+        )
+
+        verdict = push(synced, synced.mutation("update", "account", account, base_version=1, fields={}))
+
+        assert told(verdict) == ("conflict", "deleted")
 
     def test_is_applied_by_the_manager_of_its_new_territory(
         self, world: World, synced: Person, moved: UUID
