@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sync.errors import Overtaken, Refused
+from sync.errors import HandedOver, Overtaken, Refused
 from sync.inbox import InboxItem
 from sync.judgement import Judgement, Merged, judge_update
 from sync.merge import Outcome
@@ -390,7 +390,12 @@ class Judge:
             if history.base_status() in machine.frozen_states:
                 raise Refused("record_frozen", {"status": state.fields[machine.field]})
             return self._whole_to_inbox(entity, state, "frozen", checked.fields, "record_frozen")
-        self._write(entity, state, history, result)
+        try:
+            self._write(entity, state, history, result)
+        except HandedOver as refused:
+            if not history.is_of_others:
+                raise
+            return self._whole_to_inbox(entity, state, "frozen", checked.fields, refused.code)
         conflict_id = self._settle(entity, state, history, result)
         outcomes = _with_masked(result.outcomes, checked.masked)
         return self._done(entity, outcomes, self._others(history), conflict_id=conflict_id)
@@ -457,7 +462,7 @@ class Judge:
                 )
         except Overtaken as refused:
             # The machine does not know every rule of state: somebody else's visit now, or on the way.
-            if machine is None or not (history.others or history.sent is not None):
+            if machine is None or not history.is_of_others:
                 raise
             return self._command_to_inbox(entity, state, arguments, history.base_status(), refused.code)
         return self._done(entity, {}, self._others(history))

@@ -86,6 +86,11 @@ class Judgement:
                 base |= _as_sent(entity, mutation)
         return cls(entity, state, base, others, later, stamp, floor, is_creation)
 
+    @property
+    def is_of_others(self) -> bool:
+        """Whether others changed the record since the base, or may have, where nobody knows the base."""
+        return bool(self.others) or self.sent is not None
+
     def base_status(self) -> str | None:
         """The status on the phone's own base, its own earlier commands done."""
         return self._status_after(m for m in self.own if m.status != "rejected")

@@ -1,6 +1,6 @@
 """What can go wrong with activities and tasks."""
 
-from app.core.errors import Conflict, Forbidden, RuleViolation
+from app.core.errors import Forbidden, Reassigned, RuleViolation
 
 
 class AppendOnly(RuleViolation):
@@ -15,7 +15,7 @@ class TaskNotYours(Forbidden):
     code = "task.not_yours"
 
 
-class TaskReassigned(Conflict):
+class TaskReassigned(Reassigned):
     """The task was the actor's until it was given to somebody else."""
 
     code = "task.reassigned"
