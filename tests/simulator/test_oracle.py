@@ -245,6 +245,13 @@ def test_a_confirmation_raises_the_stamp(oracle: Oracle, kim: Phone, lee: Phone)
     assert oracle.records["thing", R].version == 2, "a confirmation is no change"
 
 
+def test_a_confirmation_is_no_part_of_the_version_that_was_seen(
+    oracle: Oracle, kim: Phone, lee: Phone
+) -> None:
+    kim.edit({"phone": "1"}, at=NOON + 3 * HOUR)
+    assert lee.edit({"phone": "3"}, at=NOON + 2 * HOUR)["status"] == "superseded"
+
+
 def test_a_change_between_counts_though_the_head_is_as_before(oracle: Oracle, kim: Phone) -> None:
     oracle.server_write("thing", R, "update", {"legal": "B"}, now=NOON + HOUR)
     oracle.server_write("thing", R, "update", {"legal": "A"}, now=NOON + 2 * HOUR)
@@ -577,6 +584,37 @@ def test_an_edit_of_a_record_frozen_since_waits_and_of_one_frozen_before_is_refu
     assert value(oracle, "phone") == "1"
 
 
+def test_a_frozen_record_takes_what_says_nothing_new(oracle: Oracle, kim: Phone) -> None:
+    oracle.server_write("thing", R, "update", {"status": "cancelled", "phone": "2"}, now=NOON + 2 * HOUR)
+    assert outcome(kim.edit({"phone": "2"}, at=NOON + HOUR), "phone") == "equal"
+
+
+def test_a_command_that_others_made_legal_is_done(oracle: Oracle, kim: Phone) -> None:
+    oracle.server_write("thing", R, "update", {"status": "checked_in"}, now=NOON + 2 * HOUR)
+    assert kim.command("check_out")["status"] == "merged"
+
+
+def test_the_same_command_of_two_people_waits(kim: Phone, lee: Phone) -> None:
+    kim.command("cancel")
+    assert lee.command("cancel")["status"] == "conflict"
+
+
+def test_a_command_of_an_ended_epoch_is_judged_by_what_the_phone_tells(
+    oracle: Oracle, kim: Phone, lee: Phone
+) -> None:
+    oracle.server_write("thing", R, "update", {"status": "cancelled"}, now=NOON + HOUR)
+    bare = kim.mutation("check_in", at=NOON, base_version=9)
+    assert kim.push(bare, NOON + 2 * HOUR, base_known=False)["status"] == "conflict"
+    told = lee.mutation("check_out", at=NOON, base_version=9, base={"status": "planned"})
+    assert lee.push(told, NOON + 2 * HOUR, base_known=False)["code"] == "transition_not_allowed"
+
+
+def test_a_second_delete_is_done_already(oracle: Oracle, kim: Phone, lee: Phone) -> None:
+    for phone, version in ((kim, 1), (lee, 1)):
+        remove = phone.mutation("delete", at=NOON + HOUR, base_version=version)
+        assert phone.push(remove, NOON + 2 * HOUR)["status"] == "applied"
+
+
 def test_an_edit_after_a_delete_waits(oracle: Oracle, kim: Phone) -> None:
     oracle.given("kim", [("thing", R)], NOON)
     oracle.server_write("thing", R, "delete", now=NOON + HOUR)
@@ -720,6 +758,20 @@ def test_a_dismissed_persons_work_goes_to_quarantine(oracle: Oracle, kim: Phone)
     assert (verdict["status"], verdict["code"], value(oracle, "name")) == ("conflict", "quarantined", "a")
 
 
+def test_what_was_ones_own_and_is_somebody_elses_waits(company: Oracle, kim: Phone) -> None:
+    visit(company, "v", "an", "kim", NOON)
+    fields = {"planned_start": NOON.isoformat()}
+    edit = kim.mutation(
+        "update", "v", at=NOON, entity="visit", base_version=1, fields=fields | {"unplanned": True}
+    )
+    step = kim.mutation("check_in", "v", at=NOON, entity="visit", base_version=1)
+    known = kim.mutation("check_in", "v", at=NOON, entity="visit", base_version=2)
+    company.server_write("visit", "v", "update", {"assignee_id": "lee"}, now=NOON)
+    assert kim.push(edit, NOON + HOUR)["code"] == "visit.reassigned"
+    assert kim.push(step, NOON + HOUR)["status"] == "conflict"
+    assert kim.push(known, NOON + HOUR, permitted=False)["status"] == "rejected"
+
+
 def test_a_record_with_live_dependants_is_not_deleted_unless_its_group_deletes_them(
     company: Oracle, kim: Phone
 ) -> None:
@@ -821,6 +873,9 @@ def test_a_side_effect_of_a_mutation_is_its_devices_own(oracle: Oracle, kim: Pho
         ("a\nb\nc", "b\nc", "a\nb\nc\nd", "b\nc\nd"),
         ("a\nb\nc", "a\nx\nc", "a\ny\nc", None),
         ("a\nb\nc", "a\nx\nc", "a\nc", None),
+        ("a\nb\nc", "x\nb\nc", "a\ny\nc", None),
+        ("a\nb\nc", "a\nb\nc\nx", "a\nb\nc\ny", None),
+        ("a\nb\nc", "x\nb\nc", "x\nb\ny", "x\nb\ny"),
         (None, "a", "b", None),
     ],
 )

@@ -91,6 +91,9 @@ class Judge(Desk):
             refused = self._reject(case, problem, "form")
             return early if early == ends else [*early, refused]
         refused = replace(self._reject(case, context.codes, "right or rule of the room"), never=ENGINES_OWN)
+        record = self.records.get(case.key)
+        if record is not None and self._reassigned(case, record):
+            refused = replace(refused, never=ENGINES_OWN | {f"{case.entity.name}.reassigned"})
         if early == ends:
             return ends
         if context.valid is False or context.permitted is False or self._names_what_is_not_there(case):
