@@ -22,6 +22,10 @@ class Overtaken(Refused):
     """Refused by the record's present state; what others did meanwhile may be why."""
 
 
+class HandedOver(Overtaken):
+    """The record was its author's to change, and is somebody else's by now; nothing was written yet."""
+
+
 class RequestInvalid(Exception):
     """The whole request is answered 400 and judged in no part."""
 

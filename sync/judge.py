@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sync.errors import Overtaken, Refused
+from sync.errors import HandedOver, Overtaken, Refused
 from sync.inbox import InboxItem
 from sync.judgement import Judgement, Merged, judge_update
 from sync.merge import Outcome
@@ -217,9 +217,9 @@ class Judge:
             state = self.store.record(entity, record_id)
             if state is not None:
                 self._entity, self._found = entity, state
-                self._is_lost = was_given and not state.deleted
+                self._is_lost = was_given and (not state.deleted or self._left_alive(entity))
                 return state
-        if self.store.create_was_rejected(entity.name, record_id):
+        if self.store.create_did_not_pass(entity.name, record_id):
             raise Refused("depends_on", {"record_id": str(record_id)})
         if self.sender.parks_until is not None:
             raise AwaitsRecord
@@ -234,6 +234,10 @@ class Judge:
         return not entity.append_only and self.store.as_if_live(
             entity, record_id, lambda: self.rooms.sees(entity, record_id)
         )
+
+    def _left_alive(self, entity: SyncEntity) -> bool:
+        """Whether a deleted record had left the user's scope before: that it was deleted is not theirs to know."""
+        return not self._would_see(entity) and self.store.left_alive(entity.name, self.intent.record_id)
 
     def _knew(self, entity: SyncEntity) -> bool:
         """Whether the user may know of a deleted record: they held it, or would see it if it lived."""
@@ -386,7 +390,12 @@ class Judge:
             if history.base_status() in machine.frozen_states:
                 raise Refused("record_frozen", {"status": state.fields[machine.field]})
             return self._whole_to_inbox(entity, state, "frozen", checked.fields, "record_frozen")
-        self._write(entity, state, history, result)
+        try:
+            self._write(entity, state, history, result)
+        except HandedOver as refused:
+            if not history.is_of_others:
+                raise
+            return self._whole_to_inbox(entity, state, "frozen", checked.fields, refused.code)
         conflict_id = self._settle(entity, state, history, result)
         outcomes = _with_masked(result.outcomes, checked.masked)
         return self._done(entity, outcomes, self._others(history), conflict_id=conflict_id)
@@ -453,7 +462,7 @@ class Judge:
                 )
         except Overtaken as refused:
             # The machine does not know every rule of state: somebody else's visit now, or on the way.
-            if machine is None or not (history.others or history.sent is not None):
+            if machine is None or not history.is_of_others:
                 raise
             return self._command_to_inbox(entity, state, arguments, history.base_status(), refused.code)
         return self._done(entity, {}, self._others(history))

@@ -86,6 +86,11 @@ class Judgement:
                 base |= _as_sent(entity, mutation)
         return cls(entity, state, base, others, later, stamp, floor, is_creation)
 
+    @property
+    def is_of_others(self) -> bool:
+        """Whether others changed the record since the base, or may have, where nobody knows the base."""
+        return bool(self.others) or self.sent is not None
+
     def base_status(self) -> str | None:
         """The status on the phone's own base, its own earlier commands done."""
         return self._status_after(m for m in self.own if m.status != "rejected")
@@ -94,7 +99,8 @@ class Judgement:
         """A status on the phone's own base from which *command* is legal; None when there is none.
 
         A refused command of the same phone may have been undone there already, or not yet, when its
-        user gave this one.
+        user gave this one; and a status that the phone itself tells may be one before or after its
+        earlier commands.
         """
         machine = self.entity.machine
         if machine is None:
@@ -103,7 +109,9 @@ class Judgement:
             sources = machine.steps[command][0]  # nobody knows what it was: never merely refused
             overtaken = machine.clock_states.get(str(self.state.fields.get(machine.field)), frozenset())
             return min(sources & overtaken or sources)
-        candidates = (self.base_status(), self._status_after(self.own))
+        candidates = [self.base_status(), self._status_after(self.own)]
+        if self.sent is not None:
+            candidates.append(self.sent.get(machine.field))
         return next((status for status in candidates if machine.is_legal(command, status)), None)
 
     def _status_after(self, mutations: Iterator[OwnMutation] | Sequence[OwnMutation]) -> str | None:
@@ -223,6 +231,8 @@ def judge_update(history: Judgement, fields: Mapping[str, Any], base: Mapping[st
     merged = Merged()
     entity, state = history.entity, history.state
     others = history.others_fields()
+    if history.is_creation and _is_there(history, fields):
+        base = fields  # nothing new: a sum has nothing to add
     for name, value in fields.items():
         declared = entity.fields[name]
         seen = base[name] if name in base else _known_base(history, name, declared)
@@ -247,6 +257,12 @@ def judge_update(history: Judgement, fields: Mapping[str, Any], base: Mapping[st
             merged.winner[name] = _winner(history, name, result.winner)
         merged.conflicts += [(name, detail) for detail in result.conflicts]
     return merged
+
+
+def _is_there(history: Judgement, fields: Mapping[str, Any]) -> bool:
+    """Whether the record holds all of *fields* just so."""
+    declared, present = history.entity.fields, history.state.fields
+    return all(same(declared[n], canonical(declared[n], present.get(n)), v) for n, v in fields.items())
 
 
 def _known_base(history: Judgement, name: str, declared: Field) -> Any:

@@ -24,7 +24,8 @@ class Rooms(Protocol):
     """The service functions of the application, with the permissions of the device's user.
 
     Everything runs in the push transaction. A refusal by a business rule is raised as ``Refused``,
-    one by the record's present state as ``Overtaken``.
+    one by the record's present state as ``Overtaken``,
+    one because the record is somebody else's by now as ``HandedOver``, before anything is written.
     """
 
     def offers(self, entity: SyncEntity, op: str) -> bool:

@@ -53,8 +53,8 @@ class Mutation:
 
     @property
     def hash(self) -> bytes:
-        """Digest of the content, the same for every delivery."""
-        content = {k: v for k, v in self.raw.items() if k not in NOT_CONTENT}
+        """Digest of the content, the same for every delivery; a member that is null may as well be missing."""
+        content = {k: v for k, v in self.raw.items() if k not in NOT_CONTENT and v is not None}
         return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).digest()
 
 

@@ -161,3 +161,21 @@ def test_every_decision_is_one_page_with_its_reasons() -> None:
         assert len(text.splitlines()) <= 70, f"{name} is longer than a page"
         for part in ("## Context", "## Decision", "## Consequences"):
             assert part in text, f"{name} lacks {part}"
+
+
+def test_every_choice_is_held_by_a_test_that_is_there() -> None:
+    page = (HOUSE / "docs/decisions/0012-where-the-rules-leave-a-choice.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[-2] for line in page.splitlines() if re.match(r"\| (?!situation|-)", line)]
+    missing = []
+    for cell in rows:
+        tests = ""
+        for word in re.findall(r"`[^`]+`|[\w]+", cell):
+            if word.startswith("`"):
+                name = word.strip("`")
+                tests = (HOUSE / (name if "/" in name else f"tests/sync/{name}.py")).read_text(
+                    encoding="utf-8"
+                )
+            elif not re.search(rf"class {word}\b|def test_\w*{word}", tests):
+                missing.append((cell, word))
+    assert len(rows) > 30
+    assert missing == []

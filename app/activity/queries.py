@@ -27,6 +27,7 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Session
 
 from app.activity.models import Activity, Task
 from app.core.scope import Actor, Role, sees_assigned, sees_child_of_account
@@ -48,6 +49,18 @@ _changes = table(
     column("actor_name", Text),
     column("recorded_at", DateTime(timezone=True)),
 )
+
+
+def was_assigned_to(session: Session, task: Task, user_id: UUID) -> bool:
+    """Whether the ledger knows the user as an earlier assignee of the task."""
+    before = _changes.c.old.op("->>")("assignee_id")
+    of_the_task = and_(
+        _changes.c.tenant_id == task.tenant_id,
+        _changes.c.entity == "task",
+        _changes.c.record_id == task.id,
+        before == str(user_id),
+    )
+    return session.execute(select(exists().where(of_the_task))).scalar_one()
 
 
 def activities_of(actor: Actor) -> Select[Activity]:

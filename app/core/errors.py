@@ -55,6 +55,12 @@ class IdTaken(Conflict):
     code = "id_taken"
 
 
+class Reassigned(Conflict):
+    """The record was the actor's until it was given to somebody else."""
+
+    code = "reassigned"
+
+
 class TransitionNotAllowed(Conflict):
     """The state machine has no such step from the record's present state.
 

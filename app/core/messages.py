@@ -232,8 +232,8 @@ SYNC = {
         "더 이상 담당하지 않는 자료입니다. 변경은 보관함에 남겨 두었습니다.",
     ),
     "depends_on": Message(
-        "The record's creation was refused, so this change has nothing to act on.",
-        "자료 생성이 거부되어 이 변경을 적용할 수 없습니다.",
+        "The record was not created, so this change has nothing to act on.",
+        "자료가 생성되지 않아 이 변경을 적용할 수 없습니다.",
     ),
     "mutation_id_reused": Message(
         "The change's id was used before for something else.", "변경 식별자가 다른 내용에 이미 쓰였습니다."
@@ -388,6 +388,9 @@ ACTIVITY = {
         "내 팀의 사람이 아니거나 이 거래처를 볼 수 없는 사람입니다.",
     ),
     "task.not_yours": Message("The task is another person's.", "다른 사람의 할 일입니다."),
+    "task.reassigned": Message(
+        "The task was given to somebody else meanwhile.", "그사이 다른 사람에게 배정된 할 일입니다."
+    ),
 }
 
 INBOX = {

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from app.core.errors import Conflict, DomainError, IdTaken
+from app.core.errors import Conflict, DomainError, IdTaken, Reassigned
 from app.core.masking import mask_json
 from app.core.scope import SHAPE_OF_ROLE, Actor, Role
 from app.http.errors import field_errors
@@ -19,7 +19,7 @@ from app.http.fields import WireSchema
 from app.http.shapes import schema_for
 from app.inbox import service as inbox
 from app.sync_api.synced import Synced
-from sync.errors import Overtaken, Refused
+from sync.errors import HandedOver, Overtaken, Refused
 from sync.inbox import InboxItem
 from sync.merge import Incoming, Present, merge_field
 from sync.policy import NEEDS_BASE, Field, Kind, Merge, SyncEntity
@@ -338,7 +338,7 @@ def refusals() -> Iterator[None]:
     except DomainError as error:
         # A conflict is true of the request and false of the state; that an id is in use is no matter of state.
         is_of_state = isinstance(error, Conflict) and not isinstance(error, IdTaken)
-        kind = Overtaken if is_of_state else Refused
+        kind = HandedOver if isinstance(error, Reassigned) else Overtaken if is_of_state else Refused
         raise kind(error.code, _json(dict(error.details)) or None) from error
 
 

@@ -216,12 +216,12 @@ class PushStore:
         )
         return [OwnMutation(row[0], _fields_of(row[1]), *row[2:]) for row in rows]
 
-    def create_was_rejected(self, entity: str, record_id: UUID) -> bool:
-        """Whether the user's own create of this record was rejected."""
+    def create_did_not_pass(self, entity: str, record_id: UUID) -> bool:
+        """Whether the user's own create of this record was rejected, or waits for a person."""
         return bool(
             self._run(
                 "SELECT EXISTS (SELECT 1 FROM sync_mutations WHERE tenant_id = :tenant AND user_id = :user"
-                " AND record_id = :id AND entity = :entity AND op = 'create' AND status = 'rejected')",
+                " AND record_id = :id AND entity = :entity AND op = 'create' AND status IN ('rejected', 'conflict'))",
                 entity=entity,
                 id=record_id,
             ).scalar_one()
@@ -320,6 +320,20 @@ class PushStore:
                 id=record_id,
             ).scalar_one()
         )
+
+    def left_alive(self, entity: str, record_id: UUID) -> bool:
+        """Whether a record that was given had left all that its user was given before it was deleted.
+
+        What is marked ``deleted`` there, or not marked yet, was deleted before the user's eyes.
+        """
+        return not self._run(
+            "SELECT EXISTS (SELECT 1 FROM sync_feed f JOIN sync_given g ON g.tenant_id = f.tenant_id"
+            " AND g.user_id = :user AND g.bucket = f.bucket AND g.shape = f.shape AND f.entered <= g.position"
+            " WHERE f.tenant_id = :tenant AND f.entity = :entity AND f.record_id = :id"
+            " AND (f.gone IS NULL OR f.gone = 'deleted'))",
+            entity=entity,
+            id=record_id,
+        ).scalar_one()
 
     def nested(self) -> AbstractContextManager[Any]:
         """A plain savepoint inside the mutation's own."""

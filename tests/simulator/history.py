@@ -22,7 +22,7 @@ from tests.simulator.chance import START, id_of, stream
 from tests.simulator.company import Company
 from tests.simulator.device import Clock, Json, Key, Phone
 from tests.simulator.server import Answered, Server, minted_ids
-from tests.simulator.witness import OracleLost, Witness
+from tests.simulator.witness import Witness
 
 Step = dict[str, Any]
 TOKEN = re.compile(rb"(tok|sec)([AB])(\d+)x")
@@ -250,13 +250,9 @@ class History:
             return
         user = self.user_id(phone)
         if answer["verdicts"]:
-            try:
-                errors = witness.judged(
-                    user, phone.device_id, asked, answer["verdicts"], self.now, farewell=phone.locked_out
-                )
-            except OracleLost:
-                del self.witnesses[witness.company.mark]
-                return
+            errors = witness.judged(
+                user, phone.device_id, asked, answer["verdicts"], self.now, farewell=phone.locked_out
+            )
             self.agree(errors, "a verdict")
             self.agree(witness.catch_up({v["id"] for v in answer["verdicts"]}), "after verdicts")
         ids = [(c["entity"], c["id"]) for c in answer["changes"]]
@@ -279,13 +275,9 @@ class History:
             for row in rows
             if (self.user_id(phone), row[0]) not in witness.oracle.verdicts
         ]
-        try:
-            errors = witness.judged(
-                self.user_id(phone), phone.device_id, asked, verdicts, self.now, farewell=phone.locked_out
-            )
-        except OracleLost:
-            del self.witnesses[witness.company.mark]
-            return
+        errors = witness.judged(
+            self.user_id(phone), phone.device_id, asked, verdicts, self.now, farewell=phone.locked_out
+        )
         self.agree(errors, "a verdict that was lost")
         self.agree(witness.catch_up({v["id"] for v in verdicts}), "after lost verdicts")
 

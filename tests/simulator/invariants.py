@@ -584,16 +584,30 @@ def i03_every_mutation_wrote_once(history: "History") -> None:
             broken("I3", f"replays wrote {after - before} changes")
 
 
+def _confirmed(company: Company) -> dict[tuple[str, str, str], list[tuple[Any, str]]]:
+    """Stamps of the mutations that found their value there already, by field."""
+    found: dict[tuple[str, str, str], list[tuple[Any, str]]] = defaultdict(list)
+    for entity, record, name, at, mutation in company.look(
+        "SELECT m.entity, m.record_id::text, f.key, m.stamp_at, m.id::text FROM sync_mutations m"
+        " CROSS JOIN jsonb_each(m.fields) f WHERE m.tenant_id = :t AND f.value ->> 'outcome' = 'equal'"
+        " AND m.stamp_at IS NOT NULL"
+    ):
+        found[entity, record, name].append((at, mutation))
+    return found
+
+
 def i10_the_later_stamp_stays(history: "History") -> None:
     """Of the writes of a ``last_write`` field none gives way to an earlier one, in whatever order they came.
 
-    So the merged state is that of the latest stamps, which do not depend on the order of arrival. After a restore
-    the base of older work is unknown, and nothing lifts its stamps.
+    So the merged state is that of the latest stamps, which do not depend on the order of arrival. What only
+    confirmed a value stands in no ledger, and counts. After a restore the base of older work is unknown, and
+    nothing lifts its stamps.
     """
     if history.restored:
         return
     for company in history.companies.values():
         newest: dict[tuple[str, str, str], tuple[Any, str]] = {}
+        confirmed = _confirmed(company)
         rows = company.look(
             "SELECT c.entity, c.record_id::text, c.op, c.new, c.stamp_at, coalesce(c.mutation_id::text, ''), m.op"
             " FROM changes c LEFT JOIN sync_mutations m ON m.tenant_id = c.tenant_id AND m.id = c.mutation_id"
@@ -606,7 +620,8 @@ def i10_the_later_stamp_stays(history: "History") -> None:
                     continue
                 key = entity, record, name
                 if op == "lost":
-                    if key in newest and (at, mutation) >= newest[key]:
+                    winners = [newest[key], *confirmed.get(key, ())] if key in newest else []
+                    if winners and (at, mutation) >= max(winners):
                         broken("I10", f"{entity} {record}: {name} of {mutation} was the later one, and lost")
                     continue
                 if how == "update" and key in newest and (at, mutation) < newest[key]:

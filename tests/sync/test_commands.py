@@ -374,6 +374,71 @@ class TestFrozenRecords:
         assert outcomes(push(rep, edit)) == {"report": "equal"}
 
 
+class TestRecordsThatSomebodyElseHasByNow:
+    """What was edited while it was one's own waits, as the commands do."""
+
+    @pytest.fixture(params=["visit", "task"])
+    def entity(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+    @pytest.fixture
+    def record(self, world: World, rep: Person, account: UUID, entity: str) -> UUID:
+        """The rep's, on their phone."""
+        if entity == "visit":
+            found = plan(world, account, rep)
+        else:
+            found = new_id()
+            world.insert("tasks", id=found, account_id=account, assignee_id=rep.id, title="견적")
+        rep.sync()
+        return found
+
+    def give_away(self, world: World, entity: str, record: UUID) -> None:
+        world.sql(
+            f"UPDATE {entity}s SET assignee_id = :user WHERE tenant_id = :tenant AND id = :id",
+            id=record,
+            user=world.person("rep", world.north).id,
+        )
+
+    def words(self, entity: str) -> dict[str, str]:
+        return {"report" if entity == "visit" else "body": "다녀옴"}
+
+    def test_open_an_item_which_a_manager_can_apply(
+        self, world: World, rep: Person, manager: Person, entity: str, record: UUID
+    ) -> None:
+        mine = rep.edit(entity, record, self.words(entity))
+        self.give_away(world, entity, record)
+
+        verdict = push(rep, mine)
+        manager.sync()
+        item = manager.held("conflict", verdict["conflict_id"])
+
+        assert told(verdict) == ("conflict", f"{entity}.reassigned")
+        assert item
+        assert (item["kind"], item["mine"]) == ("frozen", self.words(entity))
+        decision = {"choice": "apply", "record_version": item["record_version"]}
+        resolve = manager.mutation("resolve", "conflict", item["id"], base_version=1, fields=decision)
+        assert push(manager, resolve)["status"] == "applied"
+        assert row(world, f"{entity}s", record).items() >= self.words(entity).items()
+
+    def test_take_what_says_nothing_new(self, world: World, rep: Person, entity: str, record: UUID) -> None:
+        held = rep.held(entity, record)
+        assert held
+        mine = rep.edit(entity, record, {"priority": held["priority"]})
+        self.give_away(world, entity, record)
+
+        assert outcomes(push(rep, mine)) == {"priority": "equal"}
+
+    def test_are_refused_where_the_phone_knew_it(
+        self, world: World, rep: Person, entity: str, record: UUID
+    ) -> None:
+        self.give_away(world, entity, record)
+        rep.records[entity, str(record)] = {"version": row(world, f"{entity}s", record)["version"]}
+
+        verdict = push(rep, rep.edit(entity, record, self.words(entity)))
+
+        assert told(verdict) == ("rejected", f"{entity}.reassigned")
+
+
 class TestCommandsOfTasks:
     def test_move_a_task_and_back(self, world: World, rep: Person) -> None:
         task = new_id()
@@ -386,3 +451,30 @@ class TestCommandsOfTasks:
 
         assert [told(v) for v in verdicts] == [("applied", None)] * 3
         assert row(world, "tasks", task)["status"] == "cancelled"
+
+    def test_of_a_task_that_is_somebody_elses_now_open_an_item(
+        self, world: World, rep: Person, account: UUID
+    ) -> None:
+        task, colleague = new_id(), world.person("rep", world.north)
+        world.insert("tasks", id=task, account_id=account, assignee_id=rep.id, title="견적")
+        rep.sync()
+        world.sql(
+            "UPDATE tasks SET assignee_id = :user WHERE tenant_id = :tenant AND id = :id",
+            id=task,
+            user=colleague.id,
+        )
+
+        verdict = push(rep, rep.mutation("complete", "task", task, base_version=1))
+
+        assert told(verdict) == ("conflict", "task.reassigned")
+        assert row(world, "tasks", task)["status"] == "open"
+
+    def test_of_a_task_that_was_never_ones_own_are_refused(
+        self, world: World, rep: Person, account: UUID
+    ) -> None:
+        task, colleague = new_id(), world.person("rep", world.north)
+        world.insert("tasks", id=task, account_id=account, assignee_id=colleague.id, title="견적")
+
+        verdict = push(rep, rep.mutation("complete", "task", task, base_version=1))
+
+        assert told(verdict) == ("rejected", "task.not_yours")

@@ -78,6 +78,17 @@ class TestAGroup:
         assert tasks(world) == []
         assert items(world) == []
 
+    def test_of_which_two_are_at_fault_names_the_first(self, rep: Person) -> None:
+        members = [
+            rep.mutation("create", "task", new_id(), fields={"title": title}, group=str(UUID(int=5)))
+            for title in ("견적", "", "")
+        ]
+
+        verdicts = rep.sync(*members)
+
+        assert [v["code"] for v in verdicts] == ["group_failed", "blank", "group_failed"]
+        assert verdicts[2]["detail"] == {"mutation_id": members[1]["id"]}
+
     def test_that_failed_is_listed_with_all_its_payloads(self, world: World, rep: Person) -> None:
         members = grouped([task(rep, "하나"), task(rep, "")])
         rep.sync(*members)

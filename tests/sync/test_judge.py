@@ -38,7 +38,7 @@ class Case:
         self.store = create_autospec(PushStore, instance=True)
         self.store.record.return_value = self.record()
         self.store.was_given.return_value = False
-        self.store.create_was_rejected.return_value = False
+        self.store.create_did_not_pass.return_value = False
         self.store.newest_stamp_at.return_value = None
         self.store.account_of.return_value = self.account_id
         self.rooms = create_autospec(Rooms, instance=True)
@@ -77,7 +77,7 @@ class TestWorkOnARecordThatIsSeen:
     def test_and_vanishes_before_it_is_read_depends_on_a_create_that_was_rejected(self) -> None:
         case = Case()
         case.store.record.return_value = None
-        case.store.create_was_rejected.return_value = True
+        case.store.create_did_not_pass.return_value = True
 
         with pytest.raises(Refused, match="depends_on"):
             case.judge.decide()

@@ -236,6 +236,18 @@ class TestBase:
 
         assert judge_update(history, {"quantity": 3}, {}).writes == {"quantity": 13}
 
+    def test_of_a_sum_adds_nothing_for_a_create_of_just_what_is_there(self) -> None:
+        history = judgement(
+            state(quantity=10, place="1"),
+            [change(1, op="insert", quantity=(None, 10), place=(None, "1"))],
+            base_version=0,
+            is_creation=True,
+        )
+
+        result = judge_update(history, {"quantity": 10, "place": "1"}, {})
+
+        assert (result.writes, result.is_nothing_new) == ({}, True)
+
 
 class TestStatusOnTheBase:
     def test_counts_own_earlier_commands(self) -> None:
@@ -254,6 +266,15 @@ class TestStatusOnTheBase:
         assert judgement(state(), [], [refused]).status_for("stop") == "running"
         # … or repeats it on one that has taken it back since.
         assert judgement(state(), [], [refused]).status_for("start") == "planned"
+
+    def test_of_an_ended_epoch_is_what_the_phone_says_that_it_saw(self) -> None:
+        # What it did before may be in that status already, or may not.
+        earlier = own_mutation("start")
+
+        history = judgement(state(status="cancelled"), [], [earlier], sent={"status": "planned"})
+
+        assert history.status_for("start") == "planned"
+        assert history.status_for("stop") == "running"
 
     def test_is_none_for_an_entity_without_states(self) -> None:
         history = judgement(state(), [], [own_mutation("start")], entity=replace(STOCK, machine=None))

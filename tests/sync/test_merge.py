@@ -252,6 +252,16 @@ class TestFurthest:
 
         assert result.value == 3
 
+    def test_of_a_phone_that_goes_back_stays_once_another_wrote_between(self) -> None:
+        # 5 at the base; the phone made 8 of it, then 2. Whether another's 4 came between them decides what is
+        # left: the one exception from the independence of the order of arrival.
+        furthest = merged(Merge.MAX, Kind.INTEGER)
+
+        alone = merge(furthest, base=5, mine=2, theirs=8, others_changed=False)
+        after_another = merge(furthest, base=5, mine=2, theirs=8, others_changed=True)
+
+        assert (alone.value, after_another.value) == (2, 8)
+
     def test_needs_no_floor(self) -> None:
         present = Present(5, born(f=at(1).to_json()), False, True)
 

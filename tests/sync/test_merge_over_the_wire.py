@@ -329,6 +329,13 @@ class TestAsk:
 
         assert told(push(rep, mine)) == ("conflict", None)
 
+    def test_without_a_base_version_all_that_others_ever_wrote_counts(
+        self, rep: Person, account: UUID
+    ) -> None:
+        edit = rep.edit("account", account, {"legal_name": "가람 주식회사"}) | {"base_version": None}
+
+        assert outcomes(push(rep, edit)) == {"legal_name": "conflict"}
+
     def test_a_change_that_is_not_the_newest_counts_as_well(
         self, world: World, rep: Person, account: UUID
     ) -> None:
@@ -441,6 +448,22 @@ class TestOtherPolicies:
 
         assert outcomes(push(rep, mutation)) == {"last_visited_at": "superseded"}
         assert row(world, "accounts", account)["last_visited_at"].startswith("2026-11-05")
+
+    def test_a_visit_of_the_phone_itself_keeps_an_older_date_away(
+        self, world: World, rep: Person, account: UUID
+    ) -> None:
+        visit = new_id()
+        fields = {"account_id": str(account), "planned_start": "2026-11-22T01:00:00Z"}
+        here = {"location": {"lat": 37.5, "lon": 127.0, "accuracy_m": 12}}
+        typed = rep.edit("account", account, {"last_visited_at": "2026-11-01T09:00:00.000000Z"}, n=9)
+        rep.sync(
+            rep.mutation("create", "visit", visit, fields=fields, n=7),
+            rep.mutation("check_in", "visit", visit, fields=here, n=8),
+        )
+        visited = row(world, "accounts", account)["last_visited_at"]
+
+        assert outcomes(push(rep, typed)) == {"last_visited_at": "superseded"}
+        assert row(world, "accounts", account)["last_visited_at"] == visited
 
     def test_what_headquarters_computes_stays_when_it_computed_anew(
         self, world: World, rep: Person, account: UUID

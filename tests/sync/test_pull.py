@@ -385,6 +385,24 @@ class TestScope:
         assert str(account) in removed(pages(rep, 100))
         assert equals_a_first_sync(world, rep)
 
+    def test_that_is_lost_may_name_what_stood_there_before_and_came_back_after(self, world: World) -> None:
+        """Whether a record was in a bucket while somebody held it is kept by its first entry alone."""
+        account = world.account()
+        world.drain()
+        move(world, account, world.south)
+        world.drain()
+        rep = world.person("rep", world.north)
+        rep.sync()
+        assert accounts_of(rep) == set()
+        leave(world, rep, world.north)
+        world.drain()
+        move(world, account, world.north)
+
+        answers = pages(rep, 100)
+
+        assert removed(answers)[str(account)] == "out_of_scope"
+        assert all(answer["changes"] == [] for answer in answers), "the id, and nothing else of it"
+
     def test_that_is_lost_and_regained_between_two_pages_ends_right(self, world: World) -> None:
         rep = world.person("rep", world.north)
         for _ in range(6):

@@ -458,6 +458,19 @@ class TestDependsOn:
 
         assert [told(v) for v in rep.sync(*edits)] == [("rejected", "not_found")] * 2
 
+    def test_so_does_one_on_a_record_whose_create_waits_in_the_inbox(
+        self, rep: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        misbehave(monkeypatch, "task", create=_raise)
+        task_id = new_id()
+
+        verdicts = rep.sync(
+            rep.mutation("create", "task", task_id, fields=task_of()),
+            rep.mutation("complete", "task", task_id),
+        )
+
+        assert [told(v) for v in verdicts] == [("conflict", "failed"), ("rejected", "depends_on")]
+
     def test_a_create_that_passes_later_frees_what_follows(self, rep: Person) -> None:
         task_id = new_id()
         push(rep, rep.mutation("create", "task", task_id, fields={"title": ""}))
@@ -578,6 +591,23 @@ class TestDelete:
         assert told(verdict) == ("rejected", "has_dependants")
         assert verdict["detail"] == {"dependants": ["contact"]}
 
+    def test_after_an_unseen_edit_waits_before_anybody_asks_for_dependants(
+        self, world: World, manager: Person, account: UUID
+    ) -> None:
+        world.insert("contacts", id=new_id(), account_id=account, name="뷔람담")
+        manager.sync()
+        world.sql("UPDATE accounts SET tier = 'A' WHERE tenant_id = :tenant AND id = :id", id=account)
+
+        verdict = push(manager, manager.mutation("delete", "account", account, base_version=1))
+
+        assert told(verdict) == ("conflict", "edited_since")
+
+    def test_without_a_base_version_waits_where_anybody_else_ever_wrote(
+        self, world: World, rep: Person, task: UUID
+    ) -> None:
+        assert told(push(rep, rep.mutation("delete", "task", task))) == ("conflict", "edited_since")
+        assert row(world, "tasks", task)["deleted_at"] is None
+
     def test_children_and_parent_in_one_push_go_together(
         self, world: World, manager: Person, account: UUID
     ) -> None:
@@ -629,6 +659,40 @@ class TestWorkOnARecordThatLeftTheScope:
         assert (verdict["record"], verdict["version"], verdict["detail"]) == (None, None, None)
         assert b"SECRET" not in response.data
         assert row(world, "accounts", moved)["tier"] is None
+
+    def test_by_a_create_of_its_id_says_that_it_is_taken(self, synced: Person, moved: UUID) -> None:
+        verdict = push(synced, synced.mutation("create", "account", moved, fields={"name": "가람상사"}))
+
+        assert told(verdict) == ("rejected", "id_taken")
+        assert (verdict["record"], verdict["version"], verdict["detail"]) == (None, None, None)
+
+    @pytest.mark.parametrize("op", ["update", "delete"])
+    def test_and_was_deleted_there_waits_all_the_same(
+        self, world: World, synced: Person, moved: UUID, op: str
+    ) -> None:
+        world.drain()
+        world.sql("UPDATE accounts SET deleted_at = now() WHERE tenant_id = :tenant AND id = :id", id=moved)
+        parts = {"fields": {"tier": "A"}} if op == "update" else {}
+
+        verdict = push(synced, synced.mutation(op, "account", moved, base_version=1, **parts))
+
+        assert told(verdict) == ("conflict", "out_of_scope")
+        assert (verdict["record"], verdict["version"], verdict["detail"]) == (None, None, None)
+
+    def test_after_it_was_deleted_in_the_scope_is_told_so(
+        self, world: World, synced: Person, account: UUID
+    ) -> None:
+        world.sql("UPDATE accounts SET deleted_at = now() WHERE tenant_id = :tenant AND id = :id", id=account)
+        world.drain()
+        world.sql(
+            "UPDATE accounts SET territory_id = :south WHERE tenant_id = :tenant AND id = :id",
+            id=account,
+            south=world.south,
+        )
+
+        verdict = push(synced, synced.mutation("update", "account", account, base_version=1, fields={}))
+
+        assert told(verdict) == ("conflict", "deleted")
 
     def test_is_applied_by_the_manager_of_its_new_territory(
         self, world: World, synced: Person, moved: UUID
@@ -780,6 +844,29 @@ class TestWorkOnARecordThatLeftTheScope:
         assert told(verdict) == ("rejected", "not_found")
 
 
+class TestWhatIsLookedAtFirst:
+    """The record, then the form of the fields, then what the record holds."""
+
+    def test_is_whether_the_record_is_known(self, world: World, rep: Person) -> None:
+        for record in (new_id(), world.account(world.south)):
+            wrong = rep.mutation("update", "account", record, base_version=1, fields={"completeness": 9})
+
+            assert told(push(rep, wrong)) == ("rejected", "not_found")
+
+    @pytest.mark.parametrize("change", ["deleted_at = now()", "territory_id = :south"])
+    def test_is_the_form_of_the_fields_before_all_that_became_of_it(
+        self, world: World, synced: Person, account: UUID, change: str
+    ) -> None:
+        wrong = synced.edit("account", account, {"completeness": 9})
+        world.sql(
+            f"UPDATE accounts SET {change}, tier = 'A' WHERE tenant_id = :tenant AND id = :id",
+            id=account,
+            south=world.south,
+        )
+
+        assert told(push(synced, wrong)) == ("rejected", "read_only_field")
+
+
 class TestVerdicts:
     def test_rejected_comes_before_conflict(self, world: World, synced: Person, account: UUID) -> None:
         world.sql(
@@ -844,6 +931,18 @@ class TestVerdicts:
         assert told(verdict) == ("merged", None)
         assert outcomes(verdict) == {"phone": "applied"}
         assert verdict["record"]["tier"] == "B"
+
+    def test_what_the_server_reckoned_anew_is_nobodys_change(
+        self, world: World, synced: Person, account: UUID
+    ) -> None:
+        mine = synced.edit("account", account, {"tier": "B"}, occurred_at="2031-01-01T00:00:00Z")
+        before_it = row(world, "accounts", account)["completeness"]
+        world.sql("UPDATE accounts SET tier = 'A' WHERE tenant_id = :tenant AND id = :id", id=account)
+
+        verdict = push(synced, mine)
+
+        assert row(world, "accounts", account)["completeness"] > before_it
+        assert (verdict["status"], outcomes(verdict)) == ("applied", {"tier": "applied"})
 
     def test_that_others_changed_what_one_may_not_see_is_not_told(self, world: World, account: UUID) -> None:
         technician = world.person("technician", world.north)

@@ -112,10 +112,19 @@ class TestASecondDelivery:
 
         assert push(rep, mutation | changed)["replayed"]
 
+    def test_may_leave_out_what_was_null(self, rep: Person, account: UUID) -> None:
+        mutation = rep.edit("account", account, {"phone": "+82255500002"}, group=None, epoch=None)
+        push(rep, mutation)
+        short = {name: value for name, value in mutation.items() if value is not None}
+
+        assert push(rep, short)["replayed"]
+        assert push(rep, mutation)["replayed"]
+
     @pytest.mark.parametrize(
         "changed",
         [
             {"fields": {"phone": "+82255500003"}},
+            {"fields": {"phone": None}},
             {"base": {"phone": None}},
             {"base_version": None},
             {"op": "delete"},

@@ -563,6 +563,25 @@ class TestPoison:
         assert quarantined(world) == {account}
         assert feed(world, account)[north(world)].gone == "out_of_scope"
 
+    def test_that_moves_lets_all_that_hangs_on_it_go_before(self, world: World) -> None:
+        """Its children can be read, so that nobody waits for them; they dangle until it is mended."""
+        account = world.account()
+        contact = new_id()
+        world.insert("contacts", id=contact, account_id=account, name="한지우")
+        world.drain()
+
+        world.sql(
+            "UPDATE accounts SET territory_id = :s, last_visited_at = 'infinity' WHERE id = :id",
+            s=world.south,
+            id=account,
+        )
+        world.drain()
+
+        assert feed(world, contact)[north(world)].gone == "out_of_scope"
+        assert feed(world, contact)[south(world)].gone is None
+        assert south(world) not in feed(world, account)
+        assert alarms(world, account) == ["quarantined"]
+
     def test_leaves_with_its_account_which_moves_later(self, world: World) -> None:
         account = world.account()
         record = visit(world, account, status="completed")

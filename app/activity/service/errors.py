@@ -1,6 +1,6 @@
 """What can go wrong with activities and tasks."""
 
-from app.core.errors import Forbidden, RuleViolation
+from app.core.errors import Forbidden, Reassigned, RuleViolation
 
 
 class AppendOnly(RuleViolation):
@@ -13,6 +13,12 @@ class TaskNotYours(Forbidden):
     """The task is another person's, and only managers may act on those."""
 
     code = "task.not_yours"
+
+
+class TaskReassigned(Reassigned):
+    """The task was the actor's until it was given to somebody else."""
+
+    code = "task.reassigned"
 
 
 class TaskAssigneeOutOfScope(RuleViolation):

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.accounts import service as accounts
 from app.activity import queries
 from app.activity.models import Task
-from app.activity.service.errors import TaskAssigneeOutOfScope, TaskNotYours
+from app.activity.service.errors import TaskAssigneeOutOfScope, TaskNotYours, TaskReassigned
 from app.activity.service.records import FREE_TEXT, check_id_free, flush, refuse_partners
 from app.activity.states import TASK_MACHINE, TaskStatus
 from app.core.errors import NotFound, TransitionNotAllowed
@@ -108,7 +108,7 @@ def update_task(
     """Change fields of a task; only those that differ count.
 
     Raises:
-        NotFound, TaskNotYours: Not the actor's to change.
+        NotFound, TaskNotYours, TaskReassigned: Not the actor's to change.
         Others: As for a new task.
     """
     task = get_own_task(session, actor, task_id)
@@ -125,7 +125,7 @@ def update_task(
 
 
 def delete_task(session: Session, actor: Actor, task_id: UUID, *, now: datetime) -> None:
-    """Remove a task; raises NotFound and TaskNotYours."""
+    """Remove a task; raises NotFound, TaskNotYours and TaskReassigned."""
     get_own_task(session, actor, task_id).deleted_at = now
     flush(session)
 
@@ -177,12 +177,15 @@ def get_own_task(session: Session, actor: Actor, task_id: UUID) -> Task:
 
     Raises:
         NotFound: No such task in the actor's scope.
+        TaskReassigned: It was theirs until somebody else got it.
         TaskNotYours: It is another person's.
     """
     task = get_task(session, actor, task_id, lock=True)
-    if task.assignee_id != actor.user_id and actor.role not in visits.OFFICE:
-        raise TaskNotYours
-    return task
+    if task.assignee_id == actor.user_id or actor.role in visits.OFFICE:
+        return task
+    if queries.was_assigned_to(session, task, actor.user_id):
+        raise TaskReassigned(assignee_id=str(task.assignee_id))
+    raise TaskNotYours
 
 
 def _step(

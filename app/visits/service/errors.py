@@ -1,6 +1,6 @@
 """What can go wrong with a visit."""
 
-from app.core.errors import Conflict, Forbidden, RuleViolation
+from app.core.errors import Conflict, Forbidden, Reassigned, RuleViolation
 
 
 class VisitNotYours(Forbidden):
@@ -9,7 +9,7 @@ class VisitNotYours(Forbidden):
     code = "visit.not_yours"
 
 
-class VisitReassigned(Conflict):
+class VisitReassigned(Reassigned):
     """The visit was the actor's until a manager gave it to somebody else."""
 
     code = "visit.reassigned"

@@ -10,8 +10,8 @@ from sync.policy import Kind, Merge, SyncEntity
 from tests.simulator.oracle.company import DECIDE_SCOPE, Company, Delegation, Member, Territory, User
 from tests.simulator.oracle.expected import Mutation, Verdict
 from tests.simulator.oracle.merging import Loss
-from tests.simulator.oracle.records import Author, Change, Key, Raise, Record
-from tests.simulator.oracle.values import NEVER, UNKNOWN, Path, Stamp, canonical
+from tests.simulator.oracle.records import Author, Change, Key, Record
+from tests.simulator.oracle.values import UNKNOWN, Path, Stamp, canonical
 
 REJECTED = "rejected"
 # Kinds of change that are more than their fields.
@@ -81,7 +81,6 @@ class Books:
         self._judged: dict[str, set[int]] = {}
         self._groups: dict[tuple[str, str], frozenset[str]] = {}
         self._rejected_creates: dict[str, set[Key]] = {}
-        self._unsure_creates: dict[str, set[Key]] = {}
         self._given: dict[str, set[Key]] = {}
         self._maybe_given: dict[str, set[Key]] = {}
         self._subscribed: dict[str, set[tuple[str, str]]] = {}
@@ -174,6 +173,12 @@ class Books:
         for each in family:
             self._ever_in.setdefault(each.key, set()).update(self.company.buckets_of(each, now))
 
+    def told(self, entity: str, record_id: str, version: int, fields: Iterable[str]) -> None:
+        """The server's ledger says which fields a version changed: what it computes nobody writes."""
+        record = self.records.get((entity, record_id))
+        if record is not None:
+            record.told[version] = record.told.get(version, frozenset()) | frozenset(fields)
+
     # Writes by nobody's phone
 
     @contextmanager
@@ -222,12 +227,12 @@ class Books:
         if kind == "insert":
             self._insert(record, values, stamp, by, version)
         elif kind in ("delete", "erase"):
-            self._change(record, {}, {(): stamp}, by, kind, version)
+            self._change(record, {}, {(): stamp}, stamp, by, kind, version)
         else:
             changed = _changed_paths(declared, record.values, values)
             stamps = dict.fromkeys(changed, stamp)
             if changed or kind == "restore":
-                self._change(record, values, stamps, by, kind, version)
+                self._change(record, values, stamps, stamp, by, kind, version)
         self._note_buckets(record, now)
         return record.version
 
@@ -247,13 +252,25 @@ class Books:
             whole[machine.field] = INITIAL[record.entity.name](values)
         if author and whole.get("author_id") is UNKNOWN:
             whole["author_id"] = author.user
-        self._change(record, whole, {(): stamp}, author, "insert", version)
+        if author and record.entity.name == "account":
+            self._own(author, whole)
+        self._change(record, whole, {(): stamp}, stamp, author, "insert", version)
+
+    def _own(self, author: Author, account: dict[str, Any]) -> None:
+        """product.md: reps own what they create, and so do managers who name neither owner nor territory."""
+        names = (account.get(name) not in (None, UNKNOWN) for name in ("owner_id", "territory_id"))
+        has_owner, has_territory = names
+        role = self.company.users[author.user].role
+        is_reps = role == "rep" and account.get("owner_id") is UNKNOWN
+        if is_reps or (role in ("rep", "manager") and not has_owner and not has_territory):
+            account["owner_id"] = author.user
 
     def _change(
         self,
         record: Record,
         values: Mapping[str, Any],
         stamps: Mapping[Path, Stamp],
+        stamp: Stamp,
         author: Author | None,
         kind: str,
         version: int | None,
@@ -270,13 +287,11 @@ class Books:
         for name in values:
             self._checks.pop((record.key, name), None)
         if not happened:
-            highest = max(stamps.values(), default=NEVER)
-            record.raises.append(Raise(record.version, highest, author))
             return errors
         record.deleted = kind in ("delete", "erase") or (record.deleted and kind == "update")
         pairs = {name: (before, values[name]) for name, before in old.items()}
         paths |= EVENTS.get(kind, frozenset())
-        record.history.append(Change(record.version, pairs, frozenset(paths), dict(stamps), author, kind))
+        record.history.append(Change(record.version, pairs, frozenset(paths), stamp, author, kind))
         self._forget_computed(record, values)
         return errors
 

@@ -60,9 +60,8 @@ class Case:
 
     @property
     def base_version(self) -> int | None:
-        """The version it is based on; None where that is unknown."""
-        version = self.mutation.get("base_version")
-        return int(version) if version is not None and self.context.base_known else None
+        """The version it is based on, 0 where it names none; None where it is of an ended epoch."""
+        return int(self.mutation.get("base_version") or 0) if self.context.base_known else None
 
     def mine(self) -> dict[str, Any]:
         """The sent values of declared fields, canonical."""
@@ -94,8 +93,7 @@ class Bench(Books):
         own = [
             each
             for each in record.sent
-            if self._is_own(case, each.author)
-            and (each.version > version or (each.version == version and self._was_rejected(each.author)))
+            if self._is_own(case, each.author) and (each.version > version or each.base_version >= version)
         ]
         return sorted(own, key=lambda each: each.author.n)
 
@@ -108,20 +106,31 @@ class Bench(Books):
             for each in change.paths
         )
 
-    def _changed_elsewhere(self, case: Case, record: Record, version: int | None) -> bool | None:
-        """Whether "others had changed other fields"; None where that cannot be told."""
-        if version is None:
-            return None
-        others = [change for change in record.after(version) if not self._is_own(case, change.author)]
-        if not others:
-            return False
-        names = {path[0] for change in others for path in change.paths if path}
+    def _fields_of_others(self, case: Case, record: Record, version: int | None) -> set[str]:
+        """Fields that others changed since the base, those that the server computed of it included."""
+        if (
+            version is None
+        ):  # §6: "the base is the sent `base`, a field without one counts as changed by others"
+            sent = case.sent_base()
+            return {
+                name
+                for name, field in record.entity.fields.items()
+                if field.merge is not Merge.READ_ONLY
+                and not (name in sent and sent[name] == record.values.get(name))
+            }
+        found = set[str]()
+        for change in record.after(version):
+            if not self._is_own(case, change.author):
+                found |= {path[0] for path in change.paths if path}
+                found |= record.told.get(change.version, frozenset())
+        return found & record.entity.fields.keys()
+
+    def _changed_elsewhere(self, case: Case, record: Record, version: int | None) -> bool:
+        """Whether "others had changed other fields"."""
         # A field outside the user's shape is not told of (I4), not even that it was changed.
         shape = record.entity.shape_for(self.company.users[case.user].shape)
-        if names & set(record.entity.fields_of(shape) if shape else ()) - case.fields.keys():
-            return True
-        computed = any(field.merge is Merge.READ_ONLY for field in record.entity.fields.values())
-        return None if computed else False
+        shown = set(record.entity.fields_of(shape) if shape else ())
+        return bool(self._fields_of_others(case, record, version) & shown - case.fields.keys())
 
     def _corrected(self, case: Case) -> datetime:
         """§5 corrected time, before its bounds: spans only, never the phone's clock itself."""
@@ -130,26 +139,30 @@ class Bench(Books):
             return case.now - timedelta(milliseconds=age)
         return instant(case.mutation["occurred_at"]) + (case.now - case.sent_at)
 
-    def _stamps(self, case: Case, record: Record, version: int | None) -> tuple[Stamp, ...]:
-        """The write's stamp: "at most now; strictly above every stamp of the version that it was based on and
-        of this device's earlier mutations of the record (the latter rule wins)".
-
-        Two of them where others confirmed a value of that very version later: whether such a stamp
-        belongs to "the version that it was based on" is not said.
-        """
+    def _floor(self, case: Case, record: Record, version: int | None) -> Stamp:
+        """The latest stamp of the version that it was based on and of this device's earlier mutations."""
         own = max((each.stamp for each in record.sent if self._is_own(case, each.author)), default=NEVER)
-        floors = record.stamps_at(version) if version else (NEVER, NEVER)
+        return max(own, record.written_at(version) if version else NEVER)
+
+    def _stamp(self, case: Case, record: Record, version: int | None) -> Stamp:
+        """The write's stamp: "at most now; strictly above every stamp of the version that it was based on and
+        of this device's earlier mutations of the record (the latter rule wins)"."""
+        lowest = self._floor(case, record, version).at
         corrected = min(self._corrected(case), case.now)
-        found = []
-        for floor in floors:
-            lowest = max(floor, own).at
-            at = max(corrected, lowest + TICK) if lowest > NEVER.at else corrected
-            found.append(Stamp(at, case.id))
-        return tuple(dict.fromkeys(found))
+        return Stamp(max(corrected, lowest + TICK) if lowest > NEVER.at else corrected, case.id)
 
     def _note_sent(self, case: Case, record: Record, stamp: Stamp) -> None:
         fields = case.mine() if case.op in ("update", "create") else {}
-        record.sent.append(Sent(case.author, record.version, fields, case.op, stamp))
+        record.sent.append(
+            Sent(
+                case.author,
+                record.version,
+                fields,
+                case.op,
+                stamp,
+                int(case.mutation.get("base_version") or 0),
+            )
+        )
 
     def _was_rejected(self, author: Author) -> bool:
         ack = self.verdicts.get((author.user, author.mutation_id))

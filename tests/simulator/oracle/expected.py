@@ -47,8 +47,10 @@ class Alternative:
         why: The rule that decides.
         effect: Writes it into the model; gives what does not fit in the verdict's details.
         options: For a merged update or create: the legal ends of each field.
-        elsewhere: Whether others had changed other fields; None where that is not certain.
+        elsewhere: Whether others had changed other fields.
         inbox: Kind of the inbox item that holds the whole mutation.
+        first: It is decided before the form of the fields is looked at.
+        never: Codes that it has not, where any other will do.
     """
 
     status: str
@@ -56,8 +58,10 @@ class Alternative:
     why: str
     effect: Effect
     options: Mapping[str, tuple[Option, ...]] = member(default_factory=dict)
-    elsewhere: bool | None = False
+    elsewhere: bool = False
     inbox: str | None = None
+    first: bool = False
+    never: frozenset[str] = frozenset()
 
     @property
     def stops_group(self) -> bool:
@@ -80,6 +84,8 @@ class Alternative:
         """Whether a verdict is this end."""
         if self.codes is not None and verdict.get("code") not in self.codes:
             return False
+        if verdict.get("code") in self.never:
+            return False
         if self.status:
             return verdict["status"] in self.status.split("|")
         words = outcomes_of(verdict)
@@ -96,19 +102,17 @@ def outcomes_of(verdict: Verdict) -> dict[str, str]:
     return {name: each["outcome"] for name, each in (verdict.get("fields") or {}).items()}
 
 
-def statuses_of(outcomes: Any, elsewhere: bool | None) -> frozenset[str]:
+def statuses_of(outcomes: Any, elsewhere: bool) -> frozenset[str]:
     """§4 "Verdicts, a closed set, the first that fits of", for a mutation that was merged.
 
-    Whether ``equal`` is "applied as sent" is not said, so both readings stand.
+    What is ``equal`` was taken as sent: the record holds it.
     """
     words = set(outcomes)
     if "conflict" in words:
         return frozenset({"conflict"})
     if words == {"superseded"}:
         return frozenset({"superseded"})
-    if elsewhere is True or words - {"applied", "equal"}:
-        return frozenset({"merged"})
-    return frozenset({"applied"} if words == {"applied"} and elsewhere is False else {"applied", "merged"})
+    return frozenset({"merged" if elsewhere or words - {"applied", "equal"} else "applied"})
 
 
 @dataclass(slots=True)

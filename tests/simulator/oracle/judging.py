@@ -32,10 +32,27 @@ REFERENCES: Mapping[str, str] = {
     "site_id": "site",
     "visit_id": "visit",
 }
-HANGS_ON = frozenset({"account_id", "to_account_id", "contact_id"})
+# (entity, field) by which live records keep another from being deleted.
+HANGS_ON: Mapping[str, frozenset[tuple[str, str]]] = {
+    "account": frozenset(
+        {(child, "account_id") for child in ("site", "contact", "account_contact", "visit", "task")}
+        | {("account_relation", end) for end in ("account_id", "to_account_id")}
+        | {("account", "parent_id")}
+    ),
+    "site": frozenset({("visit", "site_id")}),
+    "contact": frozenset({("account_contact", "contact_id"), ("visit", "contact_id")}),
+    "visit": frozenset({("activity", "visit_id"), ("visit", "rescheduled_to_id")}),
+}
 # Beside read_only fields, a room's command may write these.
 ROOMS_OWN = frozenset({Merge.CLIENT_WINS, Merge.SERVER_WINS})
 ANY_CODE: frozenset[str] = frozenset({"*"})
+# Codes of the engine, which no rule of a room has.
+ENGINES_OWN = frozenset(
+    {"not_found", "depends_on", "id_taken", "append_only", "unknown_op", "base_required"}
+    | {"transition_not_allowed", "has_dependants", "record_frozen", "group_failed", "group_changed"}
+)
+# Who may act on the visits and tasks of others.
+OFFICE = frozenset({"manager", "admin", "integration"})
 
 
 class Judge(Desk):
@@ -61,11 +78,27 @@ class Judge(Desk):
         self.company.passing = with_it
         ends = self._judge(case)
         self.company.passing = frozenset()
+        return self._with_refusals(case, ends)
+
+    def _with_refusals(self, case: Case, ends: list[Alternative]) -> list[Alternative]:
+        """The record is looked for first, then the form of the fields decides, then all that the record holds.
+
+        What a room says of rights and rules comes last, for it is only asked for what is to be written.
+        """
+        context, early = case.context, [end for end in ends if end.first]
         problem = self._problem_of_form(case)
-        refusals = self._reject(case, problem or context.codes, "form or right")
-        if problem is not None or context.valid is False or context.permitted is False:
-            return [refusals, *(end for end in ends if end.stops_group)]
-        return [*ends, refusals] if None in (context.valid, context.permitted) else ends
+        if problem is not None:
+            refused = self._reject(case, problem, "form")
+            return early if early == ends else [*early, refused]
+        refused = replace(self._reject(case, context.codes, "right or rule of the room"), never=ENGINES_OWN)
+        record = self.records.get(case.key)
+        if record is not None and self._reassigned(case, record):
+            refused = replace(refused, never=ENGINES_OWN | {f"{case.entity.name}.reassigned"})
+        if early == ends:
+            return ends
+        if context.valid is False or context.permitted is False or self._names_what_is_not_there(case):
+            return [refused, *(end for end in ends if end.stops_group)]
+        return [*ends, refused] if None in (context.valid, context.permitted) else ends
 
     def _sees_entity(self, user_id: str, entity: SyncEntity) -> bool:
         return entity.shape_for(self.company.users[user_id].shape) is not None
@@ -76,16 +109,19 @@ class Judge(Desk):
         if case.op not in ("create", "update"):
             steps = entity.machine.steps if entity.machine else {}
             known = case.op == "delete" or case.op in steps or case.op in entity.commands
-            return None if known else frozenset({"unknown_op"}) | ANY_CODE
+            return None if known else frozenset({"unknown_op"})
         shape = entity.shape_for(self.company.users[case.user].shape)
         allowed = entity.fields_of(shape or "all")
         if any(name not in allowed for name in case.fields):
             return ANY_CODE
         if any(allowed[name].merge is Merge.READ_ONLY for name in case.fields):
             return frozenset({"read_only_field"})
-        if any(not self._may_name(case, name, value) for name, value in case.mine().items()):
-            return ANY_CODE
         return None
+
+    def _names_what_is_not_there(self, case: Case) -> bool:
+        if case.op not in ("create", "update"):
+            return False
+        return any(not self._may_name(case, name, value) for name, value in case.mine().items())
 
     def _may_name(self, case: Case, name: str, value: Any) -> bool:
         """References to missing, deleted or foreign records are refused, all with one answer."""
@@ -103,14 +139,12 @@ class Judge(Desk):
             return self._judge_resolution(case)
         if case.op == "create":
             return self._judge_create(case, record)
-        if case.key in self._rejected_creates.get(case.user, ()):
-            depends = self._reject(case, {"depends_on"}, "§4 depends on a rejected create")
-            if record is None or not self._sees(case, record):
-                return [depends]
-            return [*(self._judge_access(case, record) or self._judge_known(case, record)), depends]
         if record is None:
             return self._unknown_id(case)
-        return self._judge_access(case, record) or self._judge_known(case, record)
+        ends = self._judge_access(case, record) or self._judge_known(case, record)
+        if not record.entity.append_only or all(end.first for end in ends):
+            return ends
+        return [self._reject(case, {"append_only"}, "§5 append-only", first=True)]
 
     def _sees(self, case: Case, record: Record) -> bool:
         return self.company.would_see(case.user, record, case.now)
@@ -127,16 +161,17 @@ class Judge(Desk):
             unknown = self._unknown_id(case)
             return {True: [lost], None: [lost, *unknown], False: unknown}[given]
         if case.op == "delete":
-            gone: list[Alternative] = [
-                Alternative("applied|merged", None, "deleted already", partial(self._nothing, case, record))
-            ]
+            nothing = partial(self._nothing, case, record)
+            gone = Alternative("applied", frozenset({None}), "deleted already", nothing)
         else:
-            gone = [self._to_inbox(case, "deleted", None, "§5 edit after delete → conflict", record)]
-        if given is True:
-            if not sees:
-                gone.append(self._to_inbox(case, "out_of_scope", None, "§3 lost since, and deleted", record))
-            return gone
-        return [*gone, *self._unknown_id(case)] if sees or given is None else self._unknown_id(case)
+            gone = self._to_inbox(case, "deleted", {"deleted"}, "§5 edit after delete → conflict", record)
+        if sees and (given is True or not record.entity.append_only):
+            return [gone]
+        if given is False:
+            return self._unknown_id(case)
+        # Which of the two came first, the loss or the delete, only the server's drains tell.
+        lost = self._to_inbox(case, "out_of_scope", {"out_of_scope"}, "§3 lost, then deleted", record)
+        return [gone, lost] if given else [gone, lost, *self._unknown_id(case)]
 
     def _was_given(self, user_id: str, record: Record) -> bool | None:
         """Whether a device of the user was given the record; None where only the server's positions tell."""
@@ -150,7 +185,7 @@ class Judge(Desk):
     def _judge_known(self, case: Case, record: Record) -> list[Alternative]:
         """A live record of the scope."""
         if record.entity.append_only:
-            return [self._reject(case, None, "§5 append-only")]
+            return [self._reject(case, {"append_only"}, "§5 append-only", first=True)]
         if case.op == "update":
             return self._judge_update(case, record)
         if case.op == "delete":
@@ -171,21 +206,21 @@ class Judge(Desk):
                     options={name: self._new_value(case, name) for name in case.mine()},
                 )
             ]
-        taken = self._reject(case, {"id_taken"}, "§4 create of an id outside the scope")
+        taken = self._reject(case, {"id_taken"}, "§4 create of an id outside the scope", first=True)
         sees, given = self._sees(case, record), self._was_given(case.user, record)
         if record.deleted:
             waits = self._to_inbox(case, "deleted", None, "§4 create on a deleted one → conflict", record)
-            certain = sees and given is not False
-            return [waits] if certain else [waits, taken] if sees or given is not False else [taken]
+            if given is True or (sees and not record.entity.append_only):
+                return [waits]
+            return [waits, taken] if given is None else [taken]
         if not sees:
-            lost = self._to_inbox(case, "out_of_scope", None, "§3 given once, lost since", record)
-            return [taken] if given is False else [taken, lost]
-        ends = [self._merge(case, record, 0, "§4 create of an id that exists in scope", elsewhere=None)]
-        if self._is_frozen(record):
-            ends.append(self._to_inbox(case, "frozen", None, "§5 frozen", record))
-        if record.entity.append_only:
-            ends.append(self._reject(case, None, "§5 append-only"))
-        return ends
+            return [taken]
+        if record.entity.append_only and any(
+            not _alike(record.values.get(name), value) for name, value in case.mine().items()
+        ):
+            return [self._reject(case, {"append_only"}, "§5 append-only")]
+        merged = self._merge(case, record, 0, "§4 create of an id that exists in scope")
+        return [merged] if self._is_nothing_new(merged) else self._unless_frozen(case, record, merged)
 
     def _new_value(self, case: Case, name: str) -> tuple[Option, ...]:
         value = case.mine()[name]
@@ -198,6 +233,7 @@ class Judge(Desk):
         stamp = Stamp(min(self._corrected(case), case.now), case.id)
         values = {name: self._new_value(case, name)[0].value for name in case.mine()}
         self._insert(record, values, stamp, case.author, verdict.get("version"))
+        self._note_visit(record)
         self._note_sent(case, record, stamp)
         self._judge_parked(record)
         self._note_buckets(record, case.now)
@@ -206,25 +242,30 @@ class Judge(Desk):
     # Update
 
     def _judge_update(self, case: Case, record: Record) -> list[Alternative]:
-        if self._is_frozen(record):
-            return self._judge_frozen(case, record)
         needs = {name for name in case.mine() if case.entity.fields[name].merge in NEEDS_BASE}
+        if needs - case.sent_base().keys():
+            return [self._reject(case, {"base_required"}, "§4 base is required for this policy")]
         merged = self._merge(case, record, case.base_version, "§5 merge")
-        if needs - case.sent_base().keys():  # §4: required, and also "where it is missing, the server takes"
-            return [merged, self._reject(case, None, "§4 base is required for this policy")]
-        return [merged]
+        if self._is_nothing_new(merged):
+            return [merged]
+        ends = self._unless_frozen(case, record, merged)
+        if ends != [merged] or not self._reassigned(case, record):
+            return ends
+        written = {
+            option.value is UNKNOWN or option.value != record.values.get(name)
+            for name, legal in merged.options.items()
+            for option in legal
+        }
+        why = "§5 what was one's own waits, as commands do"
+        waits = self._to_inbox(case, "frozen", {f"{case.entity.name}.reassigned"}, why, record)
+        return [waits] if True in written else [merged]
 
-    def _merge(
-        self,
-        case: Case,
-        record: Record,
-        version: int | None,
-        why: str,
-        elsewhere: bool | None = False,
-    ) -> Alternative:
+    def _is_nothing_new(self, merged: Alternative) -> bool:
+        return all(option.outcomes == {"equal"} for legal in merged.options.values() for option in legal)
+
+    def _merge(self, case: Case, record: Record, version: int | None, why: str) -> Alternative:
         options = {name: self._options(case, record, version, name) for name in case.mine()}
-        if elsewhere is False:
-            elsewhere = self._changed_elsewhere(case, record, version)
+        elsewhere = self._changed_elsewhere(case, record, version)
         return Alternative(
             "",
             frozenset({None}) if not _may_conflict(options) else None,
@@ -235,7 +276,7 @@ class Judge(Desk):
         )
 
     def _options(self, case: Case, record: Record, version: int | None, name: str) -> tuple[Option, ...]:
-        """The legal ends of one field, under each stamp that it may have."""
+        """The legal ends of one field."""
         field, mine = record.entity.fields[name], case.mine()[name]
         base = self._base_of(case, record, version, name)
         current = record.values.get(name)
@@ -243,38 +284,42 @@ class Judge(Desk):
             changed = _differs(base, current, case.sent_base().keys(), name)
         else:
             changed = partial(self._changed_by_others, case, record, version)
-        found: list[Option] = []
-        for stamp in self._stamps(case, record, version):
-            write = Write(
-                name=name,
-                field=field,
-                current=current,
-                mine=mine,
-                base=base,
-                stamp=stamp,
-                stored=record.stamps,
-                changed=changed,
-                free=version is None and base == current,
-            )
-            if current is UNKNOWN and not changed((name,)):  # unchanged by others: "take it"
-                words = frozenset({"applied", "equal", "combined"})
-                found.append(Option(words, mine, {(name,): stamp}))
-            else:
-                found += merge(write)
+        stamp = self._stamp(case, record, version)
+        write = Write(
+            name=name,
+            field=field,
+            current=current,
+            mine=mine,
+            base=base,
+            stamp=stamp,
+            stored=record.stamps,
+            changed=changed,
+            floor=self._floor(case, record, version),
+            overrides=version is None and base == current,
+        )
+        found = merge(write)
+        if current is UNKNOWN and not changed((name,)):  # unchanged by others: "take it"
+            words = frozenset({"applied", "equal", "combined"})
+            found = (Option(words, mine, {(name,): stamp}),)
+            if field.merge in (Merge.MAX, Merge.MIN):  # its own work elsewhere may have gone further
+                found += (Option(frozenset({"superseded"}), UNKNOWN),)
         if _maskable(field, mine):
             masked = frozenset({"masked"})
-            found = [replace(option, outcomes=option.outcomes | masked, value=UNKNOWN) for option in found]
-        return tuple(found)
+            return tuple(replace(o, outcomes=o.outcomes | masked, value=UNKNOWN) for o in found)
+        return found
 
     def _base_of(self, case: Case, record: Record, version: int | None, name: str) -> Any:
         """§4: the sent base; else the value at ``base_version`` "overlaid with this device's own later
         mutations of lower `n`, as they were sent, even those that lost"."""
         sent = case.sent_base()
-        if name in sent:
+        if name in sent and case.op != "create":
             return sent[name]
-        if version is None or case.op == "create":
+        if version is None:
             return UNKNOWN
         overlaid = record.value_at(version, name)
+        if case.op == "create":  # the phone saw nothing, unless it made the record itself
+            made = [c for c in record.history if c.kind == "insert" and self._is_own(case, c.author)]
+            overlaid = made[-1].values.get(name, (None, UNKNOWN))[1] if made else UNKNOWN
         for earlier in self._own_later(case, record, version):
             if name in earlier.fields and earlier.op in ("update", "create"):
                 overlaid = earlier.fields[name]
@@ -301,8 +346,8 @@ class Judge(Desk):
         errors = self._write(case, record, values, stamps, verdict)
         self._checks |= {(record.key, name): check for name, check in checks.items()}
         errors += self._name_item(opened, verdict)
-        stamp = self._stamps(case, record, case.base_version)[0]
-        self._note_sent(case, record, stamp)
+        version = 0 if case.op == "create" else case.base_version
+        self._note_sent(case, record, self._stamp(case, record, version))
         self._note_buckets(record, case.now, options)
         return errors
 
@@ -316,6 +361,7 @@ class Judge(Desk):
     ) -> list[str]:
         changed = {name: value for name, value in values.items() if record.values.get(name) != value}
         told = verdict.get("version")
+        stamp = self._stamp(case, record, 0 if case.op == "create" else case.base_version)
         unsure = any(value is UNKNOWN for value in changed.values())
         if unsure and told == record.version:  # what is unknown may be what it was
             record.values.update(changed)
@@ -324,11 +370,19 @@ class Judge(Desk):
         if not changed and filled and told == record.version + 1:
             record.version = told
             paths = frozenset((name,) for name in filled)
-            record.history.append(Change(told, {}, paths, dict(stamps), case.author, "update"))
+            record.history.append(Change(told, {}, paths, stamp, case.author, "update"))
             return []
         if not changed and told not in (None, record.version) and record.key not in self._loose:
             return [f"version {told}, but nothing changed since {record.version} (§2.1)"]
-        return self._change(record, changed, stamps, case.author, "update", told) if values else []
+        return self._change(record, changed, stamps, stamp, case.author, "update", told) if values else []
+
+    def _note_visit(self, visit: Record) -> None:
+        """A visit is perhaps the last of its account: when exactly, and in which version, only the server tells."""
+        account = self.records.get(("account", str(visit.values.get("account_id"))))
+        is_made = visit.entity.name == "visit" and visit.state == "checked_in"
+        if is_made and account is not None and "last_visited_at" in account.entity.fields:
+            account.values["last_visited_at"] = UNKNOWN
+            self._loose.add(account.key)
 
     # Frozen records, delete, commands
 
@@ -336,75 +390,73 @@ class Judge(Desk):
         machine = record.entity.machine
         return machine is not None and record.state in machine.frozen_states
 
-    def _judge_frozen(self, case: Case, record: Record) -> list[Alternative]:
+    def _unless_frozen(self, case: Case, record: Record, merged: Alternative) -> list[Alternative]:
         """§5: "edits of a record that was frozen since: `conflict`, not `rejected`"."""
         machine = record.entity.machine
-        assert machine is not None
-        waits = self._to_inbox(case, "frozen", None, "§5 frozen since", record)
-        refused = self._reject(case, None, "§5 frozen on its own base")
+        if machine is None or not self._is_frozen(record):
+            return [merged]
+        waits = self._to_inbox(case, "frozen", {"record_frozen"}, "§5 frozen since", record)
+        refused = self._reject(case, {"record_frozen"}, "§5 frozen on its own base")
         states = self._base_states(case, record)
         if states is None:
             return [waits, refused]
-        frozen = {state in machine.frozen_states for state in states}
-        return [end for end, legal in ((waits, False), (refused, True)) if legal in frozen]
+        return [refused if states[0] in machine.frozen_states else waits]
 
-    def _base_states(self, case: Case, record: Record) -> frozenset[str | None] | None:
+    def _base_states(self, case: Case, record: Record) -> tuple[str | None, ...] | None:
         """The status that the phone saw: at ``base_version``, moved on by its own later commands as sent.
 
-        With and without those of its commands that were rejected; None where it is unknown.
+        First without those of its commands that were rejected, then with them: a phone may have undone them
+        already. Of an ended epoch also what it says that it saw. None where it is unknown.
         """
         machine = record.entity.machine
         assert machine is not None
-        if case.base_version is None:
-            return None
-        seen = record.value_at(case.base_version, machine.field)
+        version = 0 if case.op == "create" else case.base_version
+        if version is None:
+            seen = (case.mutation.get("base") or {}).get(machine.field)
+        elif version == 0:
+            made = [c for c in record.history if c.kind == "insert" and self._is_own(case, c.author)]
+            seen = made[-1].values.get(machine.field, (None, None))[1] if made else None
+        else:
+            seen = record.value_at(version, machine.field)
         if seen is UNKNOWN:
             return None
-        found = set()
-        for with_rejected in (True, False):
+        found = []
+        for with_rejected in (False, True):
             state = seen
-            for earlier in self._own_later(case, record, case.base_version):
+            for earlier in self._own_later(case, record, version or 0):
                 if with_rejected or not self._was_rejected(earlier.author):
                     state = machine.after(earlier.op, state)
-            found.add(state)
-        return frozenset(found)
+            found.append(state)
+        return (*found, seen) if version is None else tuple(found)
 
     def _judge_delete(self, case: Case, record: Record) -> list[Alternative]:
-        """§5 delete against edit, and dependants."""
-        waits = self._to_inbox(case, "delete", None, "§5 delete after an unseen edit → conflict", record)
-        dependants = self._has_dependants(case, record)
-        refused = self._reject(case, {"has_dependants"}, "§5 a delete that would leave live dependants")
-        deleted = Alternative("applied|merged", None, "§5 delete", partial(self._delete, case, record))
+        """§5 delete against edit, then dependants: what somebody has to look at comes first."""
         version = case.base_version
-        edited = None if version is None else self._changed_by_others(case, record, version, ())
-        if dependants:
-            return [refused] if edited is False and dependants is True else [refused, waits, deleted]
-        ends = {True: [waits], False: [deleted], None: [waits, deleted]}[edited]
-        if dependants is None:
-            ends.append(refused)
-        if self._is_frozen(record):
-            ends += [refused, self._reject(case, None, "frozen"), waits]
-        return ends
+        others = self._changed_by_others(case, record, version or 0, ())
+        if others and self._fields_of_others(case, record, version):
+            why = "§5 delete after an unseen edit → conflict"
+            return [self._to_inbox(case, "delete", {"edited_since"}, why, record)]
+        if self._has_dependants(case, record):
+            return [self._reject(case, {"has_dependants"}, "§5 a delete that would leave live dependants")]
+        return [Alternative("applied", frozenset({None}), "§5 delete", partial(self._delete, case, record))]
 
-    def _has_dependants(self, case: Case, record: Record) -> bool | None:
-        """Live records that hang on it, in any scope, beside those that its group deletes; None: only named by them."""
+    def _has_dependants(self, case: Case, record: Record) -> bool:
+        """Live records that hang on it, in any scope, beside those that its group deletes."""
         if case.context.dependants is not None:
             return case.context.dependants
-        found: bool | None = False
-        for other in self.records.values():
-            if other.deleted or other is record or other.key in case.with_it:
-                continue
-            for name, entity in REFERENCES.items():
-                if entity == record.entity.name and other.values.get(name) == record.id:
-                    if name in HANGS_ON:
-                        return True
-                    found = None
-        return found
+        hanging = HANGS_ON.get(record.entity.name, ())
+        return any(
+            other.values.get(name) == record.id
+            for other in self.records.values()
+            if not other.deleted and other is not record and other.key not in case.with_it
+            for entity, name in hanging
+            if other.entity.name == entity
+        )
 
     def _delete(self, case: Case, record: Record, verdict: Verdict) -> list[str]:
         self._note_buckets(record, case.now)
-        stamp = self._stamps(case, record, case.base_version)[0]
-        errors = self._change(record, {}, {(): stamp}, case.author, "delete", verdict.get("version"))
+        stamp = self._stamp(case, record, case.base_version)
+        errors = self._change(record, {}, {(): stamp}, stamp, case.author, "delete", verdict.get("version"))
         self._note_sent(case, record, stamp)
         return errors
 
@@ -420,40 +472,39 @@ class Judge(Desk):
         moved = self._command(case, record)
         waits = self._to_inbox(case, "command", None, "§5 states that a person made: conflict", record)
         refused = self._reject(case, {"transition_not_allowed"}, "§5 illegal on its own base")
-        states = self._base_states(case, record)
-        on_base = {True, False} if states is None else {machine.is_legal(case.op, s) for s in states}
         if machine.is_legal(case.op, record.state):
-            if self._reassigned(case, record):
-                return [waits, moved]
-            return [moved] if True in on_base else [moved, refused]
+            return [waits] if self._reassigned(case, record) else [moved]
+        states = self._base_states(case, record)
+        known = states is not None and not (case.base_version is None and states == (None,) * len(states))
+        sources = {state for state in states or () if machine.is_legal(case.op, state)}
+        if known and not sources:
+            return [refused]
+        # What the clock made gives way to a step from where it overtook the record.
         overtaken = machine.clock_states.get(record.state, frozenset())
-        if overtaken:  # it gives way to a step from where the clock overtook the record
-            known = {s for s in states or overtaken if machine.is_legal(case.op, s)}
-            legal = [
-                *([moved] if known & overtaken else []),
-                *([] if known and known <= overtaken else [waits]),
-            ]
-        elif record.state == machine.steps[case.op][1]:  # somebody else did the same
-            legal = [waits, moved]
-        else:
-            legal = [waits]
-        return [end for ok, ends in ((True, legal), (False, [refused])) if ok in on_base for end in ends]
+        sources = sources or machine.steps[case.op][0] & overtaken
+        moves = [waits] if self._reassigned(case, record) else [moved]
+        if sources and sources <= overtaken:
+            return moves
+        return [*(moves if sources & overtaken else []), waits, *([refused] if states is None else [])]
 
     def _reassigned(self, case: Case, record: Record) -> bool:
-        """Others gave the record to somebody else since the phone's base."""
+        """§5 `reassigned`: it was the sender's on the phone's base, and is somebody else's by now."""
         version = case.base_version
+        if "assignee_id" not in record.entity.fields or self.company.users[case.user].role in OFFICE:
+            return False
         return (
-            "assignee_id" in record.entity.fields
-            and record.values.get("assignee_id") != case.user
-            and version is not None
-            and self._changed_by_others(case, record, version, ("assignee_id",))
+            record.values.get("assignee_id") != case.user
+            and bool(version)
+            and record.value_at(version or 0, "assignee_id") == case.user
         )
 
     def _command(self, case: Case, record: Record) -> Alternative:
-        version = case.base_version
-        alone = version is not None and not self._changed_by_others(case, record, version, ())
-        status = "applied" if alone else "applied|merged"
-        return Alternative(status, None, "§5 command", partial(self._move, case, record))
+        # Its arguments are no fields of it.
+        elsewhere = self._changed_elsewhere(
+            replace(case, mutation=dict(case.mutation, fields={})), record, case.base_version
+        )
+        status = "merged" if elsewhere else "applied"
+        return Alternative(status, frozenset({None}), "§5 command", partial(self._move, case, record))
 
     def _free_command(self, case: Case, record: Record) -> Alternative:
         """A command that is no step of the machine: the room knows what it does."""
@@ -464,21 +515,23 @@ class Judge(Desk):
         if verdict["status"] in ("applied", "merged"):
             names = (case.fields.keys() | {"assignee_id"}) & record.entity.fields.keys()
             values = dict.fromkeys(names, UNKNOWN)
-            return self._change(record, values, {}, case.author, "command", verdict.get("version"))
+            stamp = self._stamp(case, record, case.base_version)
+            return self._change(record, values, {}, stamp, case.author, "command", verdict.get("version"))
         return []
 
     def _move(self, case: Case, record: Record, verdict: Verdict) -> list[str]:
         machine = record.entity.machine
         assert machine is not None
         self._note_buckets(record, case.now)
-        stamp = self._stamps(case, record, case.base_version)[0]
+        stamp = self._stamp(case, record, case.base_version)
         values: dict[str, Any] = dict.fromkeys(case.fields.keys() & record.entity.fields.keys(), UNKNOWN)
         values[machine.field] = machine.steps[case.op][1]
         stamps: dict[Path, Stamp] = {(name,): stamp for name in values}
-        errors = self._change(record, values, stamps, case.author, "command", verdict.get("version"))
+        errors = self._change(record, values, stamps, stamp, case.author, "command", verdict.get("version"))
         for name, field in record.entity.fields.items():
             if field.merge in ROOMS_OWN and name not in values:
                 record.values[name] = UNKNOWN
+        self._note_visit(record)
         self._note_sent(case, record, stamp)
         self._note_buckets(record, case.now)
         return errors
@@ -504,6 +557,10 @@ def _maskable(field: Field, value: Any) -> bool:
     return field.kind in (Kind.TEXT, Kind.TEXTS) and any(
         isinstance(text, str) and NATIONAL_ID.search(text) for text in texts
     )
+
+
+def _alike(one: Any, other: Any) -> bool:
+    return bool(one == other) or one is UNKNOWN
 
 
 def _may_conflict(options: Mapping[str, tuple[Option, ...]]) -> bool:

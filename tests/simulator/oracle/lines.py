@@ -18,8 +18,8 @@ class Hunk(NamedTuple):
 class TextMerge:
     """What may become of two texts: the clean merge, and whether the edits overlap for sure.
 
-    ``clean`` is None where the edits overlap. ``unsure`` holds where the specification does not say
-    whether edits *overlap*: they touch each other, are the same, or repeated lines allow several readings.
+    ``clean`` is None where the edits overlap or touch. ``unsure`` holds where repeated or moved lines
+    allow several readings of what was edited.
     """
 
     clean: str | None
@@ -27,8 +27,8 @@ class TextMerge:
 
 
 def lines_of(text: str | None) -> Lines:
-    """The lines of a text; an empty text and no text have none."""
-    return text.split("\n") if text else []
+    """The lines of a text; an empty text and no text are one empty line."""
+    return (text or "").split("\n")
 
 
 def hunks(base: Lines, edited: Lines) -> list[Hunk]:
@@ -61,36 +61,51 @@ def _common_lengths(one: Lines, other: Lines) -> list[list[int]]:
     return table
 
 
-def overlap(one: Hunk, other: Hunk) -> bool:
-    """Whether both replace a same line of the base, or insert at the very same place."""
-    if one.start == one.end and other.start == other.end:
-        return one.start == other.start
-    return one.start < other.end and other.start < one.end
-
-
-def touch(one: Hunk, other: Hunk) -> bool:
-    """Whether no untouched line of the base stands between the two."""
-    return one.start <= other.end and other.start <= one.end
-
-
 def three_way(base: str | None, mine: str | None, theirs: str | None) -> TextMerge:
-    """Merge two edits of one text."""
+    """Merge two edits of one text: both are made, unless they touch and are not the same."""
     old, ours, others = lines_of(base), lines_of(mine), lines_of(theirs)
-    repeated = any(len(set(side)) < len(side) for side in (old, ours, others))
-    my_hunks, their_hunks = hunks(old, ours), hunks(old, others)
-    pairs = [(m, t) for m in my_hunks for t in their_hunks]
-    same = [m for m, t in pairs if m == t]
-    if any(overlap(m, t) and m != t for m, t in pairs):
-        only_inserts = all(m.start == m.end == t.start == t.end for m, t in pairs if overlap(m, t) and m != t)
-        return TextMerge(None, unsure=repeated or only_inserts)
-    touching = any(touch(m, t) for m, t in pairs)
-    kept = sorted({*my_hunks, *their_hunks})
+    unsure = not (_plain(old, ours) and _plain(old, others))
+    sides = hunks(old, ours), hunks(old, others)
     merged, at = Lines(), 0
-    for hunk in kept:
-        merged += [*old[at : hunk.start], *hunk.lines]
-        at = hunk.end
-    merged += old[at:]
-    return TextMerge("\n".join(merged), unsure=repeated or touching or bool(same))
+    for start, end in _stretches(sorted({*sides[0], *sides[1]})):
+        made = [_edited(old, start, end, side) for side in sides if any(_within(h, start, end) for h in side)]
+        if made[0] != made[-1]:
+            return TextMerge(None, unsure)
+        merged += [*old[at:start], *made[0]]
+        at = end
+    return TextMerge("\n".join([*merged, *old[at:]]), unsure)
+
+
+def _plain(base: Lines, edited: Lines) -> bool:
+    """Whether there is one reading only of what was edited: no line twice, none at another place."""
+    if len(set(base)) < len(base) or len(set(edited)) < len(edited):
+        return False
+    return [line for line in base if line in edited] == [line for line in edited if line in base]
+
+
+def _stretches(edits: list[Hunk]) -> list[tuple[int, int]]:
+    """Stretches of the base in which edits touch each other: no untouched line stands between them."""
+    found: list[tuple[int, int]] = []
+    for edit in edits:
+        if found and edit.start <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], edit.end)
+        else:
+            found.append((edit.start, edit.end))
+    return found
+
+
+def _within(edit: Hunk, start: int, end: int) -> bool:
+    return start <= edit.start and edit.end <= end
+
+
+def _edited(base: Lines, start: int, end: int, edits: list[Hunk]) -> Lines:
+    """A stretch of the base as one side made it."""
+    made, at = Lines(), start
+    for edit in edits:
+        if _within(edit, start, end):
+            made += [*base[at : edit.start], *edit.lines]
+            at = edit.end
+    return [*made, *base[at:end]]
 
 
 def keeps_both(base: str | None, mine: str | None, theirs: str | None, result: str | None) -> bool:

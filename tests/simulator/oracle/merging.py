@@ -56,8 +56,8 @@ class Write:
         stamp: The write's stamp.
         stored: Stored stamps by path.
         changed: Whether others changed what stands at a path since the base.
-        free: The specification allows "take it" and the policy alike (a base of an ended epoch that
-            equals the value of now).
+        floor: The latest stamp that the phone had seen: of its base version and of its own earlier mutations.
+        overrides: Its base is of an ended epoch and equals the value of now: no stamp stands against it.
     """
 
     name: str
@@ -68,7 +68,8 @@ class Write:
     stamp: Stamp
     stored: Mapping[Path, Stamp]
     changed: Callable[[Path], bool]
-    free: bool = False
+    floor: Stamp = NEVER
+    overrides: bool = False
 
     @property
     def path(self) -> Path:
@@ -78,6 +79,10 @@ class Write:
     def stamp_of(self, path: Path) -> Stamp:
         """The stored stamp of a path; what has none has that of the record's birth."""
         return stored_stamp(self.stored, path)
+
+    def beats(self, path: Path) -> bool:
+        """``last_write``: the later stamp wins, ties by mutation id."""
+        return self.overrides or self.stamp > self.stamp_of(path)
 
 
 def stored_stamp(stored: Mapping[Path, Stamp], path: Path) -> Stamp:
@@ -94,8 +99,9 @@ def merge(write: Write) -> tuple[Option, ...]:
     return POLICIES[write.field.merge](write)
 
 
-def _take(write: Write, *outcomes: str) -> Option:
-    return Option(frozenset(outcomes or ("applied",)), write.mine, {write.path: write.stamp})
+def _take(write: Write) -> Option:
+    stamp = max(write.stamp, write.stamp_of(write.path))
+    return Option(frozenset({"applied"}), write.mine, {write.path: stamp})
 
 
 def _lose(write: Write) -> Option:
@@ -106,20 +112,15 @@ def _lose(write: Write) -> Option:
 def _equal(write: Write) -> Option:
     """Already equal: taken; "an equal value raises the stamp"."""
     stamp = max(write.stamp, write.stamp_of(write.path))
-    words = {"equal"} if write.changed(write.path) else {"equal", "applied"}
-    return Option(frozenset(words), write.current, {write.path: stamp})
+    return Option(frozenset({"equal"}), write.current, {write.path: stamp})
 
 
 def _last_write(write: Write) -> tuple[Option, ...]:
-    """ "The later stamp wins, ties by mutation id"; the comparison is always with the stored stamp."""
+    """ "The later stamp wins, ties by mutation id"; the comparison is always with the stored stamp,
+    also where others only confirmed the value."""
     if write.current == write.mine:
         return (_equal(write),)
-    wins = write.stamp > write.stamp_of(write.path)
-    if wins:
-        return (_take(write),)
-    if write.free or not write.changed(write.path):  # only confirmed by others, never changed
-        return (_lose(write), _take(write))
-    return (_lose(write),)
+    return (_take(write) if write.beats(write.path) else _lose(write),)
 
 
 def _server_wins(write: Write) -> tuple[Option, ...]:
@@ -133,13 +134,18 @@ def _client_wins(write: Write) -> tuple[Option, ...]:
 
 
 def _extreme(write: Write) -> tuple[Option, ...]:
-    """``max`` and ``min``: of the two, when others changed it too."""
+    """``max`` and ``min``: of the two, unless it is as the phone saw it.
+
+    A stamp above all that the phone saw is of a write or of a confirmation that it did not see, or of
+    what its own work elsewhere did to the field (a check-in to the day of the last visit).
+    """
     if write.current == write.mine:
         return (_equal(write),)
-    if not write.changed(write.path):
-        return (_take(write),)
+    seen = write.floor == NEVER or write.stamp_of(write.path).at <= write.floor.at
     best = larger(1 if write.field.merge is Merge.MAX else -1, write.mine, write.current)
-    return (_take(write),) if best == write.mine else (_lose(write),)
+    if best == write.mine or (seen and not write.changed(write.path)):
+        return (Option(frozenset({"applied"}), write.mine, {write.path: write.stamp}),)
+    return (_lose(write),)
 
 
 def _sum(write: Write) -> tuple[Option, ...]:
@@ -149,12 +155,15 @@ def _sum(write: Write) -> tuple[Option, ...]:
     if write.base is UNKNOWN:
         return (Option(frozenset({"applied", "combined"}), UNKNOWN),)
     total = (write.current or 0) + ((write.mine or 0) - (write.base or 0))
-    words = {"combined"} if write.changed(write.path) else {"applied"}
-    if total == write.mine or not write.changed(write.path):
-        words |= {"applied", "combined"}
-    if write.mine == write.base:
-        words |= {"equal"}
-    return (Option(frozenset(words), total, {write.path: write.stamp}),)
+    words = frozenset({_word(write, total)})
+    return (Option(words, total, {write.path: max(write.stamp, write.stamp_of(write.path))}),)
+
+
+def _word(write: Write, merged: Any, lost: bool = False, kept: bool = True) -> str:
+    """The outcome of a value that is put together of both sides."""
+    if merged == write.mine:
+        return "equal" if merged == write.current else "applied"
+    return "superseded" if lost and not kept else "combined"
 
 
 def _set(write: Write) -> tuple[Option, ...]:
@@ -167,27 +176,15 @@ def _set(write: Write) -> tuple[Option, ...]:
         if (element in write.current) == present:
             stamps[path] = max(stored, write.stamp)
             done += 1
-        elif write.stamp > stored:
+        elif write.beats(path):
             (result.add if present else result.discard)(element)
-            stamps[path] = write.stamp
+            stamps[path] = max(stored, write.stamp)
             done += 1
         else:
             losses.append(Loss(path, present, write.stamp, stored))
     merged = frozenset(result)
-    return (Option(_words_of_parts(write, merged, done, len(losses)), merged, stamps, tuple(losses)),)
-
-
-def _words_of_parts(write: Write, merged: Any, done: int, lost: int) -> frozenset[str]:
-    """Outcome words of a value that is merged in parts."""
-    if lost and not done:
-        return frozenset({"superseded"} if merged == write.current else {"superseded", "combined"})
-    if lost:
-        return frozenset({"combined"})
-    if merged != write.mine:
-        return frozenset({"combined"})
-    if merged == write.current:
-        return frozenset({"equal", "applied", "combined"})
-    return frozenset({"applied", "combined"} if write.changed(write.path) else {"applied"})
+    word = _word(write, merged, bool(losses), bool(done))
+    return (Option(frozenset({word}), merged, stamps, tuple(losses)),)
 
 
 def _text(write: Write) -> tuple[Option, ...]:
@@ -197,19 +194,15 @@ def _text(write: Write) -> tuple[Option, ...]:
     conflict = Option(frozenset({"conflict"}), write.current, inbox="text")
     if not write.changed(write.path):
         return (_take(write),)
-    if write.base is UNKNOWN:
-        return (conflict, Option(frozenset({"combined", "applied"}), UNKNOWN))
-    found = three_way(write.base, write.mine, write.current)
-    words = frozenset({"combined"} if found.clean != write.mine else {"combined", "applied"})
-    clean = Option(
-        words,
-        UNKNOWN if found.unsure or found.clean is None else found.clean,
-        {write.path: max(write.stamp, write.stamp_of(write.path))},
-        check=lambda text: keeps_lines(write, text),
-    )
+    found = three_way(None if write.base is UNKNOWN else write.base, write.mine, write.current)
+    stamps = {write.path: max(write.stamp, write.stamp_of(write.path))}
     if found.unsure:
+        words = frozenset({"combined", "applied"})
+        clean = Option(words, UNKNOWN, stamps, check=lambda text: keeps_lines(write, text))
         return (conflict, clean) if found.clean is None else (clean, conflict)
-    return (conflict,) if found.clean is None else (clean,)
+    if found.clean is None:
+        return (conflict,)
+    return (Option(frozenset({_word(write, found.clean)}), found.clean, stamps),)
 
 
 def keeps_lines(write: Write, text: Any) -> bool:
@@ -238,11 +231,13 @@ class _RowWork:
     losses: list[Loss] = member(default_factory=list)
     done: int = 0
     waits: bool = False  # something goes to the inbox
-    free: set[str] = member(default_factory=set)  # rows of which the specification leaves the end open
 
 
 def _rows(write: Write) -> tuple[Option, ...]:
-    """ "Three-way by row id, then by field as ``last_write``; deleted here and edited there → the row stays, inbox"."""
+    """ "Three-way by row id, then by field as ``last_write``; deleted here and edited there → the row stays, inbox".
+
+    The other way round, edited here and deleted there, it stays away (I12), and the edit waits.
+    """
     base: Rows = {} if write.base is UNKNOWN else write.base
     work = _RowWork({row_id: dict(row) for row_id, row in write.current.items()})
     for row_id in sorted({*base, *write.mine}):
@@ -253,32 +248,22 @@ def _rows(write: Write) -> tuple[Option, ...]:
         else:
             _edit_row(write, work, row_id, base[row_id])
     merged = work.rows
+    losses = tuple(work.losses)
     if work.waits:
-        words, value = frozenset({"conflict"}), UNKNOWN if work.free else merged
-        certain = {row_id: row for row_id, row in merged.items() if row_id not in work.free}
-        return (
-            Option(
-                words,
-                value,
-                work.stamps,
-                tuple(work.losses),
-                inbox="row",
-                check=lambda rows: {i: r for i, r in rows.items() if i not in work.free} == certain,
-            ),
-        )
-    words = _words_of_parts(write, merged, work.done, len(work.losses))
+        return (Option(frozenset({"conflict"}), merged, work.stamps, losses, inbox="row"),)
+    words = frozenset({_word(write, merged, bool(losses), bool(work.done))})
     if write.field.table in FILLED_BY_ROOM:
         words |= {"combined"}
         if not work.done:  # perhaps only such fields were written
             words |= {"superseded", "applied", "equal"}
-    return (Option(words, merged, work.stamps, tuple(work.losses)),)
+    return (Option(words, merged, work.stamps, losses),)
 
 
 def _delete_row(write: Write, work: _RowWork, row_id: str) -> None:
     path = (write.name, row_id)
     if row_id not in work.rows:
-        work.done += 1
-    elif write.changed(path):
+        return
+    if write.changed(path):
         work.waits = True
     else:
         del work.rows[row_id]
@@ -289,6 +274,8 @@ def _delete_row(write: Write, work: _RowWork, row_id: str) -> None:
 def _add_row(write: Write, work: _RowWork, row_id: str) -> None:
     if row_id in work.rows:  # somebody added the same row: by field
         _settle_fields(write, work, row_id, write.mine[row_id])
+    elif write.changed((write.name, row_id)):  # somebody added it, and somebody deleted it
+        work.waits = True
     else:
         work.rows[row_id] = dict(write.mine[row_id])
         work.stamps[write.name, row_id] = write.stamp
@@ -299,9 +286,8 @@ def _edit_row(write: Write, work: _RowWork, row_id: str, base: Mapping[str, Any]
     edits = {name: value for name, value in write.mine[row_id].items() if base.get(name) != value}
     if row_id in work.rows:
         _settle_fields(write, work, row_id, edits)
-    elif edits:  # edited here and deleted there: never silent; whether the row comes back is not said
+    elif edits:  # edited here and deleted there: never silent
         work.waits = True
-        work.free.add(row_id)
 
 
 def _settle_fields(write: Write, work: _RowWork, row_id: str, edits: Mapping[str, Any]) -> None:
@@ -312,9 +298,9 @@ def _settle_fields(write: Write, work: _RowWork, row_id: str, edits: Mapping[str
         if row.get(name) == value:
             work.stamps[path] = max(stored, write.stamp)
             work.done += 1
-        elif write.stamp > stored:
+        elif write.beats(path):
             row[name] = value
-            work.stamps[path] = write.stamp
+            work.stamps[path] = max(stored, write.stamp)
             work.done += 1
         else:
             work.losses.append(Loss(path, value, write.stamp, stored))

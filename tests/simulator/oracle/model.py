@@ -113,9 +113,8 @@ class Oracle(Judge):
             self.rejected.append(ack)
         if expected.mutation["op"] == "create":
             creates = self._rejected_creates.setdefault(expected.user, set())
-            unsure = self._unsure_creates.setdefault(expected.user, set())
-            (creates.add if verdict["status"] == REJECTED else creates.discard)(key)
-            (unsure.add if verdict["status"] == "conflict" else unsure.discard)(key)
+            passed = verdict["status"] not in (REJECTED, "conflict")
+            (creates.discard if passed else creates.add)(key)
             if verdict["status"] != REJECTED:
                 self._maybe_given.setdefault(expected.user, set()).add(key)
 
@@ -225,21 +224,24 @@ class Oracle(Judge):
 
     def _settle_fallen(self, group: GroupExpected, verdicts: Sequence[Verdict]) -> list[str]:
         """None of it is applied; one member must have a reason of its own, the others are ``group_failed``."""
-        trial, reasons, errors = self.copy(), 0, list[str]()
+        trial, own, errors = self.copy(), 0, list[str]()
         for expected, verdict in zip(trial._members(group), verdicts, strict=True):
-            stopping = [each for each in expected.alternatives if each.stops_group]
-            reasons += bool(stopping)
             if verdict["status"] == REJECTED and verdict.get("code") == "group_failed":
-                if expected.alternatives and not expected.alternatives[0].stops_group:
-                    trial.decide(expected)
-            elif not any(each.fits(verdict) for each in stopping):
-                errors.append(
-                    f"{expected.mutation['id']} of a fallen group: got {_brief(verdict)}, expected {expected}"
-                )
+                passing = [each for each in expected.alternatives if not each.stops_group]
+                if passing:
+                    trial.decide(replace(expected, alternatives=tuple(passing)))
+                elif not own and expected.mutation["op"] != "delete":  # a delete waits for the others
+                    errors.append(f"{expected.mutation['id']} is at fault itself: expected {expected} (§4)")
+            else:
+                own += 1
+                if not any(each.fits(verdict) for each in expected.alternatives if each.stops_group):
+                    errors.append(
+                        f"{expected.mutation['id']} of a fallen group: got {_brief(verdict)}, expected {expected}"
+                    )
             mine = Expected(group.user, group.device, expected.mutation, ())
             self._keep(mine, verdict)
-        if not reasons:
-            errors.append(f"group {group.mutations[0].get('group')} fell without a reason (§4)")
+        if own != 1:
+            errors.append(f"group {group.mutations[0].get('group')} fell for {own} members, not for one (§4)")
         if any(v["status"] == "conflict" for v in verdicts):
             first = group.mutations[0]
             item = Item(
@@ -255,17 +257,20 @@ class Oracle(Judge):
     def _settle_changed_group(
         self, group: GroupExpected, verdicts: Sequence[Verdict], known: Sequence[bool]
     ) -> list[str]:
-        """§4: "a known group with other members is `group_changed`"; its known members may also just replay."""
+        """§4: "a known group with other members is `group_changed`"; its known members replay."""
         errors: list[str] = []
+        is_old = (group.user, str(group.mutations[0].get("group"))) in self._groups
+        code = "group_changed" if is_old else "group_failed"  # of a new one, an id was used alone before
         for mutation, verdict, is_known in zip(group.mutations, verdicts, known, strict=True):
-            changed = verdict["status"] == REJECTED and verdict.get("code") == "group_changed"
-            if is_known and not changed:
+            first = self.verdicts.get((group.user, str(mutation["id"]).lower()))
+            if first is not None and (not is_old or content(first.mutation) == content(mutation)):
                 expected = self.push(group.user, group.device, mutation, sent_at=group.sent_at, now=group.now)
                 errors += self.settle(expected, verdict)
-            elif not changed:
-                errors.append(f"{mutation['id']}: got {_brief(verdict)}, expected group_changed (§4)")
-            elif not is_known:
-                self._keep(Expected(group.user, group.device, mutation, ()), verdict)
+            else:
+                if (verdict["status"], verdict.get("code")) != (REJECTED, code):
+                    errors.append(f"{mutation['id']}: got {_brief(verdict)}, expected {code} (§4)")
+                if not is_known:
+                    self._keep(Expected(group.user, group.device, mutation, ()), verdict)
         return errors
 
     # Comparing with the server and with devices
@@ -406,7 +411,6 @@ class Oracle(Judge):
             "_aliases",
             "_judged",
             "_rejected_creates",
-            "_unsure_creates",
             "_given",
             "_maybe_given",
             "_subscribed",

@@ -28,23 +28,9 @@ class Change:
     version: int
     values: Mapping[str, tuple[Any, Any]]  # field: old, new (whole values)
     paths: frozenset[Path]  # what exactly changed: fields, elements, rows, fields of rows
-    stamps: Mapping[Path, Stamp]
-    author: Author | None
-    kind: str  # insert, update, delete, restore
-
-    @property
-    def highest(self) -> Stamp:
-        """The latest stamp that it wrote."""
-        return max(self.stamps.values(), default=NEVER)
-
-
-@dataclass(frozen=True, slots=True)
-class Raise:
-    """A write of an equal value: no change, no version, but a later stamp (§5)."""
-
-    version: int  # of the record at that time
     stamp: Stamp
     author: Author | None
+    kind: str  # insert, update, delete, restore
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +42,7 @@ class Sent:
     fields: Mapping[str, Any]
     op: str
     stamp: Stamp
+    base_version: int
 
 
 @dataclass(slots=True)
@@ -69,8 +56,9 @@ class Record:
     values: dict[str, Any] = member(default_factory=dict)
     stamps: dict[Path, Stamp] = member(default_factory=dict)
     history: list[Change] = member(default_factory=list)
-    raises: list[Raise] = member(default_factory=list)
     sent: list[Sent] = member(default_factory=list)
+    # By version: fields that the server's ledger says were changed, also those that nobody wrote.
+    told: dict[int, frozenset[str]] = member(default_factory=dict)
 
     @property
     def key(self) -> Key:
@@ -87,8 +75,8 @@ class Record:
             dict(self.values),
             dict(self.stamps),
             list(self.history),
-            list(self.raises),
             list(self.sent),
+            dict(self.told),
         )
 
     def after(self, version: int) -> Iterator[Change]:
@@ -102,12 +90,9 @@ class Record:
                 return change.values[name][0]
         return self.values.get(name)
 
-    def stamps_at(self, version: int) -> tuple[Stamp, Stamp]:
-        """The highest stamp of a version: as it was when the version came, and with later confirmations of it."""
-        written = max((change.highest for change in self.history if change.version <= version), default=NEVER)
-        before = max((each.stamp for each in self.raises if each.version < version), default=NEVER)
-        at_it = max((each.stamp for each in self.raises if each.version == version), default=NEVER)
-        return max(written, before), max(written, before, at_it)
+    def written_at(self, version: int) -> Stamp:
+        """The latest stamp with which a version was written; confirmations make no version and do not count."""
+        return max((change.stamp for change in self.history if change.version <= version), default=NEVER)
 
     @property
     def state(self) -> str | None:

@@ -17,9 +17,11 @@ PARKING = timedelta(hours=24)
 class Desk(Bench):
     """Rejections, inbox items and their resolutions."""
 
-    def _reject(self, case: Case | None, codes: Iterable[str] | None, why: str) -> Alternative:
+    def _reject(
+        self, case: Case | None, codes: Iterable[str] | None, why: str, *, first: bool = False
+    ) -> Alternative:
         legal: frozenset[str | None] | None = None if codes is None or "*" in codes else frozenset(codes)
-        return Alternative(REJECTED, legal, why, partial(self._rejected, case))
+        return Alternative(REJECTED, legal, why, partial(self._rejected, case), first=first)
 
     def _rejected(self, case: Case | None, verdict: Verdict) -> list[str]:
         """Nothing is applied, and no body is sent for what is not seen."""
@@ -45,22 +47,20 @@ class Desk(Bench):
         item.server_id = verdict.get("conflict_id")
         self.inbox.append(item)
         if record is not None:
-            stamp = self._stamps(case, record, case.base_version)[0]
-            self._note_sent(case, record, stamp)
+            self._note_sent(case, record, self._stamp(case, record, case.base_version))
         return []
 
     def _unknown_id(self, case: Case) -> list[Alternative]:
-        """§6: within 24 h of a new epoch parked, else ``not_found``; a foreign id answers the same (§3)."""
+        """§4: ``depends_on`` its create, where that did not pass; §6: within 24 h of a new epoch parked;
+        else ``not_found``. A foreign id answers the same (§3)."""
+        if case.key in self._rejected_creates.get(case.user, ()):
+            return [
+                self._reject(case, {"depends_on"}, "§4 depends on a create that did not pass", first=True)
+            ]
         started = case.context.epoch_started_at
         if started is not None and case.now < started + PARKING:
             return [self._park(case)]
-        ends = [self._reject(case, {"not_found"}, "§3 unknown or foreign id")]
-        if case.key in self._unsure_creates.get(case.user, ()):  # its create waits in the inbox
-            ends += [
-                self._reject(case, None, "its create waits"),
-                self._to_inbox(case, "waits", None, "its create waits in the inbox"),
-            ]
-        return ends
+        return [self._reject(case, {"not_found"}, "§3 unknown or foreign id", first=True)]
 
     def _park(self, case: Case) -> Alternative:
         """§6: "mutations on unknown ids are parked (verdict `conflict`, code `awaiting_record`)"."""
@@ -72,9 +72,8 @@ class Desk(Bench):
             self._parked.setdefault(case.key, []).append(parked)
             return self._wait(case, "awaiting_record", None, verdict)
 
-        return Alternative(
-            "conflict", frozenset({"awaiting_record"}), "§6 parked", effect, inbox="awaiting_record"
-        )
+        code = frozenset({"awaiting_record"})
+        return Alternative("conflict", code, "§6 parked", effect, inbox="awaiting_record", first=True)
 
     def _judge_parked(self, record: Record) -> None:
         """§6 "judged when the record arrives": what came of it, only the server tells."""
@@ -152,9 +151,10 @@ class Desk(Bench):
             options = {"mine": item.mine, "base": item.base, "value": canonical(field, choice.get("value"))}
             if chosen in options:
                 value = {item.field: options[chosen]}
-                stamps: dict[Path, Stamp] = {(item.field,): Stamp(now, author.mutation_id if author else "")}
+                stamp = Stamp(now, author.mutation_id if author else "")
+                stamps: dict[Path, Stamp] = {(item.field,): stamp}
                 if record.values.get(item.field) != options[chosen]:
-                    self._change(record, value, stamps, author, "update", None)
+                    self._change(record, value, stamps, stamp, author, "update", None)
         elif chosen not in ("discard", "theirs", "reassign"):
             self._loose.add(record.key)
             names = [item.field] if item.field else list(record.entity.fields)
