@@ -132,8 +132,9 @@ class Phone:
     # Storage
 
     def flush_queue(self) -> None:
-        """A mutation is on storage before anybody sees it."""
-        self.durable.queue = copy.deepcopy(self.state.queue)
+        """A mutation is on storage before anybody sees it; verdicts get there with the cursor of their answer."""
+        known = {q.body["id"] for q in self.durable.queue}
+        self.durable.queue += [copy.deepcopy(q) for q in self.state.queue if q.body["id"] not in known]
         self.durable.next_n = self.state.next_n
 
     def flush(self) -> None:

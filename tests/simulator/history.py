@@ -128,7 +128,7 @@ class History:
         self.poisoned: set[str] = set()
         self.spoilt = False
         self.made: dict[tuple[str, str, str], datetime] = {}
-        self.sent_before: set[tuple[str, str, str]] = set()
+        self.judged_once: set[tuple[str, str, str]] = set()
         self.restored = False
         self.groups: dict[tuple[str, str, str], list[str]] = {}
         self.forgotten: dict[tuple[str, str, str], Json] = {}
@@ -329,15 +329,26 @@ class History:
         return answer
 
     def note_true_times(self, phone: Phone, asked: Json) -> None:
-        """When each mutation was really made, where its phone can tell: the first time that it is sent."""
+        """When each mutation was really made, where its phone could tell when it was judged."""
+        if not asked["mutations"]:
+            return
+        company, user = self.company_of(phone), self.user_id(phone)
         by_id = {q.body["id"]: q for q in phone.state.queue}
+        judged = company.look(
+            "SELECT id::text FROM sync_mutations WHERE tenant_id = :t AND user_id = :u AND status IS NOT NULL"
+            " AND id = ANY(CAST(:ids AS uuid[]))",
+            u=user,
+            ids=[mutation["id"] for mutation in asked["mutations"]],
+        )
         for mutation in asked["mutations"]:
-            key = self.company_of(phone).mark, self.user_id(phone), mutation["id"]
+            key = company.mark, user, mutation["id"]
+            if (mutation["id"],) not in judged or key in self.judged_once:
+                continue
+            self.judged_once.add(key)
             queued = by_id.get(mutation["id"])
             known = "age_ms" in mutation or (queued and queued.skew == phone.clock.error(self.now))
-            if queued is not None and known and key not in self.sent_before:
+            if queued is not None and known:
                 self.made[key] = queued.made
-            self.sent_before.add(key)
 
     def hear(self, heard: Heard) -> None:
         """Everything that must hold of every answer."""
@@ -427,6 +438,7 @@ class History:
             for key in [k for k in self.first_verdicts if k[0] == mark and k[1:] not in kept]:
                 self.forgotten[key] = self.first_verdicts.pop(key)
                 self.made.pop(key, None)
+            self.judged_once -= {k for k in self.judged_once if k[0] == mark and k[1:] not in kept}
             for phone in self.phones.values():
                 if self.home[phone.name] is company:
                     company.device(phone.name, phone.user, phone.device_id, self.now)
