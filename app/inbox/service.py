@@ -228,6 +228,15 @@ def list_conflicts(session: Session, actor: Actor, *, state: str | None = None) 
     return found.where(Conflict.state == ConflictState(state)) if state else found
 
 
+def list_shown_conflicts(session: Session, actor: Actor) -> Select[Conflict]:
+    """Items that a verdict may show as phones hold them: one's own only while one's scope holds the record.
+
+    The bodies for field staff hide others' values by themselves; those for managers hide nothing.
+    """
+    found = list_conflicts(session, actor)
+    return found.where(holds_record(actor.scope)) if actor.scope.role in OFFICE else found
+
+
 def get_conflict(session: Session, actor: Actor, conflict_id: UUID, *, lock: bool = False) -> Conflict:
     """One item; raises NotFound."""
     statement = list_conflicts(session, actor).where(Conflict.id == conflict_id)

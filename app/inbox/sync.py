@@ -56,13 +56,19 @@ _TEAM = f"""
     FROM conflicts c WHERE c.tenant_id = :tenant AND c.id = ANY(:ids) AND {_OF_TEAM}
 """  # noqa: S608  (built of constants of this file)
 
-# Managers who are the authors themselves get theirs by the territory, too: it goes when their scope does.
+# Managers who are the authors themselves get theirs by the territory, too: it goes when their scope does. So does
+# what was given to a manager by name: their copy is of one shape with the territory's, which hides nothing.
+_STILL_THEIRS = """u.id = c.assignee_id AND (u.role = 'admin' OR EXISTS (
+    SELECT 1 FROM sync_feed f
+    JOIN sync_subscriptions s ON s.tenant_id = f.tenant_id AND s.bucket = f.bucket AND s.user_id = u.id
+    WHERE f.tenant_id = c.tenant_id AND f.entity = 'account' AND f.record_id = c.account_id AND f.gone IS NULL))"""
+
 BUCKETS = f"""
     SELECT c.id AS record_id, 'user:' || u.id AS bucket, {SHAPE_OF_ROLE} AS shape
     FROM conflicts c JOIN users u ON u.tenant_id = c.tenant_id AND ({_PEOPLE.format(item="c")})
     WHERE c.tenant_id = :tenant AND c.id = ANY(:ids)
       AND (c.state = 'open' OR c.resolved_at > CAST(:now AS timestamptz) - interval '14 days')
-      AND (u.role NOT IN ('manager', 'admin') OR c.account_id IS NULL OR u.id = c.assignee_id)
+      AND (u.role NOT IN ('manager', 'admin') OR c.account_id IS NULL OR {_STILL_THEIRS})
     UNION
     SELECT c.id, 'territory:' || a.territory_id, 'manager'
     FROM conflicts c JOIN accounts a ON a.tenant_id = c.tenant_id AND a.id = c.account_id

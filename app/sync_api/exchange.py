@@ -344,7 +344,7 @@ class Exchange:
         for name, ids in wanted.items():
             one = self.synced[name]
             shape = one.policy.shape_for(actor.scope.shape)
-            seen = one.visible(session, actor, sorted(ids)) if shape else set()
+            seen = one.told(session, actor, sorted(ids)) if shape else set()
             if shape is None or not seen:
                 continue
             rows = connection.execute(

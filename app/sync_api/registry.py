@@ -105,6 +105,7 @@ SYNCED = (
         inbox_schemas.ConflictSchema,
         inbox.list_conflicts,
         commands={"resolve": (inbox.resolve_conflict, inbox_schemas.ResolutionSchema)},
+        shown=inbox.list_shown_conflicts,
     ),
 )
 

@@ -1,7 +1,7 @@
 """One synced entity as the application serves it: policy, wire schema, service verbs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +29,7 @@ class Synced:
         creation: Schema of a create where it asks for more than the record's own.
         takes_at: Whether the create verb is told, as ``at``, when it happened on the phone.
         moment: Field of a create that says when it happened: the phone's corrected time, when left out.
+        shown: Statement of the records that verdicts may show, where those are fewer than the visible ones.
     """
 
     policy: SyncEntity
@@ -42,6 +43,7 @@ class Synced:
     creation: type[WireSchema] | None = None
     takes_at: bool = False
     moment: str | None = None
+    shown: Callable[[Session, Actor], Select[Any]] | None = None
 
     def offers(self, op: str) -> bool:
         """Whether phones may do *op* at all."""
@@ -54,3 +56,7 @@ class Synced:
         model = statement.column_descriptions[0]["entity"]
         found = session.scalars(statement.with_only_columns(model.id).order_by(None).where(model.id.in_(ids)))
         return set(found)
+
+    def told(self, session: Session, actor: Actor, ids: list[UUID]) -> set[UUID]:
+        """Which of *ids* a verdict may show to the actor."""
+        return replace(self, listed=self.shown or self.listed).visible(session, actor, ids)

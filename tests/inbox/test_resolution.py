@@ -43,6 +43,14 @@ def rename(world: World, account: UUID, name: str) -> None:
     )
 
 
+def leave(world: World, person: Person) -> None:
+    """They are taken out of their territories."""
+    world.sql(
+        "UPDATE territory_members SET deleted_at = now() WHERE tenant_id = :tenant AND user_id = :id",
+        id=person.id,
+    )
+
+
 def asked(world: World, rep: Person, manager: Person, account: UUID, name: str) -> Json:
     rep.sync()
     edit = rep.edit("account", account, {"legal_name": name})
@@ -447,6 +455,42 @@ class TestADecision:
 
         assert (first["status"], second["status"], second["replayed"]) == ("applied", "applied", True)
         assert len(ledger(world, account)) == 3
+
+
+class TestAManagerWhoLostTheCustomer:
+    @pytest.fixture
+    def lost(self, world: World, manager: Person, account: UUID) -> Json:
+        """An item on the manager's own edit, as their phone still holds it."""
+        manager.sync()
+        edit = manager.edit("account", account, {"legal_name": MINE})
+        rename(world, account, THEIRS)
+        verdict = push(manager, edit)
+        item = manager.held("conflict", verdict["conflict_id"])
+        assert item
+        leave(world, manager)
+        return item
+
+    def test_may_give_way_and_is_shown_nothing_of_it(self, manager: Person, lost: Json) -> None:
+        verdict = pushed(manager, lost, "theirs")
+
+        assert (verdict["status"], verdict["record"]) == ("applied", None)
+
+    def test_is_shown_nothing_of_an_item_that_was_given_to_them(
+        self, world: World, rep: Person, manager: Person, conflict: Json
+    ) -> None:
+        chief = world.person("manager", world.region)
+        chief.sync()
+        assert decide(manager, conflict, "reassign", to_user_id=str(chief.id)).status_code == 200
+        chief.sync()
+        assert chief.held("conflict", conflict["id"])
+
+        leave(world, chief)
+        chief.sync()
+
+        assert chief.held("conflict", conflict["id"]) is None
+        fresh = world.second_phone(chief)
+        fresh.sync()
+        assert fresh.held("conflict", conflict["id"]) is None
 
 
 class TestAnAuthor:

@@ -561,6 +561,21 @@ class TestDelete:
 
         assert [told(v) for v in verdicts] == [("applied", None), ("applied", None), ("conflict", "deleted")]
 
+    @pytest.mark.parametrize("drained", [False, True])
+    def test_by_sql_leaves_nothing_that_work_on_an_erased_row_could_bring_back(
+        self, world: World, rep: Person, drained: bool
+    ) -> None:
+        task_id = new_id()
+        rep.sync(rep.mutation("create", "task", task_id, fields=task_of()))
+        edit = rep.mutation("update", "task", task_id, base_version=1, fields={"title": "고침"})
+        world.sql("DELETE FROM tasks WHERE tenant_id = :tenant AND id = :id", id=task_id)
+        if drained:
+            world.drain()
+
+        assert told(push(rep, edit)) == ("rejected", "not_found")
+        (kept,) = rep.call("GET", "/api/v1/rejections").json["items"]
+        assert kept["id"] == edit["id"]
+
     def test_of_a_foreign_deleted_record_is_as_unknown_as_any(self, world: World, rep: Person) -> None:
         foreign = world.account(world.south)
         world.sql("UPDATE accounts SET deleted_at = now() WHERE tenant_id = :tenant AND id = :id", id=foreign)

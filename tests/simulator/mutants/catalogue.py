@@ -109,7 +109,7 @@ MUTANTS = (
     Mutant(
         "verdicts show records outside the scope",
         EXCHANGE,
-        "seen = one.visible(session, actor, sorted(ids)) if shape else set()",
+        "seen = one.told(session, actor, sorted(ids)) if shape else set()",
         "seen = set(ids)",
     ),
     Mutant(

@@ -289,6 +289,7 @@ class Books:
         if not happened:
             return errors
         record.deleted = kind in ("delete", "erase") or (record.deleted and kind == "update")
+        record.erased = kind == "erase" or (record.erased and kind == "update")
         pairs = {name: (before, values[name]) for name, before in old.items()}
         paths |= EVENTS.get(kind, frozenset())
         record.history.append(Change(record.version, pairs, frozenset(paths), stamp, author, kind))

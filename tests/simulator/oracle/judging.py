@@ -139,7 +139,7 @@ class Judge(Desk):
             return self._judge_resolution(case)
         if case.op == "create":
             return self._judge_create(case, record)
-        if record is None:
+        if record is None or record.erased:
             return self._unknown_id(case)
         ends = self._judge_access(case, record) or self._judge_known(case, record)
         if not record.entity.append_only or all(end.first for end in ends):

@@ -53,6 +53,7 @@ class Record:
     id: str
     version: int = 0
     deleted: bool = True
+    erased: bool = False
     values: dict[str, Any] = member(default_factory=dict)
     stamps: dict[Path, Stamp] = member(default_factory=dict)
     history: list[Change] = member(default_factory=list)
