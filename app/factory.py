@@ -30,7 +30,7 @@ from app.http.openapi import SECURITY_SCHEME, TITLE, VERSION, spec_plugins
 from app.http.services import EXTENSION, Services
 from app.http.strict_json import MAX_BODY_BYTES, StrictRequest
 from app.identity import routes as identity
-from app.identity.service import actor_of, check_farewell
+from app.identity.service import actor_query, check_farewell
 from app.inbox import routes as inbox
 from app.sync_api import routes as sync_api
 from app.sync_api import support_routes as sync_support
@@ -175,7 +175,7 @@ def _add_rooms(app: Flask) -> None:
         for blueprint in vars(room).values():
             if isinstance(blueprint, Blueprint) and blueprint.name not in app.blueprints:
                 api.register_blueprint(blueprint)
-    auth.register_actor_loader(actor_of)
+    auth.register_actor_query(actor_query)
     auth.register_farewell_check(check_farewell)
 
 

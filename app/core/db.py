@@ -18,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     Numeric,
     String,
+    TextClause,
     create_engine,
     make_url,
     text,
@@ -148,6 +149,7 @@ class Database:
             connect_args={"application_name": "fieldmerge-engine", "prepare_threshold": None},
         )
         self._session = sessionmaker(self.app, expire_on_commit=False)
+        self._sent: dict[TextClause, str] = {}
 
     @contextmanager
     def session(
@@ -169,6 +171,13 @@ class Database:
         with self._session.begin() as session:
             set_writer(session, tenant_id, user_id=user_id, device_id=device_id, actor=actor)
             yield session
+
+    def as_sent(self, statement: TextClause) -> str:
+        """A statement with its parameters as the driver writes them, for who sends it by the driver itself."""
+        found = self._sent.get(statement)
+        if found is None:
+            found = self._sent[statement] = str(statement.compile(self.app))
+        return found
 
     def oldest_transaction_s(self) -> float:
         """Age of the oldest transaction of requests and of the engine; what other roles do is not shown to them."""
@@ -193,18 +202,29 @@ def set_writer(
     actor: str | None = None,
 ) -> None:
     """Tell the running transaction whose rows it may touch and who writes (SET LOCAL, pooling-safe)."""
-    session.execute(
-        text(
-            "SELECT set_config('app.tenant', :tenant, true), set_config('app.user', :user, true),"
-            " set_config('app.device', :device, true), set_config('app.actor', :actor, true)"
-        ),
-        {
-            "tenant": str(tenant_id or ""),
-            "user": str(user_id or ""),
-            "device": str(device_id or ""),
-            "actor": actor or "",
-        },
-    )
+    session.execute(WRITER, writer_values(tenant_id, user_id=user_id, device_id=device_id, actor=actor))
+
+
+WRITER = text(
+    "SELECT set_config('app.tenant', :tenant, true), set_config('app.user', :user, true),"
+    " set_config('app.device', :device, true), set_config('app.actor', :actor, true)"
+)
+
+
+def writer_values(
+    tenant_id: UUID | None,
+    *,
+    user_id: UUID | None = None,
+    device_id: UUID | None = None,
+    actor: str | None = None,
+) -> dict[str, str]:
+    """What ``WRITER`` is sent with."""
+    return {
+        "tenant": str(tenant_id or ""),
+        "user": str(user_id or ""),
+        "device": str(device_id or ""),
+        "actor": actor or "",
+    }
 
 
 @contextmanager

@@ -1,12 +1,25 @@
 """Who sees what: the one definition that REST, sync, search and exports share."""
 
 import enum
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, and_, column, exists, false, or_, select, table, true
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    TextClause,
+    and_,
+    column,
+    exists,
+    false,
+    or_,
+    select,
+    table,
+    true,
+)
 
 VISIT_DAYS_BACK = 3
 VISIT_DAYS_AHEAD = 14
@@ -85,6 +98,21 @@ class Actor:
     def role(self) -> Role:
         """The actor's role."""
         return self.scope.role
+
+
+@dataclass(frozen=True, slots=True)
+class ActorQuery:
+    """How an actor is read, also for callers that send the statement themselves.
+
+    Attributes:
+        statement: Gives one row, or none.
+        values: Of its parameters.
+        read: Makes the actor of the row or None; raises Unauthenticated.
+    """
+
+    statement: TextClause
+    values: Mapping[str, Any]
+    read: Callable[[Any], Actor]
 
 
 # Light tables, so that core needs no room: only the columns that decide scope.

@@ -16,7 +16,7 @@ from app.core.scope import Actor, Role
 from app.history import service as history
 from app.history.schemas import HistoryPageSchema, HistoryQuery, RejectionPageSchema
 from app.http.api import Blueprint
-from app.http.auth import current_actor, current_claims, current_farewell
+from app.http.auth import current_actor, current_actor_query, current_claims, current_farewell
 from app.http.errors import Refused as HttpRefused
 from app.http.etag import require_version, set_version
 from app.http.fields import Rendered
@@ -101,7 +101,7 @@ class Sync(MethodView):
             registry = exchange().registry
             asked = sync_request(load_body(), registry.schema_version, registry.oldest_wire)
             if farewell is None:
-                answer = exchange().answer(who, current_actor, asked)
+                answer = exchange().answer(who, current_actor, asked, current_actor_query())
             else:
                 answer = exchange().farewell(who, asked)
         except RequestInvalid as error:

@@ -1,6 +1,6 @@
 """What may be done with people, devices, sessions, units and territories."""
 
-from app.identity.service.actors import actor_of
+from app.identity.service.actors import actor_of, actor_query
 from app.identity.service.delegations import (
     create_delegation,
     delete_delegation,
@@ -92,6 +92,7 @@ __all__ = [
     "UserDisabled",
     "Way",
     "actor_of",
+    "actor_query",
     "add_member",
     "change_password",
     "check_farewell",

@@ -1,11 +1,14 @@
 """Who asks: read from the database at each request, so that every change works at once."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.core.scope import Actor, Role, Scope
+from app.core.scope import Actor, ActorQuery, Role, Scope
 from app.identity.queries import ACTOR
 from app.identity.service.errors import DeviceRevoked, PasswordChangeDue, SessionEnded, UserDisabled
 
@@ -35,10 +38,25 @@ def actor_of(
         SessionEnded: The device has no live session any more, or was never this person's.
         PasswordChangeDue: A password of their own has to be chosen first.
     """
-    row = session.execute(
-        ACTOR,
-        {"tenant": tenant_id, "user": user_id, "users": [user_id], "device": device_id, "now": now},
-    ).one_or_none()
+    query = actor_query(tenant_id, user_id, device_id, now, password_may_be_due=password_may_be_due)
+    return query.read(session.execute(query.statement, query.values).one_or_none())
+
+
+def actor_query(
+    tenant_id: UUID,
+    user_id: UUID,
+    device_id: UUID | None,
+    now: datetime,
+    *,
+    password_may_be_due: bool = False,
+) -> ActorQuery:
+    """``actor_of`` for callers that send its statement themselves."""
+    values = {"tenant": tenant_id, "user": user_id, "users": [user_id], "device": device_id, "now": now}
+    return ActorQuery(ACTOR, values, partial(_read, values, password_may_be_due))
+
+
+def _read(asked: Mapping[str, Any], password_may_be_due: bool, row: Any) -> Actor:
+    tenant_id, user_id, device_id, now = (asked[name] for name in ("tenant", "user", "device", "now"))
     if row is None:
         raise SessionEnded("Log in again.")
     if row.status != "active":

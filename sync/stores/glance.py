@@ -1,0 +1,137 @@
+"""One row that answers all that a pull asks when there is nothing new."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sync.budget import DEFAULTS, Settings
+from sync.cursor import Cursor
+from sync.pull import Channel, FeedRow, Head, Record
+
+# In the words of the driver: it is sent in one pipeline with what comes before and after it.
+GLANCE = """
+SELECT h.position, d.nonce, h.floor,
+       (SELECT e.id FROM sync_epochs e WHERE e.ended_at IS NULL ORDER BY e.generation DESC LIMIT 1) AS epoch,
+       s.records_warn, s.records_cap, s.keep_days, s.resend_days,
+       EXISTS (SELECT 1 FROM sync_pending p WHERE p.tenant_id = %(tenant)s) AS marks,
+       v.highest_n, v.schema_version, v.app_version, v.platform, v.pending, v.last_error, v.last_sync_at,
+       c.channels,
+       ARRAY(SELECT n.position::text || ' ' || n.nonce FROM sync_drain n
+             WHERE n.tenant_id = %(tenant)s AND n.position = ANY(%(drains)s)) AS drains,
+       (SELECT json_agg(json_build_array(u.bucket, o.bucket IS NOT NULL, z.shape, z.records))
+        FROM sync_subscriptions u
+        LEFT JOIN sync_left_out o ON o.tenant_id = %(tenant)s AND o.user_id = %(user)s AND o.bucket = u.bucket
+        LEFT JOIN sync_channel_sizes z ON z.tenant_id = %(tenant)s AND z.bucket = u.bucket
+        WHERE u.tenant_id = %(tenant)s AND u.user_id = %(user)s) AS subscribed,
+       h.position > %(after)s AND EXISTS (
+           SELECT 1 FROM jsonb_array_elements(c.channels) AS k
+           CROSS JOIN LATERAL (
+               SELECT 1 FROM sync_feed f WHERE f.tenant_id = %(tenant)s AND f.bucket = k ->> 0 AND f.shape = k ->> 1
+               AND f.position > %(after)s ORDER BY f.position LIMIT 1) AS one) AS news
+FROM sync_heads h
+JOIN sync_drain d ON d.tenant_id = h.tenant_id AND d.position = h.position
+LEFT JOIN sync_settings s ON s.tenant_id = h.tenant_id
+LEFT JOIN sync_devices v ON v.tenant_id = h.tenant_id AND v.device_id = %(device)s
+LEFT JOIN sync_subscription_sets c ON c.tenant_id = h.tenant_id AND c.id = %(set)s
+WHERE h.tenant_id = %(tenant)s
+"""
+
+
+class NotAtAGlance(Exception):
+    """More has to be read than one look gives."""
+
+
+def parameters(tenant_id: UUID, user_id: UUID, device_id: UUID, cursor: Cursor) -> dict[str, Any]:
+    """What ``GLANCE`` is asked with."""
+    return {
+        "tenant": tenant_id,
+        "user": user_id,
+        "device": device_id,
+        "set": cursor.subscription_set,
+        "drains": sorted({position for position, _ in cursor.drains}),
+        "after": min(cursor.position, cursor.removals),
+    }
+
+
+class Glance:
+    """A reader of one snapshot that was read before anybody asked: it knows no rows of the feed.
+
+    What it cannot tell raises ``NotAtAGlance``.
+    """
+
+    def __init__(self, row: Any, live: frozenset[str]) -> None:
+        """Wrap a row of ``GLANCE``; *live* are the buckets of the scope function, of the same snapshot."""
+        self._row = row
+        self._live = live
+        self._subscribed = row.subscribed or []
+
+    @property
+    def marks(self) -> bool:
+        """Whether anything waits to be sequenced."""
+        return bool(self._row.marks)
+
+    def head(self) -> Head:
+        """The newest drain, the floor, the present epoch and the budget."""
+        row = self._row
+        told = (row.records_warn, row.records_cap, row.keep_days, row.resend_days)
+        settings = DEFAULTS if row.records_warn is None else Settings(*told)
+        return Head(row.position, row.nonce, row.floor, row.epoch, settings)
+
+    def buckets(self, user_id: UUID) -> tuple[frozenset[str], frozenset[str]]:
+        """Drained and live subscriptions."""
+        return frozenset(one[0] for one in self._subscribed), self._live
+
+    def sizes(self, user_id: UUID) -> Mapping[Channel, int]:
+        """How many live rows the channels of the user's drained buckets have."""
+        return {(one[0], one[2]): one[3] for one in self._subscribed if one[2] is not None}
+
+    def left_out(self, user_id: UUID) -> frozenset[str]:
+        """Buckets that the user's phones were last not given."""
+        return frozenset(one[0] for one in self._subscribed if one[1])
+
+    def channels(self, set_id: str) -> tuple[Channel, ...] | None:
+        """The channels of the cursor's subscription set."""
+        found = self._row.channels
+        return None if found is None else tuple((bucket, shape) for bucket, shape in found)
+
+    def are_drains(self, drains: Sequence[tuple[int, UUID]]) -> bool:
+        """Whether each of these drains happened in this life of the database."""
+        return {f"{position} {nonce}" for position, nonce in drains} <= set(self._row.drains)
+
+    def epoch_holds(self, epoch: UUID) -> int | None:
+        """Not known."""
+        raise NotAtAGlance
+
+    def delta(
+        self,
+        channels: Sequence[Channel],
+        *,
+        after: int,
+        changes_after: int,
+        gone_after: int | None,
+        limit: int,
+    ) -> list[FeedRow]:
+        """None, where there are none."""
+        if self._row.news:
+            raise NotAtAGlance
+        return []
+
+    def walk(self, channel: Channel, *, after: int, gone_after: int, limit: int) -> list[FeedRow]:
+        """Not known."""
+        raise NotAtAGlance
+
+    def lost(self, channel: Channel, *, after: int, given: int, limit: int) -> list[FeedRow]:
+        """Not known."""
+        raise NotAtAGlance
+
+    def again(
+        self, channel: Channel, entities: Sequence[str], *, after: int, until: int, limit: int
+    ) -> list[FeedRow]:
+        """Not known."""
+        raise NotAtAGlance
+
+    def held(
+        self, records: Sequence[Record], channels: Sequence[tuple[Channel, int]], *, by_entry: bool = False
+    ) -> set[Record]:
+        """Not known."""
+        raise NotAtAGlance
