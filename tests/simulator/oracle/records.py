@@ -1,7 +1,7 @@
 """§1 record, version, stamp, change: what the model remembers of one record."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as member
 from typing import Any
 
@@ -68,16 +68,13 @@ class Record:
 
     def copy(self) -> "Record":
         """A record that can be changed alone; what happened is shared, for it never changes."""
-        return Record(
-            self.entity,
-            self.id,
-            self.version,
-            self.deleted,
-            dict(self.values),
-            dict(self.stamps),
-            list(self.history),
-            list(self.sent),
-            dict(self.told),
+        return replace(
+            self,
+            values=dict(self.values),
+            stamps=dict(self.stamps),
+            history=list(self.history),
+            sent=list(self.sent),
+            told=dict(self.told),
         )
 
     def after(self, version: int) -> Iterator[Change]:
