@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 from tests.simulator import corpus_files
@@ -50,7 +51,7 @@ def _hunt(mutant: Mutant, server: Any, history: Any, seconds: float, *, keep: bo
             failed, what = report.failed, str(report.violation)
         except Exception as error:  # a mutant may break anything
             failed, what, report = f"{type(error).__name__}", str(error)[:200], None
-        if failed and (seed < FIRST or is_healthy(seed)):
+        if failed and (seed < FIRST or is_healthy(history.__name__, seed)):
             found = {
                 "name": mutant.name,
                 "caught": failed,
@@ -95,9 +96,9 @@ def _plays(history: Any, server: Any, until: float) -> Iterator[tuple[int, Calla
         yield seed, partial(history.run, server, seed)
 
 
-def is_healthy(seed: int) -> bool:
+def is_healthy(kind: str, seed: int) -> bool:
     """Whether the server without a bug passes the seed: else it says nothing of the mutant."""
-    command = [sys.executable, "-m", "tests.simulator.hunting", "healthy", str(seed)]
+    command = [sys.executable, "-m", "tests.simulator.hunting", "healthy", kind, str(seed)]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
@@ -121,11 +122,10 @@ def main() -> None:
     import orjson
 
     if sys.argv[1] == "healthy":
-        from tests.simulator import history
         from tests.simulator.server import own_server
 
         with own_server() as server:
-            sys.exit(history.run(server, int(sys.argv[2])).violation is not None)
+            sys.exit(import_module(sys.argv[2]).run(server, int(sys.argv[3])).violation is not None)
     mutant = next(m for m in MUTANTS if m.name == sys.argv[1])
     print(orjson.dumps(hunt(mutant, float(sys.argv[2]), keep="keep" in sys.argv[3:])).decode())
 

@@ -411,7 +411,6 @@ MUTANTS = (
         '"DELETE FROM sync_pending WHERE tenant_id = :tenant AND id = ANY(:ids)", ids=list(mark_ids)',
         '"DELETE FROM sync_pending WHERE tenant_id = :tenant AND id <= (SELECT max(id) + 1000 FROM unnest(CAST(:ids AS bigint[])) AS x (id))", ids=list(mark_ids)',
         interleaved=True,
-        survives="in a repeatable-read transaction a DELETE finds no more than the snapshot, whatever its condition",
     ),
     Mutant(
         "drains do not lock their table",
