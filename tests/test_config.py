@@ -34,7 +34,9 @@ def test_a_secret_that_can_be_guessed_is_refused_and_not_repeated(what: str) -> 
 
 
 @pytest.mark.parametrize(
-    "secret", [secrets.token_hex(16), base64.b64encode(secrets.token_bytes(32)).decode()]
+    "secret",
+    [secrets.token_hex(16), base64.b64encode(secrets.token_bytes(32)).decode()],
+    ids=["hexadecimal", "base64"],  # every process has to collect the same names
 )
 def test_a_random_one_of_32_bytes_is_taken(secret: str) -> None:
     assert Config.from_env(SETTINGS | {"FIELDMERGE_SECRET_KEY": secret}).secret_key == secret
