@@ -372,6 +372,9 @@ VISITS = {
     ),
     "visit.ends_before_start": Message("The visit ends before it starts.", "방문 종료가 시작보다 빠릅니다."),
     "visit.not_yours": Message("The visit is another person's.", "다른 사람의 방문입니다."),
+    "reassigned": Message(
+        "The record was given to somebody else meanwhile.", "그사이 다른 사람에게 배정된 기록입니다."
+    ),
     "visit.reassigned": Message(
         "The visit was given to somebody else meanwhile.", "그사이 다른 사람에게 배정된 방문입니다."
     ),

@@ -35,7 +35,16 @@ def running(
         try:
             yield child
         finally:
-            child.kill()
+            end(child)
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """Let a server end what it started; one that is killed leaves its workers behind."""
+    child.terminate()
+    try:
+        child.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
 
 
 def wait_for(pattern: str, place: Path) -> str:

@@ -33,7 +33,7 @@ def server(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Server:
     db = WatchedDatabase()
     monkeypatch.setitem(app.extensions, EXTENSION, Services(CONFIG, db))  # type: ignore[arg-type]
     made = Server(app, db)
-    monkeypatch.setattr(auth, "_loaders", [made.load_actor])
+    monkeypatch.setattr(auth, "_askers", [made.actor_query])
     return made
 
 

@@ -16,9 +16,14 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app.core.db import Database, set_writer
+from app.core.scope import ActorQuery
+from app.sync_api import exchange as exchanges
+from app.sync_api.pushing import Identity
 from app.sync_api.registry import REGISTRY
+from sync.cursor import Cursor
 from sync.pull import Ask, pull
 from sync.stores.feed import FeedReader, set_id_of
+from sync.stores.glance import GLANCE, parameters
 from tests.world import Person, World
 
 ACCOUNTS = 12_000
@@ -89,12 +94,24 @@ class Heard:
 @contextmanager
 def heard(world: World) -> Iterator[Heard]:
     """What the application's pool sends meanwhile."""
-    found = Heard()
+    found, look = Heard(), exchanges.look
+
+    def noted(db: Database, who: Identity, query: ActorQuery, cursor: Cursor) -> Any:
+        sent = {
+            db.as_sent(query.statement): query.values,
+            GLANCE: parameters(who.tenant_id, who.user_id, who.device_id, cursor),
+        }
+        for statement, values in sent.items():
+            found.note(None, None, statement, values, None, many=False)
+        return look(db, who, query, cursor)
+
     event.listen(world.db.app, "before_cursor_execute", found.note)
+    exchanges.look = noted
     try:
         yield found
     finally:
         event.remove(world.db.app, "before_cursor_execute", found.note)
+        exchanges.look = look
 
 
 @contextmanager
