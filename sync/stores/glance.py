@@ -8,12 +8,13 @@ from sync.budget import DEFAULTS, Settings
 from sync.cursor import Cursor
 from sync.pull import Channel, FeedRow, Head, Record
 
-# In the words of the driver: it is sent in one pipeline with what comes before and after it.
+# In the words of the driver: it is sent in one pipeline with what comes before and after it. The first mark is asked
+# for in the order of its index and not by EXISTS, which forgets orders: another company's backlog would be read through.
 GLANCE = """
 SELECT h.position, d.nonce, h.floor,
        (SELECT e.id FROM sync_epochs e WHERE e.ended_at IS NULL ORDER BY e.generation DESC LIMIT 1) AS epoch,
        s.records_warn, s.records_cap, s.keep_days, s.resend_days,
-       EXISTS (SELECT 1 FROM sync_pending p WHERE p.tenant_id = %(tenant)s) AS marks,
+       (SELECT p.id FROM sync_pending p WHERE p.tenant_id = %(tenant)s ORDER BY p.id LIMIT 1) IS NOT NULL AS marks,
        v.highest_n, v.schema_version, v.app_version, v.platform, v.pending, v.last_error, v.last_sync_at,
        c.channels,
        ARRAY(SELECT n.position::text || ' ' || n.nonce FROM sync_drain n
