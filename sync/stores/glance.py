@@ -9,7 +9,7 @@ from sync.cursor import Cursor
 from sync.pull import Channel, FeedRow, Head, Record
 
 # In the words of the driver: it is sent in one pipeline with what comes before and after it. The first mark is asked
-# for in the order of its index and not by EXISTS, which forgets orders: another company's backlog would be read through.
+# for in the order of its index and not by EXISTS, which forgets orders: another company's backlog would be read.
 GLANCE = """
 SELECT h.position, d.nonce, h.floor,
        (SELECT e.id FROM sync_epochs e WHERE e.ended_at IS NULL ORDER BY e.generation DESC LIMIT 1) AS epoch,
