@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sync.policy import SyncEntity
 from sync.registry import Registry
-from sync.stores.sequencer import Engine, FeedStore, Reason, is_poison, sqlstate_of
+from sync.stores.sequencer import Engine, FeedStore, Reason, is_poison, portions, sqlstate_of
 
 REQUEST_MARKS = 5_000
 """Larger backlogs belong to the scheduler, not to a request."""
@@ -99,12 +99,11 @@ def _drain_once(
     """
     with FeedStore.locked(engine, tenant_id, lock_timeout_ms, statement_timeout_ms) as store:
         ids, marks = store.marks()
+        start, quarantined = store.standing()
         if not ids:
-            return Drained(store.position(), 0, 0)
+            return Drained(start, 0, 0)
         store.expect_many(len(marks))
-        quarantined = store.quarantined()
         poison = _find_poison(store, registry, now, marks, quarantined) if careful else {}
-        start = store.position()
         run = _Run(store, registry, now, start, quarantined, poison)
         touched = run.everything(_work_of(marks))
         run.set_aside()
@@ -166,7 +165,7 @@ class _Run:
                 # What shows the state of others is rendered anew even where its buckets stay: its viewer may have
                 # lost what it shows.
                 marks = work.touched if entity.followers else work.weak
-                marks[entity.name] |= self.store.ids(entity.of_users, users=changed, now=self.now)
+                marks[entity.name] |= self.store.ids(entity.of_users, "users", changed, now=self.now)
 
     def sequence(self, entity: SyncEntity, work: _Work) -> None:
         """Render the entity's touched records and re-bucket its weak ones."""
@@ -178,12 +177,11 @@ class _Run:
             # It may have moved though none of its bodies did: what hangs on it must not stay behind.
             moved.add(record_id)
         for child, sql in entity.children.items():
-            if moved:
-                work.weak[child] |= self.store.ids(sql, ids=sorted(moved), now=self.now)
-        rendered = sorted(touched | (weak & moved))
+            work.weak[child] |= self.store.ids(sql, "ids", moved, now=self.now)
+        rendered = touched | (weak & moved)
         for other in self.registry.entities:
-            if other.followers and rendered:
-                found = self.store.ids(other.followers, ids=rendered, entity=entity.name, now=self.now)
+            if other.followers:
+                found = self.store.ids(other.followers, "ids", rendered, entity=entity.name, now=self.now)
                 work.touched[other.name] |= found - self._known_bad(other)
 
     def sorted_out(self, entity: SyncEntity, work: _Work) -> tuple[set[UUID], set[UUID], set[UUID]]:
@@ -198,9 +196,14 @@ class _Run:
 
     def write(self, entity: SyncEntity, touched: set[UUID], weak: set[UUID]) -> set[UUID]:
         """Write what is to be written of these; gives those whose buckets changed."""
-        everything = sorted(touched | weak)
-        if not everything:
-            return set()
+        moved: set[UUID] = set()
+        for some in portions(touched | weak):
+            moved |= self._write_some(entity, some, touched.intersection(some), weak.intersection(some))
+        return moved
+
+    def _write_some(
+        self, entity: SyncEntity, everything: list[UUID], touched: set[UUID], weak: set[UUID]
+    ) -> set[UUID]:
         moved = self.store.rebucketed(entity, everything, self.now)
         rendered = touched | (weak & moved)
         lost = self.store.rows_without_ledger_delete(entity, sorted(rendered))

@@ -92,6 +92,9 @@ class SyncedRow(TenantRow):
 
 Currency = CHAR(3)
 
+NO_JIT = "-c jit=off"
+"""Compiling a statement takes longer than running any of ours: one that was thought dear cost a phone a second."""
+
 
 def compact_json(value: Any) -> str:
     """JSON as it goes over the wire: columns of type json keep these bytes."""
@@ -129,7 +132,7 @@ class Database:
         args: dict[str, Any] = (
             {"prepare_threshold": None}
             if config.pooled
-            else {"options": "-c idle_in_transaction_session_timeout=60000"}
+            else {"options": f"-c idle_in_transaction_session_timeout=60000 {NO_JIT}"}
         )
         self.app: Engine = create_engine(
             sqlalchemy_url(config.database_url),
@@ -146,7 +149,11 @@ class Database:
             max_overflow=2,
             pool_timeout=5,
             # Never prepared: a plan made for one mark on small tables, kept, took minutes for an import's.
-            connect_args={"application_name": "fieldmerge-engine", "prepare_threshold": None},
+            connect_args={
+                "application_name": "fieldmerge-engine",
+                "prepare_threshold": None,
+                "options": NO_JIT,
+            },
         )
         self._session = sessionmaker(self.app, expire_on_commit=False)
         self._sent: dict[TextClause, str] = {}

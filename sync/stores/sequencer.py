@@ -1,12 +1,14 @@
 """SQL of the sequencer: marks, bucket rules, feed rows, subscriptions, quarantine."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Self
+from functools import lru_cache
+from typing import Any, Self, cast
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, text
+import psycopg
+from sqlalchemy import Connection, Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
 from sync.policy import SyncEntity
@@ -38,7 +40,25 @@ def lock_table(tenant_id: UUID) -> str:
 
 
 MANY = 200
-"""Marks above which a drain looks after the statistics first."""
+"""Marks above which a drain looks after the statistics first, and ids above which a statement is planned for them."""
+
+AT_ONCE = 2_000
+"""Ids in one statement: a plan that compares each with each is bad for some thousands, and endless for a hundred
+thousand. All statements of a drain are of one transaction and one snapshot."""
+
+
+PREPARED = 500
+"""Statements that a connection keeps; a drain has some ten for each entity."""
+
+_PLANNED = "SELECT set_config('enable_seqscan', '{}', true), set_config('plan_cache_mode', '{}', true)"
+PLANNED_FOR_FEW = _PLANNED.format("off", "force_generic_plan")
+PLANNED_FOR_MANY = _PLANNED.format("on", "auto")
+
+
+def portions(ids: Collection[UUID]) -> Iterator[list[UUID]]:
+    """*ids* in order, as many at once as one statement takes."""
+    ordered = sorted(ids)
+    return (ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE))
 
 
 class FeedStore:
@@ -48,6 +68,9 @@ class FeedStore:
         """Wrap a connection whose transaction holds the tenant's drain lock."""
         self.connection = connection
         self.tenant_id = tenant_id
+        self._planned_for_few: bool | None = None
+        self._driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+        self._driver.prepared_max = PREPARED
 
     @classmethod
     @contextmanager
@@ -61,9 +84,12 @@ class FeedStore:
         """A repeatable-read transaction whose snapshot is taken after the lock was got."""
         with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             # None of these statements takes a snapshot: LOCK TABLE must come before the first that does.
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(lock_timeout_ms)}")
-            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(statement_timeout_ms)}")
-            connection.exec_driver_sql(f"LOCK TABLE {lock_table(tenant_id)} IN EXCLUSIVE MODE")
+            connection.exec_driver_sql(
+                f"SET LOCAL lock_timeout = {int(lock_timeout_ms)};"
+                f" SET LOCAL statement_timeout = {int(statement_timeout_ms)};"
+                f" LOCK TABLE {lock_table(tenant_id)} IN EXCLUSIVE MODE",
+                execution_options={"no_parameters": True},
+            )
             yield cls(connection, tenant_id)
             connection.commit()
 
@@ -80,7 +106,24 @@ class FeedStore:
             return [row[0] for row in rows]
 
     def _run(self, sql: str, **values: Any) -> Any:
-        return self.connection.execute(text(sql), {"tenant": self.tenant_id, **values})
+        few = max((len(v) for v in values.values() if isinstance(v, list)), default=0) <= MANY
+        self._plan_for(few)
+        self._driver.prepare_threshold = 0 if few else None
+        try:
+            return self.connection.execute(_statement(sql), {"tenant": self.tenant_id, **values})
+        finally:
+            self._driver.prepare_threshold = None
+
+    def _plan_for(self, few: bool) -> None:
+        """Have the next statements planned for few ids, or for many.
+
+        Planning takes longer than sequencing one record: statements for few ids are prepared, along indexes
+        whatever the size of the tables was when the plan was made, and kept with the connection. A plan kept
+        for few took minutes for an import's many, so that those are planned each time.
+        """
+        if few != self._planned_for_few:
+            self._planned_for_few = few
+            self.connection.exec_driver_sql(PLANNED_FOR_FEW if few else PLANNED_FOR_MANY)
 
     def marks(self) -> tuple[list[int], list[tuple[str, UUID, bool]]]:
         """Ids of the marks that the snapshot sees, and the distinct records they name (strong before weak)."""
@@ -92,9 +135,13 @@ class FeedStore:
             distinct[entity, record_id] = weak and distinct.get((entity, record_id), True)
         return [row[0] for row in rows], [(e, r, weak) for (e, r), weak in distinct.items()]
 
-    def position(self) -> int:
-        """The tenant's last position."""
-        return int(self._run("SELECT position FROM sync_heads WHERE tenant_id = :tenant").scalar_one())
+    def standing(self) -> tuple[int, set[tuple[str, UUID]]]:
+        """The tenant's last position, and the records that are set aside."""
+        rows = self._run(
+            "SELECT h.position, q.entity, q.record_id FROM sync_heads h"
+            " LEFT JOIN sync_quarantine q ON q.tenant_id = h.tenant_id WHERE h.tenant_id = :tenant"
+        ).all()
+        return int(rows[0][0]), {(row[1], row[2]) for row in rows if row[1] is not None}
 
     def expect_many(self, count: int) -> None:
         """See to it that a large drain is planned by what the tables hold now.
@@ -105,9 +152,9 @@ class FeedStore:
         if count > MANY:
             self.connection.exec_driver_sql("SELECT sync_analyze_grown()")
 
-    def ids(self, sql: str, **values: Any) -> set[UUID]:
-        """Ids that a declaration's SQL yields."""
-        return {row[0] for row in self._run(sql, **values)}
+    def ids(self, sql: str, asked: str, ids: Collection[UUID], **values: Any) -> set[UUID]:
+        """Ids that a declaration's SQL yields for *ids*, which it calls *asked*."""
+        return {row[0] for some in portions(ids) for row in self._run(sql, **{asked: some}, **values)}
 
     def rebucketed(self, entity: SyncEntity, ids: Sequence[UUID], now: datetime) -> set[UUID]:
         """Which of *ids* would be in other (bucket, shape) pairs than the feed has them in."""
@@ -255,15 +302,21 @@ class FeedStore:
 
     def finish(self, mark_ids: Sequence[int], start: int, position: int) -> None:
         """Delete exactly the marks of the snapshot, move the head, sign the drain, wake the listeners."""
-        self._run("DELETE FROM sync_pending WHERE tenant_id = :tenant AND id = ANY(:ids)", ids=list(mark_ids))
-        if position > start:
-            self._run(
-                "UPDATE sync_heads SET position = :position WHERE tenant_id = :tenant", position=position
-            )
-            self._run(
-                "INSERT INTO sync_drain (tenant_id, position) VALUES (:tenant, :position)", position=position
-            )
-            self._run("SELECT pg_notify('fieldmerge_sync', :payload)", payload=f"{self.tenant_id}:{position}")
+        taken = "DELETE FROM sync_pending WHERE tenant_id = :tenant AND id = ANY(:marks)"
+        if position == start:
+            self._run(taken, marks=list(mark_ids))
+            return
+        self._run(
+            f"""
+            WITH taken AS ({taken}),
+            head AS (UPDATE sync_heads SET position = :position WHERE tenant_id = :tenant),
+            signed AS (INSERT INTO sync_drain (tenant_id, position) VALUES (:tenant, :position))
+            SELECT pg_notify('fieldmerge_sync', :payload)
+            """,  # noqa: S608  (constants of this function)
+            marks=list(mark_ids),
+            position=position,
+            payload=f"{self.tenant_id}:{position}",
+        )
 
     def alarm(self, kind: str, entity: str, record_id: UUID, detail: str) -> None:
         """Tell the operator; alarms never change what phones see."""
@@ -275,11 +328,6 @@ class FeedStore:
             id=record_id,
             detail=detail[:500],
         )
-
-    def quarantined(self) -> set[tuple[str, UUID]]:
-        """Records that are set aside."""
-        rows = self._run("SELECT entity, record_id FROM sync_quarantine WHERE tenant_id = :tenant")
-        return {(row[0], row[1]) for row in rows}
 
     def quarantine(self, entity: str, record_id: UUID, state: str, message: str) -> None:
         """Set a record aside until its next mark."""
@@ -313,6 +361,7 @@ class FeedStore:
             yield
         finally:
             savepoint.rollback()
+            self._planned_for_few = None  # the settings went back too
 
     def failure(self, attempt: Callable[[], object]) -> Reason | None:
         """How *attempt* fails on its data, if it does, in a savepoint that is always rolled back."""
@@ -324,6 +373,12 @@ class FeedStore:
                 raise
             return sqlstate_of(error) or "", str(error.orig).splitlines()[0]
         return None
+
+
+@lru_cache(maxsize=PREPARED)
+def _statement(sql: str) -> TextClause:
+    """*sql* with its parameters found; looking for them takes longer than most of these statements."""
+    return text(sql)
 
 
 def _desired(entity: SyncEntity) -> str:

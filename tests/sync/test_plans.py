@@ -334,3 +334,16 @@ def test_a_scan_of_the_whole_table_would_be_noticed(company: Company) -> None:
 
     assert found is not None
     assert ("Seq Scan", "accounts") in scans(found[0][0]["Plan"])
+
+
+def test_a_bucket_can_be_read_along_its_positions_only(world: World) -> None:
+    """Where a second index would do, a plan made before the feed was analysed may take it, and sort all of it."""
+    with world.psql() as owner:
+        rows = owner.execute(
+            "SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid"
+            " WHERE i.indrelid = 'sync_feed'::regclass AND (SELECT attname FROM pg_attribute"
+            " WHERE attrelid = i.indrelid AND attnum = i.indkey[1]) IN ('bucket', 'shape', 'position')"
+            " AND i.indpred IS NULL"
+        ).fetchall()
+
+    assert rows == [("ix_sync_feed_position",)]

@@ -358,6 +358,100 @@ class TestBuckets:
         assert feed(world, record)[f"user:{rep.id}"].gone == "window"
 
 
+class TestManyRecords:
+    """A plan that compares each with each is endless for an import's hundred thousand: they are taken by portions."""
+
+    def contents(self, world: World) -> list[Any]:
+        rows = world.engine_sql(
+            "SELECT bucket, shape, entity, record_id, position, entered, version, body, gone FROM sync_feed"
+            " WHERE tenant_id = :tenant ORDER BY position"
+        )
+        return [tuple(row) for row in rows]
+
+    def test_come_out_the_same_in_portions(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        accounts = [world.account() for _ in range(7)]
+        for account in accounts:
+            world.insert("sites", id=new_id(), account_id=account, name="지점")
+        world.drain()
+        world.sql(
+            "UPDATE accounts SET territory_id = :south WHERE tenant_id = :tenant AND id = ANY(:ids)",
+            south=world.south,
+            ids=accounts[1:],
+        )
+        found = []
+        for at_once in (2_000, 3):
+            monkeypatch.setattr("sync.stores.sequencer.AT_ONCE", at_once)
+            with FeedStore.locked(world.db.engine, world.id, 200, 0) as store, store.undone():
+                _, marks = store.marks()
+                run = sequencer._Run(store, REGISTRY, utc_now(), head(world), set(), {})
+                run.everything(sequencer._work_of(marks))
+                found.append(
+                    store.connection.execute(
+                        text(
+                            "SELECT bucket, shape, entity, record_id, position, entered, version, body, gone"
+                            " FROM sync_feed WHERE tenant_id = :t ORDER BY position"
+                        ),
+                        {"t": world.id},
+                    ).all()
+                )
+
+        assert found[0] == found[1]
+        assert len([row for row in found[0] if row.gone == "out_of_scope"]) == 6 * 4
+
+    def test_take_one_drain_and_dense_positions(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sync.stores.sequencer.AT_ONCE", 2)
+        for _ in range(5):
+            world.account()
+
+        world.drain()
+
+        positions = [row[4] for row in self.contents(world)]
+        drains = world.engine_sql(
+            "SELECT count(*) FROM sync_drain WHERE tenant_id = :tenant AND position > 0"
+        )
+        assert positions == list(range(1, len(positions) + 1))
+        assert drains[0][0] == 1
+
+
+class TestPlans:
+    def test_are_kept_for_few_records_only(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sync.stores.sequencer.MANY", 3)
+
+        with FeedStore.locked(world.db.engine, world.id, 200, 0) as store:
+
+            def kept() -> int:
+                sql = text("SELECT count(*) FROM pg_prepared_statements WHERE NOT from_sql")
+                return int(store.connection.execute(sql).scalar_one())
+
+            before = kept()
+            store.rebucketed(ACCOUNT, [new_id() for _ in range(4)], utc_now())
+            for_many = kept()
+            # Named after the company: what earlier tests sent is kept with the connection.
+            store.ids(f"SELECT unnest(CAST(:ids AS uuid[])) AS of_{world.id.hex}", "ids", [new_id()])
+
+            assert (for_many - before, kept() - for_many > 0) == (0, True)
+
+    def test_of_the_others_on_this_connection_are_not_kept(self, world: World) -> None:
+        world.account()
+        world.drain()
+
+        with world.db.engine.connect() as connection:
+            assert connection.connection.driver_connection.prepare_threshold is None  # type: ignore[union-attr]
+
+    def test_are_made_anew_after_a_try_that_was_rolled_back(self, world: World) -> None:
+        with FeedStore.locked(world.db.engine, world.id, 200, 0) as store:
+            with store.undone():
+                store.standing()
+            store.standing()
+
+            assert store.connection.execute(text("SHOW enable_seqscan")).scalar_one() == "off"
+
+    def test_are_never_compiled(self, world: World) -> None:
+        for pool in (world.db.app, world.db.engine):
+            with pool.connect() as connection:
+                assert connection.execute(text("SHOW jit")).scalar_one() == "off"
+
+
 class TestSubscriptions:
     def test_follow_a_membership_at_the_next_drain(self, world: World) -> None:
         rep = world.person("rep", world.north)
@@ -745,7 +839,7 @@ class TestPoison:
             with pytest.raises(OperationalError, match="statement timeout"):
                 store.failure(lambda: store.connection.execute(sleeping))
 
-            assert store.quarantined() == set(), "the transaction lives on"
+            assert store.standing()[1] == set(), "the transaction lives on"
 
     def test_in_the_search_for_poison_fails_the_drain_and_no_mark_is_lost(
         self, world: World, bad: UUID, monkeypatch: pytest.MonkeyPatch
