@@ -1,7 +1,10 @@
-"""Statistics for large drains are renewed when a table has grown by a fifth.
+"""Renew the statistics for large drains when a table has grown by a fifth
 
 A second company's import as large as the first one's does not double a table. Its rows were then unknown to the
 planner, which took them for none and looped over all of them: a drain of 96,000 marks took more than five minutes.
+
+Revision ID: 0013
+Revises: 0012
 """
 
 from alembic import op

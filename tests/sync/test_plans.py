@@ -347,3 +347,36 @@ def test_a_bucket_can_be_read_along_its_positions_only(world: World) -> None:
         ).fetchall()
 
     assert rows == [("ix_sync_feed_position",)]
+
+
+class TestStatistics:
+    """A drain of many looks whether the tables have grown; what it does not know, it takes for nothing."""
+
+    @pytest.mark.parametrize(("growth", "is_renewed"), [(0.1, False), (0.4, True)])
+    def test_are_renewed_when_a_table_has_grown_by_a_fifth(
+        self, world: World, growth: float, is_renewed: bool
+    ) -> None:
+        with world.psql() as owner:
+            owner.execute("ANALYZE sync_alarms")
+        self.fill(world, 100)
+        world.engine_sql("SELECT sync_analyze_grown()")
+        known = self.pages(world)
+        self.fill(world, int(known * growth) + (9 if is_renewed else 0))
+
+        world.engine_sql("SELECT sync_analyze_grown()")
+
+        assert (self.pages(world) > known) is is_renewed
+
+    def fill(self, world: World, pages: int) -> None:
+        """Rows for as many pages, four on each."""
+        world.engine_sql(
+            "INSERT INTO sync_alarms (tenant_id, kind, entity, record_id, detail) SELECT :tenant, 'full', 'account',"
+            " gen_random_uuid(), (SELECT string_agg(md5(random()::text || n || m), '') FROM generate_series(1, 50) m)"
+            " FROM generate_series(1, :pages) n",
+            pages=pages * 4,
+        )
+
+    def pages(self, world: World) -> int:
+        """As many as the planner knows of."""
+        rows = world.engine_sql("SELECT relpages FROM pg_class WHERE oid = 'sync_alarms'::regclass")
+        return int(rows[0][0])
