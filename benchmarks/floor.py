@@ -16,6 +16,12 @@ def _check() -> None:
     jwt.decode(request.headers["Authorization"].removeprefix("Bearer "), KEY, algorithms=["HS256"])
 
 
+@app.get("/healthz")
+def healthz() -> Response:
+    """It serves."""
+    return Response(b"{}\n", mimetype="application/json")
+
+
 @app.post("/bare")
 def bare() -> Response:
     """Prove the token, answer three bytes."""

@@ -1,0 +1,202 @@
+"""What a run stands on: a durable PostgreSQL of its own, the product, Kinto and the floor; all stopped at the end."""
+
+import json
+import secrets
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jwt
+import psycopg
+from sqlalchemy import text
+
+import localpg
+from app import migrating
+from app.config import Config
+from app.core.clock import utc_now
+from app.core.db import Database
+from app.http.auth import issue_access_token, read_access_token
+from app.serve import Supervisor
+from benchmarks.client import Connection
+from benchmarks.company import Company, open_company
+from benchmarks.kinto import Kinto, installed
+from benchmarks.kinto import serving as kinto_serving
+from benchmarks.peer import THREADS, WORKERS, Web, peer
+from benchmarks.phone import Phone, Target
+
+SECRET = "benchmarks-only-" + "7f3kq9z2m5x8c1v4b6n0a3s5d7f9g2h4j"
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The servers of a run, the company in them, and the office's own connection to the database."""
+
+    config: Config
+    web: Web
+    server: localpg.Server
+    database: str
+    db: Database
+    company: Company
+    office: psycopg.Connection[Any]
+    tell: Tell
+
+    def phone(self, login: str) -> Phone:
+        """A phone that has logged in."""
+        return Phone(self.web.url, self.company.code, login, self._lasting)
+
+    def _lasting(self, token: str) -> str:
+        """The same token for a day: renewing it is not what is measured."""
+        claims = read_access_token(self.config, token, utc_now())
+        config = replace(self.config, access_token_s=24 * 3600)
+        whose = claims.tenant_id, claims.user_id, claims.device_id
+        return issue_access_token(config, *whose, utc_now())
+
+    def targets(self, name: str, first: int, count: int) -> list[Target]:
+        """Accounts of a territory *name*, to be edited."""
+        rows = self.office.execute(
+            "SELECT a.id::text, a.version FROM accounts a"
+            " JOIN territories t ON t.tenant_id = a.tenant_id AND t.id = a.territory_id"
+            " WHERE a.tenant_id = %s AND t.code = %s ORDER BY a.id OFFSET %s LIMIT %s",
+            (self.company.id, name, first, count),
+        )
+        return [Target(*row) for row in rows]
+
+    def touch(self, name: str, count: int) -> None:
+        """The office changes some accounts of a territory; sequenced before anything is measured."""
+        with self.db.session(self.company.id, actor="import:bench") as session:
+            session.execute(
+                text(
+                    "UPDATE accounts SET notes = left(notes, 8) || :mark WHERE tenant_id = :tenant AND id IN"
+                    " (SELECT a.id FROM accounts a JOIN territories t"
+                    "   ON t.tenant_id = a.tenant_id AND t.id = a.territory_id"
+                    "  WHERE a.tenant_id = :tenant AND t.code = :code ORDER BY a.id LIMIT :count)"
+                ),
+                {"tenant": self.company.id, "code": name, "count": count, "mark": secrets.token_hex(4)},
+            )
+        self.company.drain()
+
+    def bucket(self, name: str) -> str:
+        """The bucket of a territory."""
+        row = self.office.execute(
+            "SELECT 'territory:' || id FROM territories WHERE tenant_id = %s AND code = %s",
+            (self.company.id, name),
+        ).fetchone()
+        assert row is not None
+        return str(row[0])
+
+    def analyze(self) -> None:
+        """As autovacuum would after such an import, at a moment that we choose."""
+        self.office.execute("VACUUM ANALYZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The bare Flask routes."""
+
+    web: Web
+    token: str
+
+    def asks(self, path: str) -> tuple[Connection, bytes]:
+        """A connection, and the bytes of a request."""
+        connection = Connection(self.web.url)
+        body = b'{"schema_version":1}'
+        return connection, connection.request("POST", path, body, authorization=f"Bearer {self.token}")
+
+
+@contextmanager
+def stage(tell: Tell, *, scheduler: bool = False) -> Iterator[Stage]:
+    """PostgreSQL with durable settings, a database with all migrations, and the product serving it.
+
+    Args:
+        tell: Told what is going on.
+        scheduler: Whether the scheduler runs too; what is measured request by request does without its noise.
+    """
+    server = localpg.start("bench", progress=tell, durable=True)
+    name = f"bench_{secrets.token_hex(4)}"
+    try:
+        urls = server.create_database(name)
+        config = Config(
+            database_owner_url=urls.owner,
+            database_engine_url=urls.engine,
+            database_url=urls.app,
+            secret_key=SECRET,
+        )
+        migrating.upgrade(config)
+        env = {
+            "DATABASE_URL": urls.app,
+            "DATABASE_ENGINE_URL": urls.engine,
+            "DATABASE_OWNER_URL": urls.owner,
+            "FIELDMERGE_SECRET_KEY": SECRET,
+            "FIELDMERGE_LOG_LEVEL": "ERROR",
+        }
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Supervisor(
+                env,
+                pid_file=(pid_file := Path(folder) / "serve.pid"),
+                log=Path(folder) / "serve.log",
+                workers=WORKERS,
+                threads=THREADS,
+                scheduler=scheduler,
+                events=False,
+            ) as supervisor,
+            psycopg.connect(urls.admin, autocommit=True) as office,
+        ):
+            supervisor.wait_ready("/healthz")
+            db = Database(config)
+            yield Stage(
+                config,
+                Web(supervisor.url, _master(pid_file)),
+                server,
+                name,
+                db,
+                open_company(db),
+                office,
+                tell,
+            )
+            db.dispose()
+    finally:
+        server.drop_database(name)
+        server.release()
+
+
+@contextmanager
+def kinto(stage: Stage) -> Iterator[Kinto]:
+    """Kinto on a database of its own of the same server."""
+    python = installed(stage.tell)
+    name = f"{stage.database}_kinto"
+    urls = stage.server.create_database(name)
+    try:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            kinto_serving(python, urls.owner, Path(folder)) as running,
+        ):
+            yield running
+    finally:
+        stage.server.drop_database(name)
+
+
+@contextmanager
+def floor(stage: Stage) -> Iterator[Floor]:
+    """The bare Flask routes, asking a table of their own."""
+    owner, key = stage.config.database_owner_url, secrets.token_urlsafe(48)
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute("CREATE TABLE floor (id integer PRIMARY KEY, position bigint NOT NULL)")
+        connection.execute("INSERT INTO floor SELECT n, n FROM generate_series(1, 16000) AS n")
+    env = {"FLOOR_KEY": key, "FLOOR_DATABASE": owner}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        peer(sys.executable, ["benchmarks.floor:app"], env, Path(folder) / "floor.log", "/healthz") as web,
+    ):
+        yield Floor(web, jwt.encode({"sub": "1"}, key, algorithm="HS256"))
+
+
+def _master(pid_file: Path) -> int:
+    """The web server's first process: the last that the supervisor has noted."""
+    noted = json.loads(pid_file.read_text(encoding="utf-8"))["processes"]
+    return int(list(noted)[-1])
