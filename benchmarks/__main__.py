@@ -4,26 +4,33 @@ import argparse
 import os
 import platform
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks import growth, mixed, profiling, report
 from benchmarks import kinto as kinto_peer
-from benchmarks import report
 from benchmarks.measuring import Figures, measure
 from benchmarks.rows import FULL, QUICK, ROWS, TINY, Row, Rows, Sizes
-from benchmarks.stage import Stage, floor, kinto, stage
+from benchmarks.stage import Stage, floor, kinto, stage, tell
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 ROUNDS, QUICK_ROUNDS = 5, 2
+OTHERS: dict[str, Callable[[Sequence[str]], int]] = {
+    "mixed": mixed.main,
+    "growth": growth.main,
+    "profile": profiling.main,
+}
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run, print, and write RESULTS.md."""
+    """Run, print, and write RESULTS.md; or one of the longer ones, by its name."""
+    words = sys.argv[1:] if words is None else words
+    if words and words[0] in OTHERS:
+        return OTHERS[words[0]](words[1:])
     asked = _parser().parse_args(words)
     sizes = _sizes(asked)
     rounds = asked.rounds or (QUICK_ROUNDS if asked.quick or asked.tiny else ROUNDS)
@@ -38,21 +45,25 @@ def main(words: Sequence[str] | None = None) -> int:
 def run(names: Sequence[str], sizes: Sizes, rounds: int, *, with_kinto: bool) -> list[str]:
     """The lines of the report."""
     began = datetime.now(UTC)
-    with ExitStack() as open_, stage(_tell) as here:
+    with ExitStack() as open_, stage(tell) as here:
         peer = open_.enter_context(kinto(here)) if with_kinto else None
         bare = open_.enter_context(floor(here))
         maker = Rows(here, peer, bare, sizes)
         rows = []
         for name in names:
-            _tell(f"loading what the row {name!r} needs")
+            tell(f"loading what the row {name!r} needs")
             rows.append(maker.make(name))
-        figures = measure(rows, rounds, here.server.pid, _tell)
+        figures = measure(rows, rounds, here.server.pid, tell)
         open_.close()
         return _report(began, here, rows, figures, rounds, with_kinto=with_kinto)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog=f"Longer ones, each with --help of its own: {', '.join(OTHERS)}.",
+    )
     parser.add_argument(
         "--rows",
         type=lambda text: text.split(","),
@@ -112,14 +123,9 @@ def _versions(here: Stage, *, with_kinto: bool) -> str:
     ours = [f"{name} {version(name)}" for name in ("flask", "gunicorn", "psycopg", "sqlalchemy")]
     told = [f"Python {platform.python_version()}", f"PostgreSQL {here.server.version} (fsync on)", *ours]
     if with_kinto:
-        found = kinto_peer.versions(kinto_peer.installed(_tell))
+        found = kinto_peer.versions(kinto_peer.installed(tell))
         told.append("beside it " + ", ".join(f"{name} {number}" for name, number in found.items()))
     return ", ".join(told)
-
-
-def _tell(sentence: str) -> None:
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {sentence}\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

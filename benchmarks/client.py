@@ -56,6 +56,7 @@ class Connection:
         self.host = f"{parts.hostname}:{parts.port}"
         self._address = (parts.hostname or "", parts.port or 80)
         self._buffer = bytearray()
+        self._used = 0.0
         self.bytes_in = 0
         self._connect()
 
@@ -134,7 +135,7 @@ class Connection:
         self._buffer += part
 
 
-def crowd(works: Sequence[Callable[[], None]]) -> float:
+def crowd(works: Sequence[Callable[[], object]]) -> float:
     """Do all at the same time, each in a thread of its own; gives the seconds until the last was done.
 
     Raises:
@@ -143,7 +144,7 @@ def crowd(works: Sequence[Callable[[], None]]) -> float:
     failures: list[Exception] = []
     gate = threading.Barrier(len(works) + 1)
 
-    def one(work: Callable[[], None]) -> None:
+    def one(work: Callable[[], object]) -> None:
         gate.wait()
         try:
             work()

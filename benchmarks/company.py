@@ -10,23 +10,27 @@ from app.core.clock import utc_now
 from app.core.db import Database
 from app.core.ids import new_id
 from app.identity import service as identity
-from app.identity.service.passwords import PasswordHashes
 from app.sync_api.registry import REGISTRY
-from benchmarks.phone import PASSWORD
 from sync.sequencer import drain
 
 BATCH = 5_000
 CAP = 5_000_000
-UNIT = "INSERT INTO org_units (tenant_id, id, kind, code, name) VALUES (:tenant, :id, 'hq', 'hq', '본사')"
+REPS_A_UNIT = 50
+UNITS = """
+    INSERT INTO org_units (tenant_id, id, kind, code, name)
+    SELECT :tenant, gen_random_uuid(), 'branch', CAST(:name AS text) || '-' || n, '지점 ' || n
+    FROM generate_series(0, CAST(:count AS integer) - 1) AS n
+"""
 TERRITORIES = """
     INSERT INTO territories (tenant_id, id, code, name)
     SELECT :tenant, gen_random_uuid(), CAST(:name AS text) || '-' || n, '권역 ' || n
     FROM generate_series(0, CAST(:count AS integer) - 1) AS n
 """
 REPS = """
-    INSERT INTO users (tenant_id, id, login, name, role, org_unit_id, password_hash)
-    SELECT :tenant, gen_random_uuid(), CAST(:name AS text) || '-' || n, '담당 ' || n, 'rep', :unit, :hash
+    INSERT INTO users (tenant_id, id, login, name, role, org_unit_id)
+    SELECT :tenant, gen_random_uuid(), CAST(:name AS text) || '-' || n, '담당 ' || n, 'rep', o.id
     FROM generate_series(0, CAST(:count AS integer) - 1) AS n
+    JOIN org_units o ON o.tenant_id = :tenant AND o.code = CAST(:name AS text) || '-' || n / :reps_a_unit
 """
 # Round and round both: many reps share one territory, or one rep holds many.
 MEMBERS = """
@@ -60,23 +64,20 @@ ACCOUNTS = """
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """One tenant: its id, the code that people log in with, and its org unit."""
+    """One tenant."""
 
     db: Database
     id: UUID
-    code: str
-    unit: UUID
 
     def fill(
         self, name: str, *, territories: int, reps: int, accounts: int, tell: Callable[[str], None]
     ) -> None:
-        """Territories *name*-0 …, reps who log in as *name*-0 …, accounts in turn; all sequenced."""
+        """Territories *name*-0 …, reps with logins *name*-0 …, accounts in turn; all sequenced."""
         given = {"tenant": self.id, "name": name, "territories": territories, "reps": reps}
-        # The cheapest hash: logging in is not what is measured.
-        password = PasswordHashes(time_cost=1, memory_kib=8).hash(PASSWORD)
         with self.db.session(self.id, actor="cli:bench") as session:
+            session.execute(text(UNITS), given | {"count": -(-reps // REPS_A_UNIT)})
             session.execute(text(TERRITORIES), given | {"count": territories})
-            session.execute(text(REPS), given | {"count": reps, "unit": self.unit, "hash": password})
+            session.execute(text(REPS), given | {"count": reps, "reps_a_unit": REPS_A_UNIT})
             session.execute(text(MEMBERS), given)
         self.drain()
         for first in range(0, accounts, BATCH):
@@ -94,11 +95,10 @@ class Company:
 
 def open_company(db: Database) -> Company:
     """A tenant of its own, whose phones may hold more records than is usual."""
-    code, unit = f"bench-{new_id().hex[-8:]}", new_id()
     with db.session(None) as session:
+        code = f"bench-{new_id().hex[-8:]}"
         tenant = identity.create_tenant(session, code=code, name="벤치", now=utc_now()).id
     with db.session(tenant, actor="cli:bench") as session:
-        session.execute(text(UNIT), {"tenant": tenant, "id": unit})
         session.execute(
             text(
                 "INSERT INTO sync_settings (tenant_id, records_warn, records_cap) VALUES (:tenant, :cap, :cap)"
@@ -106,4 +106,4 @@ def open_company(db: Database) -> Company:
             ),
             {"tenant": tenant, "cap": CAP},
         )
-    return Company(db, tenant, code, unit)
+    return Company(db, tenant)

@@ -36,6 +36,6 @@ def query() -> Response:
     connection = (
         _connections.pop() if _connections else psycopg.connect(os.environ["FLOOR_DATABASE"], autocommit=True)
     )
-    row = connection.execute("SELECT position FROM floor WHERE id = %s", (1,)).fetchone()
+    ((position,),) = connection.execute("SELECT position FROM floor WHERE id = %s", (1,)).fetchall()
     _connections.append(connection)
-    return Response(b"%d\n" % row[0], mimetype="application/json")
+    return Response(b"%d\n" % position, mimetype="application/json")

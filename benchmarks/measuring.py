@@ -70,24 +70,21 @@ def _take(figure: Figure, row: Row, side: Side, database: int) -> None:
     side.ready()
     if side.pid is not None:
         processes.forget_peak(side.pid)
-    before = _costs(side, database)
-    started = time.perf_counter()
+    web_s, database_s = _costs(side, database)
+    client_s, started = time.process_time(), time.perf_counter()
     told = side.run()
     figure.seconds.append((time.perf_counter() - started) / side.parts)
-    web_s, database_s, client_s = (
-        now - then for now, then in zip(_costs(side, database), before, strict=True)
-    )
-    figure.web_s += web_s
-    figure.database_s += database_s
-    figure.client_s += client_s
+    figure.client_s += time.process_time() - client_s
+    web_after_s, database_after_s = _costs(side, database)
+    figure.web_s += web_after_s - web_s
+    figure.database_s += database_after_s - database_s
     figure.work += row.work * side.parts
     if side.pid is not None:
         peak = processes.peak_mb(side.pid)
         figure.peak_mb = peak if figure.peak_mb != figure.peak_mb else max(figure.peak_mb, peak)
-    for key, value in (told or {}).items():
+    for key, value in told.items() if isinstance(told, dict) else ():
         figure.told[key] += value
 
 
-def _costs(side: Side, database: int) -> tuple[float, float, float]:
-    web_s = nan if side.pid is None else processes.cpu_s(side.pid)
-    return web_s, processes.cpu_s(database), time.process_time()
+def _costs(side: Side, database: int) -> tuple[float, float]:
+    return nan if side.pid is None else processes.cpu_s(side.pid), processes.cpu_s(database)

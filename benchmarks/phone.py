@@ -1,8 +1,8 @@
-"""A phone at the native door: logs in, pulls, pushes; reads of an answer only what the next request needs."""
+"""A phone at the native door: pulls, pushes; reads of an answer only what the next request needs."""
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -11,7 +11,6 @@ from typing import Any
 from app.core.ids import new_id
 from benchmarks.client import BOTH, Answer, Connection
 
-PASSWORD = "benchmarks only 7f3kq"
 PAGE_RECORDS = 10_000
 PAGE_BYTES = 8 << 20
 BATCH = 500
@@ -35,23 +34,14 @@ class Target:
 class Phone:
     """One device of one user, on one connection."""
 
-    def __init__(self, url: str, tenant: str, login: str, keep: Callable[[str], str]) -> None:
-        """Log in; *keep* makes of the access token one that outlives the run."""
+    def __init__(self, url: str, token: str) -> None:
+        """Connect; the device is signed in already."""
         self.url = url
         self.connection = Connection(url)
+        self.authorization = f"Bearer {token}"
         self.cursor: str | None = None
         self.n = 0
         self.told_to_retry = 0
-        body = {
-            "tenant": tenant,
-            "login": login,
-            "password": PASSWORD,
-            "device": {"name": "bench", "platform": "linux", "app_version": "1"},
-        }
-        answer = self.connection.ask(
-            self.connection.request("POST", "/api/v1/auth/login", json.dumps(body).encode())
-        )
-        self.authorization = f"Bearer {keep(_good(answer).json()['access_token'])}"
 
     def asks(self, mutations: Sequence[Any] = (), *, accept: str = BOTH, cursor: str | None = None) -> bytes:
         """The bytes of a sync from *cursor* on, by default from where the phone is."""

@@ -23,13 +23,13 @@ class Side:
     """One way of doing a row's work.
 
     Attributes:
-        run: Does it; gives what is to be added up beside time, as bytes or answers that said: later.
+        run: Does it; may give a dict of what is to be added up beside time, as bytes or answers that said: later.
         pid: Of the server that does it; None where that is the database alone.
         ready: Before each run, not measured.
         parts: The run does the work so many times.
     """
 
-    run: Callable[[], Told | None]
+    run: Callable[[], object]
     pid: int | None = None
     ready: Callable[[], None] = lambda: None
     parts: int = 1
@@ -198,7 +198,7 @@ class Rows:
             found.append((title, self.floor.asks(path), self.floor.web.pid))
         return found
 
-    def _repeat(self, connection: Connection, request: bytes) -> Callable[[], None]:
+    def _repeat(self, connection: Connection, request: bytes) -> Callable[[], object]:
         def run() -> None:
             for _ in range(self.sizes.requests):
                 _served(connection.ask(request).status)
@@ -332,8 +332,8 @@ class Rows:
                 ]
 
         def run(side: str, clients: list[Any]) -> Callable[[], Told]:
-            def work(client: Any, targets: list[Target]) -> Callable[[], None]:
-                return lambda: [client.push_one(target) for target in targets] and None
+            def work(client: Any, targets: list[Target]) -> Callable[[], object]:
+                return lambda: [client.push_one(target) for target in targets]
 
             def all_of_them() -> Told:
                 before = sum(client.told_to_retry for client in clients)
@@ -348,11 +348,11 @@ class Rows:
         sides["psycopg, a commit each"] = Side(self._commits(each))
         return Row(name, title, "edits", CROWD * each, sides, begin, rate=True)
 
-    def _commits(self, each: int) -> Callable[[], None]:
+    def _commits(self, each: int) -> Callable[[], object]:
         url = self.stage.config.database_owner_url
         connections = [psycopg.connect(url, autocommit=True) for _ in range(CROWD)]
 
-        def work(n: int) -> Callable[[], None]:
+        def work(n: int) -> Callable[[], object]:
             def run() -> None:
                 for turn in range(each):
                     place = n * 1_000 + turn % 1_000 + 1
@@ -400,15 +400,15 @@ ROWS: dict[str, Callable[[Rows], Row]] = {
 }
 
 
-def _all_at_once(pairs: list[tuple[Connection, bytes]], each: int) -> Callable[[], None]:
-    def work(connection: Connection, request: bytes) -> Callable[[], None]:
+def _all_at_once(pairs: list[tuple[Connection, bytes]], each: int) -> Callable[[], object]:
+    def work(connection: Connection, request: bytes) -> Callable[[], object]:
         def run() -> None:
             for _ in range(each):
                 _served(connection.ask(request).status)
 
         return run
 
-    return lambda: crowd([work(*pair) for pair in pairs]) and None
+    return lambda: crowd([work(*pair) for pair in pairs])
 
 
 def _url(connection: Connection) -> str:

@@ -4,7 +4,8 @@ import json
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from app import migrating
 from app.config import Config
 from app.core.clock import utc_now
 from app.core.db import Database
-from app.http.auth import issue_access_token, read_access_token
+from app.http.auth import issue_access_token
 from app.serve import Supervisor
 from benchmarks.client import Connection
 from benchmarks.company import Company, open_company
@@ -30,6 +31,18 @@ from benchmarks.phone import Phone, Target
 
 SECRET = "benchmarks-only-" + "7f3kq9z2m5x8c1v4b6n0a3s5d7f9g2h4j"
 Tell = Callable[[str], None]
+SIGN_IN = """
+    WITH registered AS (
+        INSERT INTO devices (tenant_id, id, user_id, name, platform, registered_at, last_seen_at)
+        SELECT tenant_id, gen_random_uuid(), id, 'bench', 'linux', now(), now() FROM users
+        WHERE tenant_id = %(tenant)s AND login = ANY(%(logins)s) RETURNING user_id, id
+    ), signed_in AS (
+        INSERT INTO refresh_families
+            (tenant_id, id, user_id, device_id, generation, started_at, rotated_at, expires_at)
+        SELECT %(tenant)s, gen_random_uuid(), user_id, id, 1, now(), now(), now() + interval '1 day' FROM registered
+    )
+    SELECT u.login, u.id, r.id FROM registered r JOIN users u ON u.tenant_id = %(tenant)s AND u.id = r.user_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +59,18 @@ class Stage:
     tell: Tell
 
     def phone(self, login: str) -> Phone:
-        """A phone that has logged in."""
-        return Phone(self.web.url, self.company.code, login, self._lasting)
+        """A phone of one person."""
+        return self.phones([login])[0]
 
-    def _lasting(self, token: str) -> str:
-        """The same token for a day: renewing it is not what is measured."""
-        claims = read_access_token(self.config, token, utc_now())
+    def phones(self, logins: Sequence[str]) -> list[Phone]:
+        """Phones that are signed in for a day, by SQL: logging in and renewing tokens are not measured."""
+        found = self.office.execute(SIGN_IN, {"tenant": self.company.id, "logins": list(logins)})
+        whose = {login: (user, device) for login, user, device in found}
         config = replace(self.config, access_token_s=24 * 3600)
-        whose = claims.tenant_id, claims.user_id, claims.device_id
-        return issue_access_token(config, *whose, utc_now())
+        return [
+            Phone(self.web.url, issue_access_token(config, self.company.id, *whose[login], utc_now()))
+            for login in logins
+        ]
 
     def targets(self, name: str, first: int, count: int) -> list[Target]:
         """Accounts of a territory *name*, to be edited."""
@@ -68,6 +84,11 @@ class Stage:
 
     def touch(self, name: str, count: int) -> None:
         """The office changes some accounts of a territory; sequenced before anything is measured."""
+        self.edit(name, count)
+        self.company.drain()
+
+    def edit(self, name: str, count: int) -> None:
+        """The same, and it waits to be sequenced."""
         with self.db.session(self.company.id, actor="import:bench") as session:
             session.execute(
                 text(
@@ -78,7 +99,6 @@ class Stage:
                 ),
                 {"tenant": self.company.id, "code": name, "count": count, "mark": secrets.token_hex(4)},
             )
-        self.company.drain()
 
     def bucket(self, name: str) -> str:
         """The bucket of a territory."""
@@ -149,7 +169,7 @@ def stage(tell: Tell, *, scheduler: bool = False) -> Iterator[Stage]:
         ):
             supervisor.wait_ready("/healthz")
             db = Database(config)
-            yield Stage(
+            running = Stage(
                 config,
                 Web(supervisor.url, _master(pid_file)),
                 server,
@@ -159,7 +179,10 @@ def stage(tell: Tell, *, scheduler: bool = False) -> Iterator[Stage]:
                 office,
                 tell,
             )
-            db.dispose()
+            try:
+                yield running
+            finally:
+                db.dispose()
     finally:
         server.drop_database(name)
         server.release()
@@ -200,3 +223,9 @@ def _master(pid_file: Path) -> int:
     """The web server's first process: the last that the supervisor has noted."""
     noted = json.loads(pid_file.read_text(encoding="utf-8"))["processes"]
     return int(list(noted)[-1])
+
+
+def tell(sentence: str) -> None:
+    """Say what goes on, beside the report."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {sentence}\n")
+    sys.stderr.flush()
