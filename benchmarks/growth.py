@@ -123,12 +123,14 @@ def _with_history(here: Stage, size: int) -> Point:
 def _with_tenants(here: Stage, size: int) -> Point:
     point = _point(here, size, accounts=2_000)
     for _ in range(size - 1):
-        open_company(here.db).fill("grow", territories=1, reps=1, accounts=2_000, tell=here.tell)
+        open_company(here.db, here.config.database_owner_url).fill(
+            "grow", territories=1, reps=1, accounts=2_000, tell=here.tell
+        )
     return point
 
 
 def _point(here: Stage, size: int, *, accounts: int, territories: int = 1) -> Point:
-    mine = replace(here, company=open_company(here.db))
+    mine = replace(here, company=open_company(here.db, here.config.database_owner_url))
     mine.company.fill("grow", territories=territories, reps=1, accounts=accounts, tell=here.tell)
     return Point(size, mine, mine.phone("grow-0"), "grow-0", {name: [] for name in FIGURES})
 
@@ -210,8 +212,8 @@ def _report(series: dict[str, list[Point]], rounds: int) -> list[str]:
     lines = [
         "# Growth",
         "",
-        f'`make bench ARGS="growth"`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, medians of {rounds} rounds. The exponent is '
-        "the slope in a diagram whose axes are both logarithmic: 0 is flat, 1 in proportion. "
+        f'`make bench ARGS="growth"`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, medians of {rounds} rounds. '
+        "The exponent is the slope in a diagram whose axes are both logarithmic: 0 is flat, 1 in proportion. "
         f"As wanted means within {TOLERANCE:g} of it.",
         "",
         "![each figure against size](GROWTH.svg)",

@@ -175,7 +175,7 @@ def stage(tell: Tell, *, scheduler: bool = False) -> Iterator[Stage]:
                 server,
                 name,
                 db,
-                open_company(db),
+                open_company(db, urls.owner),
                 office,
                 tell,
             )
