@@ -10,7 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flask.testing import FlaskClient
@@ -61,7 +61,7 @@ def main(words: Sequence[str]) -> int:
     with stage(tell) as here:
         here.company.fill("own", territories=1, reps=1, accounts=asked.accounts, tell=tell)
         here.analyze()
-        app = create_app(here.config)
+        app = create_app(replace(here.config, log_level="ERROR"))
         try:
             phone = here.phone("own-0")
             work = WORKS[asked.row](here, Asked(app.test_client(), phone), asked.times)
