@@ -45,7 +45,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def run(names: Sequence[str], sizes: Sizes, rounds: int, *, with_kinto: bool) -> list[str]:
     """The lines of the report."""
     began = datetime.now(UTC)
-    with ExitStack() as open_, stage(tell) as here:
+    with stage(tell) as here, ExitStack() as open_:
         peer = open_.enter_context(kinto(here)) if with_kinto else None
         bare = open_.enter_context(floor(here))
         maker = Rows(here, peer, bare, sizes)
@@ -54,7 +54,6 @@ def run(names: Sequence[str], sizes: Sizes, rounds: int, *, with_kinto: bool) ->
             tell(f"loading what the row {name!r} needs")
             rows.append(maker.make(name))
         figures = measure(rows, rounds, here.server.pid, tell)
-        open_.close()
         return _report(began, here, rows, figures, rounds, with_kinto=with_kinto)
 
 
@@ -77,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tiny", action="store_true", help="a handful of records: only shows that it works")
     parser.add_argument("--accounts", type=int, help="records of a first sync instead of 50,000")
     parser.add_argument("--large", type=int, help="records of the larger delta instead of 500,000")
+    parser.add_argument("--edits", type=int, help="edits of a push instead of 1,000")
     parser.add_argument("--without-kinto", action="store_true", help="leave the peer out")
     parser.add_argument("--dry", action="store_true", help="print only, leave RESULTS.md as it is")
     return parser
@@ -87,7 +87,7 @@ def _sizes(asked: argparse.Namespace) -> Sizes:
     unknown = [name for name in asked.rows if name not in ROWS]
     if unknown:
         _parser().error(f"there is no row {', '.join(unknown)}")
-    given = {"accounts": asked.accounts, "large": asked.large}
+    given = {"accounts": asked.accounts, "large": asked.large, "edits": asked.edits}
     return replace(sizes, **{name: value for name, value in given.items() if value})
 
 

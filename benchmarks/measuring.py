@@ -62,17 +62,22 @@ def measure(rows: list[Row], rounds: int, database: int, tell: Callable[[str], N
             names = list(row.sides)
             shift = number % len(names)
             for name in names[shift:] + names[:shift]:
-                _take(figures[row.name][name], row, row.sides[name], database)
+                _take(figures[row.name][name], row, name, database)
     return figures
 
 
-def _take(figure: Figure, row: Row, side: Side, database: int) -> None:
+def _take(figure: Figure, row: Row, name: str, database: int) -> None:
+    side = row.sides[name]
     side.ready()
     if side.pid is not None:
         processes.forget_peak(side.pid)
     web_s, database_s = _costs(side, database)
     client_s, started = time.process_time(), time.perf_counter()
-    told = side.run()
+    try:
+        told = side.run()
+    except Exception as error:
+        error.add_note(f"in the row {row.name!r}, work of {name}")
+        raise
     figure.seconds.append((time.perf_counter() - started) / side.parts)
     figure.client_s += time.process_time() - client_s
     web_after_s, database_after_s = _costs(side, database)

@@ -76,7 +76,7 @@ class Sizes:
 
 
 FULL = Sizes(accounts=50_000, large=500_000, requests=200, edits=1_000, each=20, repeats=20)
-QUICK = Sizes(accounts=5_000, large=20_000, requests=100, edits=100, each=5, repeats=10)
+QUICK = Sizes(accounts=5_000, large=10_000, requests=60, edits=50, each=4, repeats=5)
 TINY = Sizes(accounts=60, large=120, requests=4, edits=3, each=1, repeats=2)
 
 

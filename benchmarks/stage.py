@@ -30,6 +30,7 @@ from benchmarks.peer import THREADS, WORKERS, Web, peer
 from benchmarks.phone import Phone, Target
 
 SECRET = "benchmarks-only-" + "7f3kq9z2m5x8c1v4b6n0a3s5d7f9g2h4j"
+CONNECTIONS = 300
 Tell = Callable[[str], None]
 SIGN_IN = """
     WITH registered AS (
@@ -128,6 +129,18 @@ class Floor:
         return connection, connection.request("POST", path, body, authorization=f"Bearer {self.token}")
 
 
+def _database(tell: Tell) -> localpg.Server:
+    """The server of the benchmarks, durable, with room for the pools of all that are compared."""
+    server = localpg.start("bench", progress=tell, durable=True)
+    with psycopg.connect(server.urls.admin, autocommit=True) as admin:
+        ((most,),) = admin.execute("SHOW max_connections").fetchall()
+        if int(most) >= CONNECTIONS:
+            return server
+        admin.execute(f"ALTER SYSTEM SET max_connections = {CONNECTIONS}")
+    server.stop()
+    return localpg.start("bench", progress=tell, durable=True)
+
+
 @contextmanager
 def stage(tell: Tell, *, scheduler: bool = False) -> Iterator[Stage]:
     """PostgreSQL with durable settings, a database with all migrations, and the product serving it.
@@ -136,7 +149,7 @@ def stage(tell: Tell, *, scheduler: bool = False) -> Iterator[Stage]:
         tell: Told what is going on.
         scheduler: Whether the scheduler runs too; what is measured request by request does without its noise.
     """
-    server = localpg.start("bench", progress=tell, durable=True)
+    server = _database(tell)
     name = f"bench_{secrets.token_hex(4)}"
     try:
         urls = server.create_database(name)
