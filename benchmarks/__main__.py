@@ -34,7 +34,8 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(words)
     sizes = _sizes(asked)
     rounds = asked.rounds or (QUICK_ROUNDS if asked.quick or asked.tiny else ROUNDS)
-    lines = run(asked.rows, sizes, rounds, with_kinto=not asked.without_kinto)
+    command = " ".join(["make bench", *([f'ARGS="{" ".join(words)}"'] if words else [])])
+    lines = run(asked.rows, sizes, rounds, command, with_kinto=not asked.without_kinto)
     text = "\n".join(lines) + "\n"
     sys.stdout.write(text)
     if not (asked.dry or asked.quick or asked.tiny):
@@ -42,7 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(names: Sequence[str], sizes: Sizes, rounds: int, *, with_kinto: bool) -> list[str]:
+def run(names: Sequence[str], sizes: Sizes, rounds: int, command: str, *, with_kinto: bool) -> list[str]:
     """The lines of the report."""
     began = datetime.now(UTC)
     with stage(tell) as here, ExitStack() as open_:
@@ -54,7 +55,8 @@ def run(names: Sequence[str], sizes: Sizes, rounds: int, *, with_kinto: bool) ->
             tell(f"loading what the row {name!r} needs")
             rows.append(maker.make(name))
         figures = measure(rows, rounds, here.server.pid, tell)
-        return _report(began, here, rows, figures, rounds, with_kinto=with_kinto)
+        head = f"`{command}`, {began:%Y-%m-%d %H:%M} UTC, {rounds} rounds in turns, medians (least to most)"
+        return _report(head, here, rows, figures, with_kinto=with_kinto)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,14 +93,11 @@ def _sizes(asked: argparse.Namespace) -> Sizes:
     return replace(sizes, **{name: value for name, value in given.items() if value})
 
 
-def _report(
-    began: datetime, here: Stage, rows: Sequence[Row], figures: Figures, rounds: int, *, with_kinto: bool
-) -> list[str]:
+def _report(head: str, here: Stage, rows: Sequence[Row], figures: Figures, *, with_kinto: bool) -> list[str]:
     return [
         "# Results",
         "",
-        f"`make bench`, {began:%Y-%m-%d %H:%M} UTC, {rounds} rounds in turns, medians (least to most); "
-        f"{_machine()}.",
+        f"{head}; {_machine()}.",
         f"{_versions(here, with_kinto=with_kinto)}.",
         "",
         "Client, servers and database share the machine: read the ratios, not the seconds. What each side does, "
