@@ -170,40 +170,52 @@ class Rows:
 
     def empty(self) -> Row:
         """Nothing is new, one client."""
-        sides = {name: Side(self._repeat(*one), pid, parts=1) for name, one, pid in self._empties()}
-        return Row("empty", "empty delta, 1 client", "requests", self.sizes.requests, sides, rate=True)
+        return self._empty("empty", "empty delta, 1 client", 1, self.sizes.requests)
 
     def empty16(self) -> Row:
         """Nothing is new, sixteen clients."""
-        each = self.sizes.requests // 4
-        sides = {}
-        for name, (connection, request), pid in self._empties():
-            more = [(connection, request)] + [
-                (Connection(_url(connection)), request) for _ in range(CROWD - 1)
-            ]
-            sides[name] = Side(_all_at_once(more, each), pid)
-        return Row("empty16", f"empty delta, {CROWD} clients", "requests", CROWD * each, sides, rate=True)
+        return self._empty("empty16", f"empty delta, {CROWD} clients", CROWD, self.sizes.requests // 4)
 
-    def _empties(self) -> list[tuple[str, tuple[Connection, bytes], int]]:
+    def _empty(self, name: str, title: str, clients: int, each: int) -> Row:
+        asked: dict[str, bytes] = {}
+        found = self._empties()
+
+        def begin() -> None:
+            # Other rows change the same accounts: whoever asked with an old cursor would be given them.
+            asked.update({side: fresh() for side, _, fresh, _ in found})
+
+        def run(side: str, connections: list[Connection]) -> Callable[[], object]:
+            return lambda: _all_at_once([(one, asked[side]) for one in connections], each)()
+
+        sides = {}
+        for side, connection, _, pid in found:
+            more = [Connection(_url(connection)) for _ in range(clients - 1)]
+            sides[side] = Side(run(side, [connection, *more]), pid)
+        return Row(name, title, "requests", clients * each, sides, begin, rate=True)
+
+    def _empties(self) -> list[tuple[str, Connection, Callable[[], bytes], int]]:
         self._fill("own", reps=1, accounts=self.sizes.accounts, kinto=True)
         phone = self.stage.phone("own-0")
         phone.first_sync()
-        phone.pull()
-        found = [(OURS, (phone.connection, phone.asks()), self.stage.web.pid)]
+
+        def ours() -> bytes:
+            phone.pull()
+            return phone.asks()
+
+        found = [(OURS, phone.connection, ours, self.stage.web.pid)]
         if self.kinto is not None:
             client = self.kinto.client("own")
             client.first_sync()
-            found.append((KINTO, (client.connection, client.asks()), self.kinto.web.pid))
+
+            def kinto() -> bytes:
+                client.pull()
+                return client.asks()
+
+            found.append((KINTO, client.connection, kinto, self.kinto.web.pid))
         for title, path in (("Flask + JWT", "/bare"), ("Flask + JWT + query", "/query")):
-            found.append((title, self.floor.asks(path), self.floor.web.pid))
+            connection, request = self.floor.asks(path)
+            found.append((title, connection, lambda request=request: request, self.floor.web.pid))
         return found
-
-    def _repeat(self, connection: Connection, request: bytes) -> Callable[[], object]:
-        def run() -> None:
-            for _ in range(self.sizes.requests):
-                _served(connection.ask(request).status)
-
-        return run
 
     def delta(self) -> Row:
         """A hundred have changed among many."""
