@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -214,7 +215,7 @@ class Rows:
             found.append((KINTO, client.connection, kinto, self.kinto.web.pid))
         for title, path in (("Flask + JWT", "/bare"), ("Flask + JWT + query", "/query")):
             connection, request = self.floor.asks(path)
-            found.append((title, connection, lambda request=request: request, self.floor.web.pid))
+            found.append((title, connection, partial(bytes, request), self.floor.web.pid))
         return found
 
     def delta(self) -> Row:
