@@ -77,7 +77,7 @@ check: $(VENV)/.ready-dev ## format, lint, types, imports, drift of migrations a
 	say $(PY) -m pytest -q tests/openapi tests/migrations tests/test_house.py; \
 	exit $$status
 
-bench: $(VENV)/.ready-dev ## run the benchmarks beside their baselines
+bench: $(VENV)/.ready-dev ## run the benchmarks beside Kinto and bare Flask (ARGS=--quick: 3 minutes; --help lists the rest)
 	@exec $(PY) -m benchmarks $(ARGS)
 
 # The stamps are newer than the lock files they were made from; the second run does nothing.
