@@ -12,7 +12,7 @@ from app.identity import sync as identity_sync
 from app.inbox import schemas as inbox_schemas
 from app.inbox import service as inbox
 from app.inbox import sync as inbox_sync
-from app.sync_api.synced import Synced
+from app.sync_api.synced import Many, Synced
 from app.visits import schemas as visit_schemas
 from app.visits import service as visits
 from app.visits import sync as visit_sync
@@ -29,6 +29,7 @@ SYNCED = (
         accounts.create_account,
         accounts.update_account,
         accounts.delete_account,
+        Many(accounts.update_accounts, accounts.update_account, accounts.BOUND_FIELDS),
         masked=accounts.masked_fields,
     ),
     Synced(

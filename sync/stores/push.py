@@ -124,7 +124,8 @@ class PushStore:
 
     def _run(self, sql: str, **values: Any) -> Any:
         return self.connection.execute(
-            _statement(sql), {"tenant": self.tenant_id, "user": self.user_id, "device": self.device_id, **values}
+            _statement(sql),
+            {"tenant": self.tenant_id, "user": self.user_id, "device": self.device_id, **values},
         )
 
     def lock_device(self) -> DeviceState:
