@@ -1,5 +1,6 @@
 """Push: judges mutations one after the other, each in its own savepoint; groups stand or fall together."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -146,6 +147,7 @@ class Pusher:
         self.fresh = fresh
         self.device = DeviceState(0)
         self._claimed: set[UUID] = set()
+        self._repeated: set[UUID] = set()
         self._at_once = 0
 
     def push(self, mutations: Sequence[Mutation]) -> Pushed:
@@ -176,6 +178,7 @@ class Pusher:
     ) -> Pushed:
         self.device = self.store.lock_device()
         known = self.store.verdicts([m.id for m in mutations])
+        self._repeated = {one for one, times in Counter(m.id for m in mutations).items() if times > 1}
         answered: list[tuple[Mutation, Verdict]] = []
         for unit in self._with_runs(mutations, known) if runs else units_of(mutations):
             self.fresh()
@@ -300,7 +303,8 @@ class Pusher:
         if decided:
             self.store.answer_many([(one.verdict.id, _columns_of(one)) for one in decided])
         for mutation, one in zip(run, decided, strict=False):
-            known[mutation.id] = _as_stored(mutation, self.sender.device_id, one.verdict)
+            if mutation.id in self._repeated:
+                known[mutation.id] = _as_stored(mutation, self.sender.device_id, one.verdict)
         self._at_once += len(decided)
         return [one.verdict for one in decided]
 

@@ -35,7 +35,11 @@ def write_rows(
         rows = [{"id": record_id, **changes[record_id]} for record_id in ids]
         result = session.execute(
             _update(table, columns, session.connection().dialect),
-            {"tenant": tenant_id, "ids": ids, "rows": orjson.dumps(rows, default=str).decode()},
+            {
+                "tenant": tenant_id,
+                "ids": f"{{{','.join(map(str, ids))}}}",
+                "rows": orjson.dumps(rows, default=str).decode(),
+            },
         )
         found |= {row[0]: row[1] for row in result}
     return found

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -32,8 +32,8 @@ from sync.values import loads
 HISTORIES = """
 SELECT k.place, (
     SELECT json_agg(json_build_array(c.id, c.version, c.op, c.part, c.part_id, c.old, c.new, c.actor_kind,
-        c.actor_id, c.actor_name, c.mutation_id IS NOT NULL AND c.device_id = ANY(:devices) AND NOT EXISTS (
-            SELECT 1 FROM sync_mutations m WHERE m.tenant_id = c.tenant_id AND m.user_id = :user
+        c.actor_id, c.actor_name, c.mutation_id IS NOT NULL AND c.device_id = ANY(CAST(:devices AS uuid[]))
+        AND NOT EXISTS (SELECT 1 FROM sync_mutations m WHERE m.tenant_id = c.tenant_id AND m.user_id = :user
             AND m.id = c.mutation_id AND m.device_id = :device AND m.n >= k.n)) ORDER BY c.version, c.id)
     FROM changes c WHERE c.tenant_id = :tenant AND c.entity = k.entity
     AND c.record_id = k.id AND c.version > k.version AND c.op <> 'lost'
@@ -44,23 +44,24 @@ SELECT k.place, (
     SELECT json_agg(json_build_array(m.op, m.payload -> 'fields', m.base_version, m.version, m.stamp_at, m.status)
         ORDER BY m.device_id = :device, CASE WHEN m.device_id <> :device THEN m.judged_at END, m.n)
     FROM sync_mutations m WHERE m.tenant_id = :tenant AND m.record_id = k.id AND m.entity = k.entity
-    AND m.user_id = :user AND m.device_id = ANY(:devices) AND (m.device_id <> :device OR m.n < k.n)
+    AND m.user_id = :user AND m.device_id = ANY(CAST(:devices AS uuid[])) AND (m.device_id <> :device OR m.n < k.n)
     AND m.status IS NOT NULL
 )::text
-FROM unnest(CAST(:entities AS text[]), CAST(:ids AS uuid[]), CAST(:versions AS integer[]), CAST(:ns AS bigint[]))
+FROM ROWS FROM (json_to_recordset(CAST(:asked AS json))
+                AS (entity text, record_id uuid, version integer, n bigint))
     WITH ORDINALITY AS k (entity, id, version, n, place)
 """
 
 # In the order of the phone's counter: two devices with the same work wait for each other and never cross.
+# Rows travel as JSON, one parameter for all: a driver writes an array element by element.
 CLAIM = """
 INSERT INTO sync_mutations (tenant_id, user_id, id, device_id, n, hash, entity, record_id, op, group_id,
                             base_version, payload, occurred_at)
-SELECT :tenant, :user, r.id, :device, r.n, r.hash, r.entity, r.record_id, r.op, r.group_id, r.base_version,
-       CAST(r.payload AS jsonb), r.occurred_at
-FROM unnest(CAST(:ids AS uuid[]), CAST(:ns AS bigint[]), CAST(:hashes AS bytea[]), CAST(:entities AS text[]),
-            CAST(:records AS uuid[]), CAST(:ops AS text[]), CAST(:groups AS uuid[]), CAST(:versions AS integer[]),
-            CAST(:payloads AS text[]), CAST(:times AS timestamptz[])) WITH ORDINALITY
-     AS r (id, n, hash, entity, record_id, op, group_id, base_version, payload, occurred_at, place)
+SELECT :tenant, :user, r.id, :device, r.n, decode(r.hash, 'hex'), r.entity, r.record_id, r.op, r.group_id,
+       r.base_version, CAST(r.payload AS jsonb), r.occurred_at
+FROM ROWS FROM (json_to_recordset(CAST(:rows AS json)) AS (id uuid, n bigint, hash text, entity text,
+    record_id uuid, op text, group_id uuid, base_version integer, payload text, occurred_at timestamptz))
+    WITH ORDINALITY AS r (id, n, hash, entity, record_id, op, group_id, base_version, payload, occurred_at, place)
 ORDER BY r.place
 ON CONFLICT DO NOTHING RETURNING id
 """
@@ -69,10 +70,8 @@ ANSWER = """
 UPDATE sync_mutations m SET status = r.status, code = r.code, detail = CAST(r.detail AS jsonb),
     fields = CAST(r.fields AS jsonb), version = r.version, conflict_id = r.conflict_id, stamp_at = r.stamp_at,
     judged_at = clock_timestamp()
-FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:codes AS text[]), CAST(:details AS text[]),
-            CAST(:outcomes AS text[]), CAST(:versions AS integer[]), CAST(:conflicts AS uuid[]),
-            CAST(:stamps AS timestamptz[]))
-     AS r (id, status, code, detail, fields, version, conflict_id, stamp_at)
+FROM json_to_recordset(CAST(:rows AS json)) AS r (id uuid, status text, code text, detail text, fields text,
+    version integer, conflict_id uuid, stamp_at timestamptz)
 WHERE m.tenant_id = :tenant AND m.user_id = :user AND m.id = ANY(CAST(:ids AS uuid[])) AND m.id = r.id
 """
 
@@ -158,9 +157,9 @@ class PushStore:
         """First answers to those of *ids* that are known for the user, whatever the device."""
         rows = self._run(
             "SELECT id, device_id, hash, status, code, detail, fields, version, conflict_id, entity, record_id"
-            " FROM sync_mutations WHERE tenant_id = :tenant AND user_id = :user AND id = ANY(:ids)"
+            " FROM sync_mutations WHERE tenant_id = :tenant AND user_id = :user AND id = ANY(CAST(:ids AS uuid[]))"
             " AND status IS NOT NULL",
-            ids=list(ids),
+            ids=_ids(ids),
         )
         return {row[0]: StoredVerdict(row[1], bytes(row[2]), *row[3:]) for row in rows}
 
@@ -173,19 +172,7 @@ class PushStore:
 
     def claim_many(self, mutations: Sequence[Mapping[str, Any]]) -> set[UUID]:
         """The same for many, in the order given; gives those that no other request has."""
-        rows = self._run(
-            CLAIM,
-            ids=[m["id"] for m in mutations],
-            ns=[m["n"] for m in mutations],
-            hashes=[m["hash"] for m in mutations],
-            entities=[m["entity"] for m in mutations],
-            records=[m["record_id"] for m in mutations],
-            ops=[m["op"] for m in mutations],
-            groups=[m["group_id"] for m in mutations],
-            versions=[m["base_version"] for m in mutations],
-            payloads=[m["payload"] for m in mutations],
-            times=[m["occurred_at"] for m in mutations],
-        )
+        rows = self._run(CLAIM, rows=_json([{**m, "hash": m["hash"].hex()} for m in mutations]))
         return {row[0] for row in rows}
 
     def answer(self, mutation_id: UUID, verdict: Mapping[str, Any]) -> None:
@@ -196,14 +183,8 @@ class PushStore:
         """The same for many."""
         self._run(
             ANSWER,
-            ids=[mutation_id for mutation_id, _ in verdicts],
-            statuses=[v["status"] for _, v in verdicts],
-            codes=[v["code"] for _, v in verdicts],
-            details=[v["detail"] for _, v in verdicts],
-            outcomes=[v["fields"] for _, v in verdicts],
-            versions=[v["version"] for _, v in verdicts],
-            conflicts=[v["conflict_id"] for _, v in verdicts],
-            stamps=[v["stamp_at"] for _, v in verdicts],
+            ids=_ids(mutation_id for mutation_id, _ in verdicts),
+            rows=_json([{**verdict, "id": mutation_id} for mutation_id, verdict in verdicts]),
         )
 
     def record(self, entity: SyncEntity, record_id: UUID) -> RecordState | None:
@@ -220,8 +201,9 @@ class PushStore:
         try:
             rows = self._run(
                 f"SELECT t.id, t.version, t.deleted_at IS NOT NULL, {whole_sql(entity)}, t.stamps::text"  # noqa: S608
-                f" FROM {entity.table} t WHERE t.tenant_id = :tenant AND t.id = ANY(:ids) ORDER BY t.id{lock}",
-                ids=list(ids),
+                f" FROM {entity.table} t WHERE t.tenant_id = :tenant AND t.id = ANY(CAST(:ids AS uuid[]))"
+                f" ORDER BY t.id{lock}",
+                ids=_ids(ids),
             ).all()
         except DataError as error:  # bad data by SQL: no fault of the phone that edits the record
             raise RecordUnreadable(f"{entity.name} {ids[0]}") from error
@@ -265,11 +247,8 @@ class PushStore:
         """The same for many, in the order asked."""
         rows = self._run(
             HISTORIES,
-            entities=[one.entity for one in asked],
-            ids=[one.record_id for one in asked],
-            versions=[one.version for one in asked],
-            ns=[one.n for one in asked],
-            devices=list(devices),
+            asked=_json(asked),
+            devices=_ids(devices),
         )
         found = {row[0]: History(_ledger_of(row[1]), row[2], _own_of(row[3])) for row in rows}
         return [found[place] for place in range(1, len(asked) + 1)]
@@ -430,9 +409,9 @@ class PushStore:
             "SELECT set_config('app.mutation', '', true), set_config('app.occurred_at', '', true),"
             " set_config('app.stamp', '', true), set_config('app.stamps', '', true),"
             " set_config('app.batch', :batch, true), (SELECT count(set_config('app.batch_' || (place - 1), said, true))"
-            " FROM unnest(CAST(:said AS text[])) WITH ORDINALITY AS s (said, place))",
+            " FROM json_array_elements_text(CAST(:said AS json)) WITH ORDINALITY AS s (said, place))",
             batch=",".join(map(str, writers)),
-            said=[_said_of(writer) for writer in writers.values()],
+            said=_json([_said_of(writer) for writer in writers.values()]),
         )
 
     def raise_stamps(self, entity: SyncEntity, record_id: UUID) -> None:
@@ -459,7 +438,7 @@ class PushStore:
 
     def note_losses(self, losses: Sequence[Loss]) -> None:
         """The same for many."""
-        self._run(NOTE_LOSSES, losses=orjson.dumps([asdict(loss) for loss in losses]).decode())
+        self._run(NOTE_LOSSES, losses=_json(losses))
 
     def version_of(self, entity: SyncEntity, record_id: UUID) -> int | None:
         """The record's version now."""
@@ -476,6 +455,15 @@ class PushStore:
             " WHERE tenant_id = :tenant AND id = :id AND deleted_at IS NOT NULL",
             id=record_id,
         )
+
+
+def _json(rows: Sequence[Any]) -> str:
+    return orjson.dumps(rows).decode()
+
+
+def _ids(ids: Iterable[UUID]) -> str:
+    """Ids as the text of an array: a driver writes a list element by element."""
+    return "{" + ",".join(map(str, ids)) + "}"
 
 
 def _said_of(writer: Writer) -> str:

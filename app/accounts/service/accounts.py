@@ -1,6 +1,6 @@
 """What may be done with accounts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -175,7 +175,7 @@ def update_accounts(
     session: Session, actor: Actor, changes: Mapping[UUID, Mapping[str, Any]], *, now: datetime
 ) -> dict[UUID, int]:
     """The same for many accounts, all or none; gives their versions."""
-    accounts = lock_records(session, actor, Account, changes)
+    accounts = lock_records(session, actor, Account, changes, _read_for(changes.values()))
     writes = {
         account_id: clean
         for account_id, sent in changes.items()
@@ -184,6 +184,13 @@ def update_accounts(
     with taken():
         versions = write_rows(session, Account.__table__, actor.tenant_id, writes)
     return {account_id: versions.get(account_id, account.version) for account_id, account in accounts.items()}
+
+
+def _read_for(changes: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Fields that are looked at to judge changes."""
+    sent = {field for one in changes for field in one}
+    companions = {field for pair in _COMPANIONS if sent & set(pair) for field in pair}
+    return sent | companions | (set(REASSIGNING) if sent & set(REASSIGNING) else set())
 
 
 def _checked_changes(

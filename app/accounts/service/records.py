@@ -108,14 +108,14 @@ def get_record(
 
 
 def lock_records(
-    session: Session, actor: Actor, model: type[Record], ids: Collection[UUID]
+    session: Session, actor: Actor, model: type[Record], ids: Collection[UUID], names: Collection[str]
 ) -> dict[UUID, Row[Any]]:
-    """The columns of many records of the scope, held as by ``get_record``, in the order of their ids.
+    """Columns of many records of the scope, held as by ``get_record``, in the order of their ids.
 
     Raises:
         NotFound: One of them is foreign, deleted or unknown.
     """
-    columns = [column for column in model.__table__.columns if column.name != "stamps"]
+    columns = [model.__table__.c[name] for name in sorted({"id", "version", *names})]
     statement = (
         in_scope(actor, model)
         .with_only_columns(*columns)
