@@ -213,7 +213,10 @@ class Pusher:
         return decided.verdict
 
     def _claim(self, mutation: Mutation) -> bool:
-        return mutation.id in self._claimed or self.store.claim(self._row_of(mutation))
+        if mutation.id in self._claimed:
+            self._claimed.remove(mutation.id)  # once: the next one of this id is a replay
+            return True
+        return self.store.claim(self._row_of(mutation))
 
     # -- runs
 
@@ -225,12 +228,13 @@ class Pusher:
         taken: set[Any] = set()
         for unit in units_of(mutations):
             first = unit.members[0]
-            plain = unit.group is None and first.id not in known
-            plain = plain and is_plain(first, self.registry, self.rooms)
-            if run and (not plain or first.id in taken or first.raw["record_id"] in taken):
+            plain = unit.group is None and is_plain(first, self.registry, self.rooms)
+            if run and (not plain or {first.id, first.raw["record_id"]} & taken or first.id in known):
                 yield Unit(None, tuple(run), is_run=True)
                 run, taken = [], set()
-            if plain:
+            if (
+                plain and first.id not in known
+            ):  # asked again: the run that was just judged may have made it known
                 run.append(first)
                 taken |= {first.id, first.raw["record_id"]}
             else:
@@ -240,9 +244,10 @@ class Pusher:
 
     def _judge_run(self, run: Sequence[Mutation], known: dict[UUID, StoredVerdict]) -> list[Verdict]:
         """Verdicts on plain edits of distinct records, in their order."""
-        self._claimed |= self.store.claim_many([self._row_of(m) for m in run])
+        claimed = self.store.claim_many([self._row_of(m) for m in run])
+        self._claimed |= claimed
         verdicts: list[Verdict] = []
-        for ours, found in groupby(run, lambda m: m.id in self._claimed):
+        for ours, found in groupby(run, lambda m: m.id in claimed):
             members = list(found)
             # What another request judged meanwhile: what follows is judged in the light of it.
             verdicts += self._judge_claimed(members, known) if ours else self._singly(members, known)
@@ -303,6 +308,7 @@ class Pusher:
         if decided:
             self.store.answer_many([(one.verdict.id, _columns_of(one)) for one in decided])
         for mutation, one in zip(run, decided, strict=False):
+            self._claimed.remove(mutation.id)
             if mutation.id in self._repeated:
                 known[mutation.id] = _as_stored(mutation, self.sender.device_id, one.verdict)
         self._at_once += len(decided)

@@ -175,7 +175,9 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION sync_next_stamps(jsonb, jsonb, jsonb, text[], jsonb, jsonb)")
     first = context.script.get_revision("0001")
     for name in REPLACED:
-        found = re.search(rf"CREATE FUNCTION {name}\(.*?^END \$\$;", first.module.FUNCTIONS, re.DOTALL | re.MULTILINE)
+        found = re.search(
+            rf"CREATE FUNCTION {name}\(.*?^END \$\$;", first.module.FUNCTIONS, re.DOTALL | re.MULTILINE
+        )
         assert found is not None
         # The braces are doubled there, for str.format.
         op.execute(found[0].replace("CREATE", "CREATE OR REPLACE", 1).replace("{{", "{").replace("}}", "}"))
