@@ -39,6 +39,7 @@ SYNCED = (
         accounts.create_site,
         accounts.update_site,
         accounts.delete_site,
+        Many(accounts.update_sites, accounts.update_site, accounts.CHILD_BOUND_FIELDS),
         masked=accounts.masked_fields,
     ),
     Synced(
@@ -48,6 +49,7 @@ SYNCED = (
         accounts.create_contact,
         accounts.update_contact,
         accounts.delete_contact,
+        Many(accounts.update_contacts, accounts.update_contact, accounts.CHILD_BOUND_FIELDS),
         masked=accounts.masked_fields,
     ),
     Synced(

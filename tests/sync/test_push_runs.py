@@ -154,6 +154,42 @@ class TestRun:
         assert [v["status"] for v in verdicts] == ["applied"] * 4
         assert row(world, "accounts", made)["phone"] == "+8225559000"
 
+    def test_holds_records_of_several_kinds(
+        self, world: World, rep: Person, held: list[UUID], written: list[int]
+    ) -> None:
+        contact, site = new_id(), new_id()
+        world.insert("contacts", id=contact, account_id=held[0], name="김")
+        world.insert("sites", id=site, account_id=held[0], name="창고")
+        rep.sync()
+        edits = [
+            rep.edit("contact", contact, {"job_title": "과장"}),
+            rep.edit("account", held[0], {"tier": "A"}),
+            rep.edit("site", site, {"location": {"lat": 37.5, "lon": 127.25}, "radius_m": 50}),
+        ]
+
+        verdicts = rep.sync(*edits)
+
+        assert written == [3]
+        assert {told(v) for v in verdicts} == {("applied", None)}
+        assert row(world, "contacts", contact)["job_title"] == "과장"
+        assert row(world, "sites", site)["location"] == [37.5, 127.25]
+        assert rep.held("site", site) == verdicts[2]["record"]
+
+    def test_does_not_hold_what_moves_a_record_to_other_people(
+        self, world: World, held: list[UUID], written: list[int]
+    ) -> None:
+        manager = world.person("manager", world.region)
+        contact = new_id()
+        world.insert("contacts", id=contact, account_id=held[0], name="김")
+        manager.sync()
+        moved = manager.edit("account", held[0], {"territory_id": str(world.south)})
+        edit = manager.edit("contact", contact, {"job_title": "과장"})
+
+        verdicts = manager.sync(moved, edit)
+
+        assert written == [1]
+        assert {told(v) for v in verdicts} == {("applied", None)}
+
     def test_merges_with_what_others_did_since(
         self, world: World, rep: Person, held: list[UUID], written: list[int]
     ) -> None:

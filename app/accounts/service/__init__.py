@@ -13,6 +13,7 @@ from app.accounts.service.accounts import (
     update_accounts,
 )
 from app.accounts.service.children import (
+    CHILD_BOUND_FIELDS,
     create_account_contact,
     create_account_relation,
     create_contact,
@@ -32,7 +33,9 @@ from app.accounts.service.children import (
     update_account_contact,
     update_account_relation,
     update_contact,
+    update_contacts,
     update_site,
+    update_sites,
 )
 from app.accounts.service.moves import (
     MOVED_AT_ONCE,
@@ -46,6 +49,7 @@ from app.accounts.service.rules import mask_free_text, masked_fields
 
 __all__ = [
     "BOUND_FIELDS",
+    "CHILD_BOUND_FIELDS",
     "MOVED_AT_ONCE",
     "Moved",
     "Selection",
@@ -82,5 +86,7 @@ __all__ = [
     "update_account_relation",
     "update_accounts",
     "update_contact",
+    "update_contacts",
     "update_site",
+    "update_sites",
 ]
