@@ -533,8 +533,9 @@ class Judge:
 
     def _others(self, history: Judgement) -> set[str]:
         """Fields that others changed, of those that the user may know."""
+        changed = history.others_fields()
         shape = history.entity.shape_for(self.sender.shape_class)
-        return history.others_fields() & history.entity.fields_of(shape).keys() if shape else set()
+        return changed & history.entity.fields_of(shape).keys() if shape and changed else set()
 
     def _done(
         self,
