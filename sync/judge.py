@@ -14,7 +14,7 @@ from sync.policy import Merge, StateMachine, SyncEntity
 from sync.registry import Registry
 from sync.rooms import Checked, Rooms
 from sync.stamps import Stamp, corrected_time
-from sync.states import OwnMutation, RecordState
+from sync.states import History, HistoryAsked, Loss, RecordState
 from sync.stores.push import PushStore, RecordUnreadable
 from sync.values import same, wire_time
 from sync.verdicts import Status, Verdict, outcomes_on_wire, verdict_of
@@ -263,13 +263,9 @@ class Judge:
 
     # -- its place in time
 
-    def _timing(
-        self, entity: SyncEntity, base_version: int, own: Sequence[OwnMutation]
-    ) -> tuple[Stamp, Stamp | None]:
+    def _timing(self, past: History) -> tuple[Stamp, Stamp | None]:
         """The mutation's stamp, and the newest stamp that it must stand above."""
-        record_id = self.intent.record_id
-        base = self.store.newest_stamp_at(entity.name, record_id, base_version) if base_version else None
-        earlier = [m for m in (base, *(o.stamp_at for o in own)) if m is not None]
+        earlier = [m for m in (past.newest_stamp_at, *(o.stamp_at for o in past.own)) if m is not None]
         floor = Stamp(wire_time(max(earlier)), "") if earlier else None
         self.at = corrected_time(
             now=self.sender.now,
@@ -280,10 +276,10 @@ class Judge:
         )
         return Stamp(wire_time(self.at), str(self.intent.mutation.id)), floor
 
-    def _happened(self, entity: SyncEntity) -> datetime:
+    def _happened(self) -> datetime:
         """The corrected time, reckoned without a base where there was none to reckon it from."""
         if self.at is None:
-            self._timing(entity, 0, [])
+            self._timing(History())
         return self.at or self.sender.now
 
     def _writing(self, stamp: Stamp, stamps: Mapping[str, Any] | None = None) -> None:
@@ -308,14 +304,14 @@ class Judge:
         is_creation: bool = False,
         sent: Mapping[str, Any] | None = None,
     ) -> Judgement:
-        record_id, n = self.intent.record_id, self.intent.mutation.n
-        own = self.store.own_mutations(entity.name, record_id, self.devices, n)
-        stamp, floor = self._timing(entity, base_version, own)
+        asked = HistoryAsked(entity.name, self.intent.record_id, base_version, self.intent.mutation.n)
+        past = self.store.history(asked, self.devices)
+        stamp, floor = self._timing(past)
         return Judgement.of(
             entity,
             state,
-            self.store.ledger_after(entity.name, record_id, base_version, self.devices, n),
-            own,
+            past.ledger,
+            past.own,
             base_version=base_version,
             stamp=stamp,
             floor=floor,
@@ -351,9 +347,9 @@ class Judge:
                 raise Refused("id_taken")
             return self._create_again(entity, state)
         checked = self.rooms.check(entity, "create", self.intent.fields)
-        stamp, _ = self._timing(entity, 0, [])
+        stamp, _ = self._timing(History())
         self._writing(stamp)
-        self.rooms.create(entity, record_id, checked.fields, at=self._happened(entity))
+        self.rooms.create(entity, record_id, checked.fields, at=self._happened())
         outcomes = dict.fromkeys(self.intent.fields, Outcome.APPLIED)
         return self._done(entity, _with_masked(outcomes, checked.masked))
 
@@ -424,16 +420,18 @@ class Judge:
         version = self.store.version_of(entity, record_id) or state.version
         if result.lost:
             self.store.note_loss(
-                entity,
-                record_id,
-                version=version,
-                account_id=account_id,
-                lost=result.lost,
-                present={name: state.fields.get(name) for name in result.lost},
-                mutation_id=self.intent.mutation.id,
-                occurred_at=self.intent.occurred_at,
-                stamp_at=history.stamp.at,
-                winner=result.winner,
+                Loss(
+                    entity=entity.name,
+                    record_id=record_id,
+                    version=version,
+                    account_id=account_id,
+                    lost=result.lost,
+                    present={name: state.fields.get(name) for name in result.lost},
+                    mutation_id=self.intent.mutation.id,
+                    occurred_at=self.intent.occurred_at,
+                    stamp_at=history.stamp.at,
+                    winner=result.winner,
+                )
             )
         conflict_id = None
         for item in result.items(entity, record_id, version, account_id):
@@ -458,7 +456,7 @@ class Judge:
         try:
             with self.store.nested():
                 self.rooms.command(
-                    entity, intent.record_id, intent.op, arguments, at=self._happened(entity), status=status
+                    entity, intent.record_id, intent.op, arguments, at=self._happened(), status=status
                 )
         except Overtaken as refused:
             # The machine does not know every rule of state: somebody else's visit now, or on the way.
@@ -512,7 +510,7 @@ class Judge:
     def _whole_to_inbox(
         self, entity: SyncEntity, state: RecordState, kind: str, mine: Any, code: str
     ) -> Decided:
-        self._happened(entity)
+        self._happened()
         self._whole = item = InboxItem(
             kind=kind,
             entity=entity.name,
@@ -535,8 +533,9 @@ class Judge:
 
     def _others(self, history: Judgement) -> set[str]:
         """Fields that others changed, of those that the user may know."""
+        changed = history.others_fields()
         shape = history.entity.shape_for(self.sender.shape_class)
-        return history.others_fields() & history.entity.fields_of(shape).keys() if shape else set()
+        return changed & history.entity.fields_of(shape).keys() if shape and changed else set()
 
     def _done(
         self,

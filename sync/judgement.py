@@ -132,6 +132,8 @@ class Judgement:
                 if f.merge is not Merge.READ_ONLY
                 and not (n in self.sent and same(f, self.sent[n], self.state.fields.get(n)))
             }
+        if not self.others:
+            return set()
         columns = {f.column or n: n for n, f in self.entity.fields.items()}
         found = {columns[c] for r in self.others if r.part is None for c in (*r.old, *r.new) if c in columns}
         return found | {r.part for r in self.others if r.part is not None}
@@ -159,8 +161,10 @@ def _as_sent(entity: SyncEntity, mutation: OwnMutation) -> dict[str, Any]:
 
 def _rolled_back(entity: SyncEntity, state: RecordState, ledger: Sequence[LedgerRow]) -> dict[str, Any]:
     """The values before the changes of *ledger*; after its creation where the phone itself created it."""
-    columns = {f.column or n: n for n, f in entity.fields.items() if f.kind is not Kind.ROWS}
     base = dict(state.fields)
+    if not ledger:
+        return base
+    columns = {f.column or n: n for n, f in entity.fields.items() if f.kind is not Kind.ROWS}
     for row in reversed(ledger):
         if row.part is not None:
             continue

@@ -1,14 +1,16 @@
 """Push: judges mutations one after the other, each in its own savepoint; groups stand or fall together."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 from uuid import UUID
 
 import orjson
 
+from sync.ahead import Plan, Planner, is_plain, write
 from sync.errors import Refused
 from sync.inbox import InboxItem
 from sync.judge import Decided, Judge, Sender
@@ -34,6 +36,9 @@ from sync.wire import (
 CHUNK = 50
 """Mutations in one transaction, and members of one group."""
 
+FEW = 3
+"""So many are judged one by one where judging them together failed."""
+
 NO_RECORD = UUID(int=0)
 REUSED = "mutation_id_reused"
 CHANGED = "group_changed"
@@ -44,21 +49,27 @@ FAILED = "group_failed"
 class Pushed:
     """What a chunk came to: verdicts in ``n`` order, and whether a new id carried an old ``n``.
 
-    ``created`` names the records that it made: parked work may wait for them.
+    ``created`` names the records that it made: parked work may wait for them; ``at_once`` counts what
+    was written together with others.
     """
 
     verdicts: list[Verdict]
     highest_n: int
     cloned: bool
     created: list[UUID] = field(default_factory=list)
+    at_once: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What stands or falls together: one mutation, or the members of a group that came in one request."""
+    """What stands or falls together: one mutation, or the members of a group that came in one request.
+
+    The members of a run stand and fall each for itself.
+    """
 
     group: UUID | None
     members: tuple[Mutation, ...]
+    is_run: bool = False
 
 
 def units_of(mutations: Sequence[Mutation]) -> list[Unit]:
@@ -102,7 +113,14 @@ def fault_of(members: Sequence[Mutation]) -> str | None:
 
 
 class Pusher:
-    """Judges the mutations of one chunk inside one transaction."""
+    """Judges the mutations of one chunk inside one transaction.
+
+    Plain edits that follow one another are judged as a run: read together, written together. Where anything
+    of that fails, halves of the run are tried, and in the end each by itself, so that nobody's failure is
+    another's. ``runs`` turns that off, for tests that compare the two.
+    """
+
+    runs = True
 
     def __init__(
         self,
@@ -128,10 +146,13 @@ class Pusher:
         self.sender = sender
         self.fresh = fresh
         self.device = DeviceState(0)
+        self._claimed: set[UUID] = set()
+        self._repeated: set[UUID] = set()
+        self._at_once = 0
 
     def push(self, mutations: Sequence[Mutation]) -> Pushed:
         """Judge a chunk in ``n`` order (at most 50, no group in part); the caller commits."""
-        return self._each(mutations, self._judge, self._judge_group)
+        return self._each(mutations, self._judge, self._judge_group, runs=self.runs)
 
     def quarantine(self, mutations: Sequence[Mutation]) -> Pushed:
         """Set a chunk aside, unjudged, for somebody to decide; the caller commits."""
@@ -152,19 +173,25 @@ class Pusher:
         mutations: Sequence[Mutation],
         judge: Callable[[Mutation, dict[UUID, StoredVerdict]], Verdict],
         judge_group: Callable[[UUID, Sequence[Mutation], dict[UUID, StoredVerdict]], list[Verdict]],
+        *,
+        runs: bool = False,
     ) -> Pushed:
         self.device = self.store.lock_device()
         known = self.store.verdicts([m.id for m in mutations])
+        self._repeated = {one for one, times in Counter(m.id for m in mutations).items() if times > 1}
         answered: list[tuple[Mutation, Verdict]] = []
-        for unit in units_of(mutations):
+        for unit in self._with_runs(mutations, known) if runs else units_of(mutations):
             self.fresh()
-            if unit.group is None:
-                answered.append((unit.members[0], judge(unit.members[0], known)))
+            if unit.is_run:
+                verdicts = self._judge_run(unit.members, known)
+            elif unit.group is None:
+                verdicts = [judge(unit.members[0], known)]
             else:
                 verdicts = judge_group(unit.group, unit.members, known)
-                answered += zip(unit.members, verdicts, strict=True)
+            answered += zip(unit.members, verdicts, strict=True)
         answered.sort(key=lambda pair: pair[0].n)
         pushed = Pushed([verdict for _, verdict in answered], self.device.highest_n, False)
+        pushed.at_once = self._at_once
         for mutation, verdict in answered:
             if not verdict.replayed and verdict.code != REUSED:
                 pushed.cloned = pushed.cloned or mutation.n <= pushed.highest_n
@@ -176,7 +203,7 @@ class Pusher:
 
     def _judge(self, mutation: Mutation, known: dict[UUID, StoredVerdict]) -> Verdict:
         stored = known.get(mutation.id)
-        if stored is None and not self.store.claim(self._row_of(mutation)):
+        if stored is None and not self._claim(mutation):
             stored = self.store.verdicts([mutation.id])[mutation.id]
         if stored is not None:
             return self._replay(mutation, stored)
@@ -184,6 +211,108 @@ class Pusher:
         self.store.answer(mutation.id, _columns_of(decided))
         known[mutation.id] = _as_stored(mutation, self.sender.device_id, decided.verdict)
         return decided.verdict
+
+    def _claim(self, mutation: Mutation) -> bool:
+        if mutation.id in self._claimed:
+            self._claimed.remove(mutation.id)  # once: the next one of this id is a replay
+            return True
+        return self.store.claim(self._row_of(mutation))
+
+    # -- runs
+
+    def _with_runs(
+        self, mutations: Sequence[Mutation], known: Mapping[UUID, StoredVerdict]
+    ) -> Iterator[Unit]:
+        """The units, plain edits of distinct records that follow one another as one."""
+        run: list[Mutation] = []
+        taken: set[Any] = set()
+        for unit in units_of(mutations):
+            first = unit.members[0]
+            plain = unit.group is None and is_plain(first, self.registry, self.rooms)
+            if run and (not plain or {first.id, first.raw["record_id"]} & taken or first.id in known):
+                yield Unit(None, tuple(run), is_run=True)
+                run, taken = [], set()
+            if (
+                plain and first.id not in known
+            ):  # asked again: the run that was just judged may have made it known
+                run.append(first)
+                taken |= {first.id, first.raw["record_id"]}
+            else:
+                yield unit
+        if run:
+            yield Unit(None, tuple(run), is_run=True)
+
+    def _judge_run(self, run: Sequence[Mutation], known: dict[UUID, StoredVerdict]) -> list[Verdict]:
+        """Verdicts on plain edits of distinct records, in their order."""
+        claimed = self.store.claim_many([self._row_of(m) for m in run])
+        self._claimed |= claimed
+        verdicts: list[Verdict] = []
+        for ours, found in groupby(run, lambda m: m.id in claimed):
+            members = list(found)
+            # What another request judged meanwhile: what follows is judged in the light of it.
+            verdicts += self._judge_claimed(members, known) if ours else self._singly(members, known)
+        return verdicts
+
+    def _judge_claimed(self, run: Sequence[Mutation], known: dict[UUID, StoredVerdict]) -> list[Verdict]:
+        planner = Planner(self.store, self.registry, self.rooms, self.sender, self._devices)
+        try:
+            with self.store.savepoint():
+                plans = planner.plans(run)
+                decided = write(list(_plain(plans)), self.store, self.rooms)
+        except Exception as error:
+            return self._judge_halves(run, known, error)
+        verdicts = self._keep_many(run, decided, known)
+        while len(verdicts) < len(
+            run
+        ):  # the next one is not plain; none of the others' records is touched by it
+            verdicts += self._singly([run[len(verdicts)]], known)
+            verdicts += self._write_next(run[len(verdicts) :], plans[len(verdicts) :], known)
+        return verdicts
+
+    def _write_next(
+        self, run: Sequence[Mutation], plans: Sequence[Plan | None], known: dict[UUID, StoredVerdict]
+    ) -> list[Verdict]:
+        """Verdicts on the plain ones that *run* begins with."""
+        plain = list(_plain(plans))
+        if not plain:
+            return []
+        try:
+            with self.store.savepoint():
+                decided = write(plain, self.store, self.rooms)
+        except Exception as error:
+            return self._judge_halves(run[: len(plain)], known, error)
+        return self._keep_many(run, decided, known)
+
+    def _judge_halves(
+        self, run: Sequence[Mutation], known: dict[UUID, StoredVerdict], error: Exception
+    ) -> list[Verdict]:
+        """After a failure of a run, of which nothing is left: so that it is only of the one that is at fault."""
+        if self.rooms.is_transient(error):
+            raise error
+        if len(run) <= FEW:
+            return self._singly(run, known)
+        middle = len(run) // 2
+        return self._judge_claimed(run[:middle], known) + self._judge_claimed(run[middle:], known)
+
+    def _singly(self, mutations: Iterable[Mutation], known: dict[UUID, StoredVerdict]) -> list[Verdict]:
+        verdicts = []
+        for mutation in mutations:
+            self.fresh()
+            verdicts.append(self._judge(mutation, known))
+        return verdicts
+
+    def _keep_many(
+        self, run: Sequence[Mutation], decided: Sequence[Decided], known: dict[UUID, StoredVerdict]
+    ) -> list[Verdict]:
+        """Keep the verdicts on the first ones of *run*, as many as were decided."""
+        if decided:
+            self.store.answer_many([(one.verdict.id, _columns_of(one)) for one in decided])
+        for mutation, one in zip(run, decided, strict=False):
+            self._claimed.remove(mutation.id)
+            if mutation.id in self._repeated:
+                known[mutation.id] = _as_stored(mutation, self.sender.device_id, one.verdict)
+        self._at_once += len(decided)
+        return [one.verdict for one in decided]
 
     # -- groups
 
@@ -456,8 +585,11 @@ class Pusher:
                 return judge.failed(error), None
 
     def _judge_of(self, intent: Intent) -> Judge:
-        devices = [self.sender.device_id, *self.device.also_known_as]
-        return Judge(intent, self.store, self.registry, self.rooms, self.sender, devices)
+        return Judge(intent, self.store, self.registry, self.rooms, self.sender, self._devices)
+
+    @property
+    def _devices(self) -> list[UUID]:
+        return [self.sender.device_id, *self.device.also_known_as]
 
     def _row_of(self, mutation: Mutation) -> dict[str, Any]:
         """The columns of the verdict key; whatever is unsound in the envelope is left to the payload."""
@@ -474,6 +606,14 @@ class Pusher:
             "payload": payload_of(self.rooms.keepable(mutation.raw)),
             "occurred_at": envelope.occurred_at,
         }
+
+
+def _plain(plans: Sequence[Plan | None]) -> Iterator[Plan]:
+    """The plans that come before the first mutation which is judged by itself."""
+    for plan in plans:
+        if plan is None:
+            return
+        yield plan
 
 
 def _has_made(mutation: Mutation, verdict: Verdict) -> bool:

@@ -1,6 +1,6 @@
 """What the engine asks of the application while it judges a push."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -45,11 +45,20 @@ class Rooms(Protocol):
     def sees(self, entity: SyncEntity, record_id: UUID) -> bool:
         """Whether the live record is in the user's scope."""
 
+    def sees_which(self, entity: SyncEntity, ids: Sequence[UUID]) -> set[UUID]:
+        """Which of the live records are in the user's scope."""
+
+    def takes_many(self, entity: SyncEntity, names: Mapping[str, Any]) -> bool:
+        """Whether these fields may be written by ``update_many``: no rule reads them but the record's own."""
+
     def create(self, entity: SyncEntity, record_id: UUID, fields: Mapping[str, Any], *, at: datetime) -> None:
         """Make a record; *at* is when it happened."""
 
     def update(self, entity: SyncEntity, record_id: UUID, changes: Mapping[str, Any]) -> int:
         """Write fields; gives the record's version."""
+
+    def update_many(self, entity: SyncEntity, changes: Mapping[UUID, Mapping[str, Any]]) -> dict[UUID, int]:
+        """Write fields of many records, all or none; gives their versions."""
 
     def delete(self, entity: SyncEntity, record_id: UUID) -> None:
         """Delete softly."""

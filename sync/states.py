@@ -1,5 +1,6 @@
 """What a push finds: the record as it stands, its ledger, and what the server knows of the device."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -86,3 +87,62 @@ class OwnMutation:
     version: int | None
     stamp_at: datetime | None
     status: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryAsked:
+    """What a mutation has to know of its record's past.
+
+    Attributes:
+        entity: Name.
+        record_id: Id.
+        version: The base version.
+        n: Of the asking mutation: what this device did later is no basis of it (a clone did it).
+    """
+
+    entity: str
+    record_id: UUID
+    version: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The past of a record, as one mutation asks for it.
+
+    Attributes:
+        ledger: Changes of the record and its parts after the base version, oldest first.
+        newest_stamp_at: The newest stamp of the record as it was at the base version.
+        own: This device's judged earlier mutations of the record, oldest first. Its own counter orders them;
+            what was judged under its earlier names was all made before.
+    """
+
+    ledger: tuple[LedgerRow, ...] = ()
+    newest_stamp_at: datetime | None = None
+    own: tuple[OwnMutation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Values that lost: ``lost`` against what stood there, ``present``, with the winner named."""
+
+    entity: str
+    record_id: UUID
+    version: int
+    account_id: UUID | None
+    lost: Mapping[str, Any]
+    present: Mapping[str, Any]
+    mutation_id: UUID
+    occurred_at: datetime | None
+    stamp_at: str
+    winner: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """What the capture triggers are told of the writer of one record: the mutation and its stamps."""
+
+    mutation_id: UUID
+    occurred_at: datetime | None
+    stamp: tuple[str, str]
+    stamps: Mapping[str, Any]

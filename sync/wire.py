@@ -21,6 +21,8 @@ RFC3339 = pattern(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})\Z"
 )
 UNSTORABLE = pattern("[\x00\ud800-\udfff]")
+SUSPICIOUS = pattern(r"\\u0000|\\ud[89a-f]|[0-9]{19}|[0-9]e\+[0-9]|NaN|Infinity")
+"""In JSON that may hold something unstorable; without it there is nothing."""
 NAME = pattern(r"[a-z][a-z0-9_]{0,59}\Z")
 MAX_N = (1 << 53) - 1
 KNOWN_KEYS = frozenset(
@@ -61,6 +63,8 @@ class Mutation:
 def payload_of(raw: Any) -> str:
     """A mutation as JSON text for a jsonb column; what is not storable is kept whole as a string of JSON."""
     whole = json.dumps(raw, ensure_ascii=True)
+    if not SUSPICIOUS.search(whole):
+        return whole
     return whole if storable(raw) == raw else json.dumps(whole)
 
 

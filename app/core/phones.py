@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from decimal import Decimal
+from functools import lru_cache
 from typing import ClassVar
 
 import phonenumbers
@@ -30,6 +31,7 @@ class PhoneInvalid(ValueError):
     code: ClassVar[str] = "phone_invalid"
 
 
+@lru_cache(maxsize=1024)  # a push reads the same number as sent, as it stands, and as it is written
 def parse_phone(raw: str, region: str = "KR") -> str:
     """Read one phone number and write it in E.164.
 

@@ -73,6 +73,8 @@ def mask_national_ids(text: str) -> tuple[str, int]:
     Returns:
         The text with the last seven digits of each number replaced, and how many numbers were replaced.
     """
+    if not _NATIONAL_ID.search(text):  # nearly always: a search costs a third of a replacement of nothing
+        return text, 0
     count = 0
 
     def mask(match: re.Match[str]) -> str:

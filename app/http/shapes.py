@@ -1,6 +1,7 @@
 """Bodies cut to what a viewer's shape class may see."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from app.core.errors import Forbidden
@@ -30,6 +31,24 @@ def schema_for(entity: SyncEntity, schema_cls: type[WireSchema], shape_class: st
             raise Forbidden
         _schemas[key] = schema_cls(only=[*ALWAYS, *entity.fields_of(shape)])
     return _schemas[key]
+
+
+def schema_of(
+    entity: SyncEntity, schema_cls: type[WireSchema], shape_class: str, names: Iterable[str]
+) -> WireSchema:
+    """The same for some of the fields only: to read three of forty, the others need not be asked.
+
+    Names that the shape does not have are as unknown to it as to the whole schema.
+    """
+    whole = schema_for(entity, schema_cls, shape_class)
+    known = frozenset(name for name in names if name in whole.fields)
+    return whole if not known else _cut(entity.name, schema_cls, str(shape_class), known)
+
+
+@lru_cache(maxsize=1024)
+def _cut(entity: str, schema_cls: type[WireSchema], shape_class: str, names: frozenset[str]) -> WireSchema:
+    whole = _schemas[entity, schema_cls, shape_class]
+    return schema_cls(only=[name for name in whole.fields if name in names])
 
 
 def rendered(entity: SyncEntity, schema_cls: type[WireSchema], shape_class: str) -> Callable[[Any], Rendered]:

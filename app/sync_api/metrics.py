@@ -9,3 +9,6 @@ DRAINS_FAILED = Counter("fieldmerge_drains_failed", "Drains of requests that fai
 VERDICTS = Counter(
     "fieldmerge_verdicts", "Verdicts given, replays counted as such", ["status"], registry=REGISTRY
 )
+AT_ONCE = Counter(
+    "fieldmerge_mutations_at_once", "Mutations that were written together with others", registry=REGISTRY
+)

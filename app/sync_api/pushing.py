@@ -19,7 +19,7 @@ from app.core.errors import DomainError, Unavailable
 from app.core.scope import Actor, Role, Scope
 from app.identity import service as identity
 from app.inbox import service as inbox
-from app.sync_api.metrics import MUTATIONS, VERDICTS
+from app.sync_api.metrics import AT_ONCE, MUTATIONS, VERDICTS
 from app.sync_api.rooms import RoomVerbs, is_transient
 from app.sync_api.synced import Synced
 from app.sync_api.wire import SyncRequest
@@ -134,6 +134,7 @@ class Pushing:
             part = _persistently(partial(judge, chunk))
             whole.verdicts += part.verdicts
             whole.cloned = whole.cloned or part.cloned
+            AT_ONCE.inc(part.at_once)
             if parks and part.created:
                 self._judge_parked(who.tenant_id, part.created)
         MUTATIONS.inc(len(request.mutations))

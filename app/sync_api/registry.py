@@ -12,7 +12,7 @@ from app.identity import sync as identity_sync
 from app.inbox import schemas as inbox_schemas
 from app.inbox import service as inbox
 from app.inbox import sync as inbox_sync
-from app.sync_api.synced import Synced
+from app.sync_api.synced import Many, Synced
 from app.visits import schemas as visit_schemas
 from app.visits import service as visits
 from app.visits import sync as visit_sync
@@ -29,6 +29,7 @@ SYNCED = (
         accounts.create_account,
         accounts.update_account,
         accounts.delete_account,
+        Many(accounts.update_accounts, accounts.update_account, accounts.BOUND_FIELDS),
         masked=accounts.masked_fields,
     ),
     Synced(
@@ -38,6 +39,7 @@ SYNCED = (
         accounts.create_site,
         accounts.update_site,
         accounts.delete_site,
+        Many(accounts.update_sites, accounts.update_site, accounts.CHILD_BOUND_FIELDS),
         masked=accounts.masked_fields,
     ),
     Synced(
@@ -47,6 +49,7 @@ SYNCED = (
         accounts.create_contact,
         accounts.update_contact,
         accounts.delete_contact,
+        Many(accounts.update_contacts, accounts.update_contact, accounts.CHILD_BOUND_FIELDS),
         masked=accounts.masked_fields,
     ),
     Synced(

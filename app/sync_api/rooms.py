@@ -1,8 +1,9 @@
 """The rooms' service functions as the sync engine calls them: validated, refused by code, in one session."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from app.core.masking import mask_json
 from app.core.scope import SHAPE_OF_ROLE, Actor, Role
 from app.http.errors import field_errors
 from app.http.fields import WireSchema
-from app.http.shapes import schema_for
+from app.http.shapes import schema_for, schema_of
 from app.inbox import service as inbox
 from app.sync_api.synced import Synced
 from sync.errors import HandedOver, Overtaken, Refused
@@ -77,7 +78,7 @@ class RoomVerbs:
             Refused: With a pointer and a code for each field at fault.
         """
         one = self.synced[entity.name]
-        schema = self._schema(one, op)
+        schema = self._schema(one, op, fields)
         loaded = _loaded(schema, fields, partial=op == "update")
         found = {name: value for name, value in schema.dump(loaded).items() if name in fields}
         _check_rows(entity, found)
@@ -96,18 +97,21 @@ class RoomVerbs:
         writes what no schema lets in. Only their type must be right.
         """
         one = self.synced[entity.name]
-        schema = self._schema(one, "update")
+        schema = self._schema(one, "update", base)
         wanted = {n: v for n, v in base.items() if n in fields}
         return {
             n: _canonical(entity, n, _read_base(schema, entity.fields[n], n, v)) for n, v in wanted.items()
         }
 
-    def _schema(self, one: Synced, op: str) -> WireSchema:
+    def _schema(self, one: Synced, op: str, names: Iterable[str] = ()) -> WireSchema:
+        shape = self.actor.scope.shape
         if op == "create" and one.creation is not None:
-            return _creation_schema(one, one.creation, self.actor.scope.shape)
-        if op in ("create", "update"):
-            return schema_for(one.policy, one.schema, self.actor.scope.shape)
-        return one.commands[op][1]()
+            return _creation_schema(one.policy, one.creation, shape)
+        if op == "create":
+            return schema_for(one.policy, one.schema, shape)
+        if op == "update":
+            return schema_of(one.policy, one.schema, shape, names)
+        return _command_schema(one.commands[op][1])
 
     def keepable(self, value: Any) -> Any:
         """JSON without national id numbers: the law lets nobody store one."""
@@ -115,7 +119,15 @@ class RoomVerbs:
 
     def sees(self, entity: SyncEntity, record_id: UUID) -> bool:
         """Whether the live record is in the actor's scope."""
-        return bool(self.synced[entity.name].visible(self.session, self.actor, [record_id]))
+        return bool(self.sees_which(entity, [record_id]))
+
+    def sees_which(self, entity: SyncEntity, ids: Sequence[UUID]) -> set[UUID]:
+        """Which of the live records are in the actor's scope."""
+        return self.synced[entity.name].visible(self.session, self.actor, ids)
+
+    def takes_many(self, entity: SyncEntity, names: Mapping[str, Any]) -> bool:
+        """Whether these fields may be written by ``update_many``."""
+        return self.synced[entity.name].takes_many(names)
 
     def create(self, entity: SyncEntity, record_id: UUID, fields: Mapping[str, Any], *, at: datetime) -> None:
         """Make a record under the id that the phone minted; *at* is when it did."""
@@ -130,10 +142,23 @@ class RoomVerbs:
     def update(self, entity: SyncEntity | str, record_id: UUID, changes: Mapping[str, Any]) -> int:
         """Write fields; gives the version."""
         one = self._of(entity)
-        values = _loaded(self._schema(one, "update"), changes, partial=True)
+        values = _loaded(self._schema(one, "update", changes), changes, partial=True)
         with refusals():
             self._verb(one.update)(self.session, self.actor, record_id, values, now=self.now)
         return self.store.version_of(one.policy, record_id) or 0
+
+    def update_many(self, entity: SyncEntity, changes: Mapping[UUID, Mapping[str, Any]]) -> dict[UUID, int]:
+        """Write fields of many records, all or none; gives the versions."""
+        one = self._of(entity)
+        values = {
+            record_id: _loaded(self._schema(one, "update", fields), fields, partial=True)
+            for record_id, fields in changes.items()
+        }
+        with refusals():
+            found: dict[UUID, int] = self._verb(one.updates.verb if one.updates else None)(
+                self.session, self.actor, values, now=self.now
+            )
+        return found
 
     def delete(self, entity: SyncEntity | str, record_id: UUID) -> None:
         """Delete softly."""
@@ -356,12 +381,22 @@ def _loaded(schema: WireSchema, fields: Mapping[str, Any], *, partial: bool = Fa
     return loaded
 
 
-def _creation_schema(one: Synced, schema: type[WireSchema], shape_class: str) -> WireSchema:
+_creations: dict[tuple[str, type[WireSchema], str], WireSchema] = {}
+
+
+def _creation_schema(policy: SyncEntity, schema: type[WireSchema], shape_class: str) -> WireSchema:
     """Cut to the shape; the id is the mutation's ``record_id`` and no field."""
-    policy = one.policy
-    shape = policy.shape_for(shape_class)
-    hidden = policy.fields.keys() - policy.fields_of(shape).keys() if shape else set()
-    return schema(exclude=sorted(hidden), dump_only=("id",))
+    key = (policy.name, schema, str(shape_class))
+    if key not in _creations:
+        shape = policy.shape_for(shape_class)
+        hidden = policy.fields.keys() - policy.fields_of(shape).keys() if shape else set()
+        _creations[key] = schema(exclude=sorted(hidden), dump_only=("id",))
+    return _creations[key]
+
+
+@cache
+def _command_schema(schema: type[WireSchema]) -> WireSchema:
+    return schema()
 
 
 def _check_rows(entity: SyncEntity, fields: Mapping[str, Any]) -> None:

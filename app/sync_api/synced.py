@@ -1,6 +1,6 @@
 """One synced entity as the application serves it: policy, wire schema, service verbs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,21 @@ Verb = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Many:
+    """A verb that does for many records what another does for one.
+
+    Attributes:
+        verb: Takes a mapping from id to values and gives the versions by id; all or none.
+        of: The verb for one.
+        bound: Fields that rules of other records read, so that the order of their writes matters: one by one.
+    """
+
+    verb: Verb
+    of: Verb
+    bound: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Synced:
     """Joins what a room declares and what it does.
 
@@ -25,6 +40,7 @@ class Synced:
         listed: Statement of the actor's records, scoped and live.
         create, update, delete: Service verbs; None where phones may not.
         commands: For each command its service verb and the schema of its arguments.
+        updates: The update verb's form for many, where it has one.
         masked: Which of the values hold something that is blanked when they are stored.
         creation: Schema of a create where it asks for more than the record's own.
         takes_at: Whether the create verb is told, as ``at``, when it happened on the phone.
@@ -38,6 +54,7 @@ class Synced:
     create: Verb | None = None
     update: Verb | None = None
     delete: Verb | None = None
+    updates: Many | None = None
     commands: Mapping[str, tuple[Verb, type[WireSchema]]] = field(default_factory=dict)
     masked: Callable[[Mapping[str, Any]], frozenset[str]] = lambda values: frozenset()
     creation: type[WireSchema] | None = None
@@ -50,7 +67,12 @@ class Synced:
         verbs = {"create": self.create, "update": self.update, "delete": self.delete}
         return verbs[op] is not None if op in verbs else op in self.commands
 
-    def visible(self, session: Session, actor: Actor, ids: list[UUID]) -> set[UUID]:
+    def takes_many(self, names: Iterable[str]) -> bool:
+        """Whether these fields may be written for many records at once."""
+        many = self.updates
+        return many is not None and many.of is self.update and many.bound.isdisjoint(names)
+
+    def visible(self, session: Session, actor: Actor, ids: Sequence[UUID]) -> set[UUID]:
         """Which of *ids* the actor may see."""
         statement = self.listed(session, actor)
         model = statement.column_descriptions[0]["entity"]

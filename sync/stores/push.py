@@ -1,20 +1,94 @@
 """SQL of push: the device's row, verdict keys, the record as it stands, its ledger, the inbox."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import DataError, IntegrityError
 
 from sync.policy import Kind, SyncEntity
 from sync.render import whole_sql
-from sync.states import DeviceState, LedgerRow, OwnMutation, RecordState, StoredVerdict
+from sync.states import (
+    DeviceState,
+    History,
+    HistoryAsked,
+    LedgerRow,
+    Loss,
+    OwnMutation,
+    RecordState,
+    StoredVerdict,
+    Writer,
+)
 from sync.values import loads
+
+# For each asking mutation, by indexes whatever the planner thinks of the tables: one row with its past.
+HISTORIES = """
+SELECT k.place, (
+    SELECT json_agg(json_build_array(c.id, c.version, c.op, c.part, c.part_id, c.old, c.new, c.actor_kind,
+        c.actor_id, c.actor_name, c.mutation_id IS NOT NULL AND c.device_id = ANY(CAST(:devices AS uuid[]))
+        AND NOT EXISTS (SELECT 1 FROM sync_mutations m WHERE m.tenant_id = c.tenant_id AND m.user_id = :user
+            AND m.id = c.mutation_id AND m.device_id = :device AND m.n >= k.n)) ORDER BY c.version, c.id)
+    FROM changes c WHERE c.tenant_id = :tenant AND c.entity = k.entity
+    AND c.record_id = k.id AND c.version > k.version AND c.op <> 'lost'
+)::text, (
+    SELECT max(c.stamp_at) FROM changes c WHERE c.tenant_id = :tenant AND c.entity = k.entity
+    AND c.record_id = k.id AND c.version <= k.version AND c.op <> 'lost' AND k.version > 0
+), (
+    SELECT json_agg(json_build_array(m.op, m.payload -> 'fields', m.base_version, m.version, m.stamp_at, m.status)
+        ORDER BY m.device_id = :device, CASE WHEN m.device_id <> :device THEN m.judged_at END, m.n)
+    FROM sync_mutations m WHERE m.tenant_id = :tenant AND m.record_id = k.id AND m.entity = k.entity
+    AND m.user_id = :user AND m.device_id = ANY(CAST(:devices AS uuid[])) AND (m.device_id <> :device OR m.n < k.n)
+    AND m.status IS NOT NULL
+)::text
+FROM ROWS FROM (json_to_recordset(CAST(:asked AS json))
+                AS (entity text, record_id uuid, version integer, n bigint))
+    WITH ORDINALITY AS k (entity, id, version, n, place)
+"""
+
+# In the order of the phone's counter: two devices with the same work wait for each other and never cross.
+# Rows travel as JSON, one parameter for all: a driver writes an array element by element.
+CLAIM = """
+INSERT INTO sync_mutations (tenant_id, user_id, id, device_id, n, hash, entity, record_id, op, group_id,
+                            base_version, payload, occurred_at)
+SELECT :tenant, :user, r.id, :device, r.n, decode(r.hash, 'hex'), r.entity, r.record_id, r.op, r.group_id,
+       r.base_version, CAST(r.payload AS jsonb), r.occurred_at
+FROM ROWS FROM (json_to_recordset(CAST(:rows AS json)) AS (id uuid, n bigint, hash text, entity text,
+    record_id uuid, op text, group_id uuid, base_version integer, payload text, occurred_at timestamptz))
+    WITH ORDINALITY AS r (id, n, hash, entity, record_id, op, group_id, base_version, payload, occurred_at, place)
+ORDER BY r.place
+ON CONFLICT DO NOTHING RETURNING id
+"""
+
+ANSWER = """
+UPDATE sync_mutations m SET status = r.status, code = r.code, detail = CAST(r.detail AS jsonb),
+    fields = CAST(r.fields AS jsonb), version = r.version, conflict_id = r.conflict_id, stamp_at = r.stamp_at,
+    judged_at = clock_timestamp()
+FROM json_to_recordset(CAST(:rows AS json)) AS r (id uuid, status text, code text, detail text, fields text,
+    version integer, conflict_id uuid, stamp_at timestamptz)
+WHERE m.tenant_id = :tenant AND m.user_id = :user AND m.id = ANY(CAST(:ids AS uuid[])) AND m.id = r.id
+"""
+
+NOTE_LOSSES = """
+INSERT INTO changes (tenant_id, entity, record_id, version, op, account_id, old, new, actor_kind, actor_id,
+                     device_id, mutation_id, occurred_at, stamp_at, winner)
+SELECT :tenant, r.entity, r.record_id, r.version, 'lost', r.account_id, r.present, r.lost, 'user', :user, :device,
+       r.mutation_id, r.occurred_at, r.stamp_at, r.winner
+FROM jsonb_to_recordset(CAST(:losses AS jsonb)) AS r (entity text, record_id uuid, version integer,
+    account_id uuid, present jsonb, lost jsonb, mutation_id uuid, occurred_at timestamptz, stamp_at timestamptz,
+    winner jsonb)
+"""
+
+
+@lru_cache(maxsize=512)
+def _statement(sql: str) -> TextClause:
+    return text(sql)
 
 
 class RecordUnreadable(Exception):
@@ -49,20 +123,26 @@ class PushStore:
 
     def _run(self, sql: str, **values: Any) -> Any:
         return self.connection.execute(
-            text(sql), {"tenant": self.tenant_id, "user": self.user_id, "device": self.device_id, **values}
+            _statement(sql),
+            {"tenant": self.tenant_id, "user": self.user_id, "device": self.device_id, **values},
         )
 
     def lock_device(self) -> DeviceState:
         """Lock the device's row, so that its pushes are judged one after the other."""
-        self._run(
-            "INSERT INTO sync_devices (tenant_id, device_id, user_id) VALUES (:tenant, :device, :user)"
-            " ON CONFLICT DO NOTHING"
-        )
-        row = self._run(
+        row = self._device_row()
+        if row is None:
+            self._run(
+                "INSERT INTO sync_devices (tenant_id, device_id, user_id) VALUES (:tenant, :device, :user)"
+                " ON CONFLICT DO NOTHING"
+            )
+            row = self._device_row()
+        return DeviceState(row[0], tuple(row[1]))
+
+    def _device_row(self) -> Any:
+        return self._run(
             "SELECT highest_n, also_known_as FROM sync_devices"
             " WHERE tenant_id = :tenant AND device_id = :device FOR UPDATE"
-        ).one()
-        return DeviceState(row[0], tuple(row[1]))
+        ).one_or_none()
 
     def note_device(self, highest_n: int, also_known_as: Sequence[UUID]) -> None:
         """Keep the highest judged ``n`` and the devices under which replayed mutations were first judged."""
@@ -77,9 +157,9 @@ class PushStore:
         """First answers to those of *ids* that are known for the user, whatever the device."""
         rows = self._run(
             "SELECT id, device_id, hash, status, code, detail, fields, version, conflict_id, entity, record_id"
-            " FROM sync_mutations WHERE tenant_id = :tenant AND user_id = :user AND id = ANY(:ids)"
+            " FROM sync_mutations WHERE tenant_id = :tenant AND user_id = :user AND id = ANY(CAST(:ids AS uuid[]))"
             " AND status IS NOT NULL",
-            ids=list(ids),
+            ids=_ids(ids),
         )
         return {row[0]: StoredVerdict(row[1], bytes(row[2]), *row[3:]) for row in rows}
 
@@ -88,25 +168,23 @@ class PushStore:
 
         The user's other device with the same mutation waits here until this transaction ends.
         """
-        return bool(
-            self._run(
-                "INSERT INTO sync_mutations (tenant_id, user_id, id, device_id, n, hash, entity, record_id, op,"
-                " group_id, base_version, payload, occurred_at)"
-                " VALUES (:tenant, :user, :id, :device, :n, :hash, :entity, :record_id, :op, :group_id,"
-                " :base_version, CAST(:payload AS jsonb), :occurred_at) ON CONFLICT DO NOTHING",
-                **mutation,
-            ).rowcount
-        )
+        return bool(self.claim_many([mutation]))
+
+    def claim_many(self, mutations: Sequence[Mapping[str, Any]]) -> set[UUID]:
+        """The same for many, in the order given; gives those that no other request has."""
+        rows = self._run(CLAIM, rows=_json([{**m, "hash": m["hash"].hex()} for m in mutations]))
+        return {row[0] for row in rows}
 
     def answer(self, mutation_id: UUID, verdict: Mapping[str, Any]) -> None:
         """Keep the final verdict of a claimed mutation."""
+        self.answer_many([(mutation_id, verdict)])
+
+    def answer_many(self, verdicts: Sequence[tuple[UUID, Mapping[str, Any]]]) -> None:
+        """The same for many."""
         self._run(
-            "UPDATE sync_mutations SET status = :status, code = :code, detail = CAST(:detail AS jsonb),"
-            " fields = CAST(:fields AS jsonb), version = :version, conflict_id = :conflict_id,"
-            " stamp_at = :stamp_at, judged_at = clock_timestamp()"
-            " WHERE tenant_id = :tenant AND user_id = :user AND id = :id",
-            id=mutation_id,
-            **verdict,
+            ANSWER,
+            ids=_ids(mutation_id for mutation_id, _ in verdicts),
+            rows=_json([{**verdict, "id": mutation_id} for mutation_id, verdict in verdicts]),
         )
 
     def record(self, entity: SyncEntity, record_id: UUID) -> RecordState | None:
@@ -115,106 +193,65 @@ class PushStore:
         What nobody edits is not locked: the app role has no right to, and nothing can change meanwhile.
         Others may go on pointing to a locked record.
         """
+        return self.records(entity, [record_id]).get(record_id)
+
+    def records(self, entity: SyncEntity, ids: Sequence[UUID]) -> dict[UUID, RecordState]:
+        """The same for many; locked in the order of their ids, so that two pushes never cross."""
         lock = "" if entity.append_only else " FOR NO KEY UPDATE"
         try:
-            row = self._row(entity, record_id, lock)
+            rows = self._run(
+                f"SELECT t.id, t.version, t.deleted_at IS NOT NULL, {whole_sql(entity)}, t.stamps::text"  # noqa: S608
+                f" FROM {entity.table} t WHERE t.tenant_id = :tenant AND t.id = ANY(CAST(:ids AS uuid[]))"
+                f" ORDER BY t.id{lock}",
+                ids=_ids(ids),
+            ).all()
         except DataError as error:  # bad data by SQL: no fault of the phone that edits the record
-            raise RecordUnreadable(f"{entity.name} {record_id}") from error
-        if row is None:
-            return None
-        row_stamps = {
-            name: self._row_stamps(f.table, f.root, record_id)
+            raise RecordUnreadable(f"{entity.name} {ids[0]}") from error
+        parts = {
+            name: self._row_stamps(f.table, f.root, [row[0] for row in rows])
             for name, f in entity.fields.items()
-            if f.kind is Kind.ROWS
+            if f.kind is Kind.ROWS and rows
         }
-        fields = orjson.loads(row[2])
-        return RecordState(row[0], row[1], fields, orjson.loads(row[3]), row_stamps)
-
-    def _row(self, entity: SyncEntity, record_id: UUID, lock: str) -> Any:
-        return self._run(
-            f"SELECT t.version, t.deleted_at IS NOT NULL, {whole_sql(entity)}, t.stamps::text"  # noqa: S608
-            f" FROM {entity.table} t WHERE t.tenant_id = :tenant AND t.id = :id{lock}",
-            id=record_id,
-        ).one_or_none()
-
-    def _row_stamps(self, table: str, root: str, record_id: UUID) -> dict[str, Any]:
-        rows = self._run(
-            f"SELECT id::text, stamps::text FROM {table} WHERE tenant_id = :tenant AND {root} = :id",  # noqa: S608
-            id=record_id,
-        )
-        return {row[0]: orjson.loads(row[1]) for row in rows}
-
-    def ledger_after(
-        self, entity: str, record_id: UUID, version: int, devices: Sequence[UUID], before_n: int
-    ) -> list[LedgerRow]:
-        """Changes of the record and its parts after *version*, oldest first.
-
-        Args:
-            entity: Its name.
-            record_id: Its id.
-            version: The base version.
-            devices: This device, and those under which its replayed mutations were first judged.
-            before_n: Of the asking mutation: what this device did later is no basis of it (a clone did it).
-        """
-        rows = self._run(
-            "SELECT c.id, c.version, c.op, c.part, c.part_id, c.old::text, c.new::text, c.actor_kind, c.actor_id,"
-            " c.actor_name, c.mutation_id IS NOT NULL AND c.device_id = ANY(:devices) AND NOT EXISTS ("
-            "SELECT 1 FROM sync_mutations m WHERE m.tenant_id = c.tenant_id AND m.user_id = :user"
-            " AND m.id = c.mutation_id AND m.device_id = :device AND m.n >= :n)"
-            " FROM changes c WHERE c.tenant_id = :tenant AND c.entity = :entity"
-            " AND c.record_id = :id AND c.version > :version AND c.op <> 'lost' ORDER BY c.version, c.id",
-            entity=entity,
-            id=record_id,
-            version=version,
-            devices=list(devices),
-            n=before_n,
-        )
-        return [
-            LedgerRow(
-                id=row[0],
-                version=row[1],
-                op=row[2],
-                part=row[3],
-                part_id=row[4],
-                old=loads(row[5]) if row[5] else {},
-                new=loads(row[6]) if row[6] else {},
-                actor_kind=row[7],
-                actor_id=row[8],
-                actor_name=row[9],
-                own=bool(row[10]),
+        return {
+            row[0]: RecordState(
+                row[1],
+                row[2],
+                orjson.loads(row[3]),
+                orjson.loads(row[4]),
+                {name: found.get(row[0], {}) for name, found in parts.items()},
             )
             for row in rows
-        ]
+        }
 
-    def newest_stamp_at(self, entity: str, record_id: UUID, version: int) -> datetime | None:
-        """The newest stamp of the record as it was at *version*."""
-        found: datetime | None = self._run(
-            "SELECT max(stamp_at) FROM changes WHERE tenant_id = :tenant AND entity = :entity"
-            " AND record_id = :id AND version <= :version AND op <> 'lost'",
-            entity=entity,
-            id=record_id,
-            version=version,
-        ).scalar_one()
+    def _row_stamps(self, table: str, root: str, ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+        rows = self._run(
+            f"SELECT {root}, id::text, stamps::text FROM {table}"  # noqa: S608
+            f" WHERE tenant_id = :tenant AND {root} = ANY(:ids)",
+            ids=list(ids),
+        )
+        found: dict[UUID, dict[str, Any]] = {}
+        for root_id, part_id, stamps in rows:
+            found.setdefault(root_id, {})[part_id] = orjson.loads(stamps)
         return found
 
-    def own_mutations(
-        self, entity: str, record_id: UUID, devices: Sequence[UUID], before_n: int
-    ) -> list[OwnMutation]:
-        """This device's judged earlier mutations of the record, oldest first.
+    def history(self, asked: HistoryAsked, devices: Sequence[UUID]) -> History:
+        """What a mutation has to know of its record's past.
 
-        Its own counter orders them; what was judged under its earlier names was all made before.
+        Args:
+            asked: Which record, and from where on.
+            devices: This device, and those under which its replayed mutations were first judged.
         """
+        return self.histories([asked], devices)[0]
+
+    def histories(self, asked: Sequence[HistoryAsked], devices: Sequence[UUID]) -> list[History]:
+        """The same for many, in the order asked."""
         rows = self._run(
-            "SELECT op, payload -> 'fields', base_version, version, stamp_at, status FROM sync_mutations"
-            " WHERE tenant_id = :tenant AND record_id = :id AND entity = :entity AND user_id = :user"
-            " AND device_id = ANY(:devices) AND (device_id <> :device OR n < :n) AND status IS NOT NULL"
-            " ORDER BY device_id = :device, CASE WHEN device_id <> :device THEN judged_at END, n",
-            entity=entity,
-            id=record_id,
-            devices=list(devices),
-            n=before_n,
+            HISTORIES,
+            asked=_json(asked),
+            devices=_ids(devices),
         )
-        return [OwnMutation(row[0], _fields_of(row[1]), *row[2:]) for row in rows]
+        found = {row[0]: History(_ledger_of(row[1]), row[2], _own_of(row[3])) for row in rows}
+        return [found[place] for place in range(1, len(asked) + 1)]
 
     def create_did_not_pass(self, entity: str, record_id: UUID) -> bool:
         """Whether the user's own create of this record was rejected, or waits for a person."""
@@ -358,18 +395,34 @@ class PushStore:
         """Tell the capture triggers which mutation writes, when it happened, and its stamps by record id."""
         self._run(
             "SELECT set_config('app.mutation', :mutation, true), set_config('app.occurred_at', :occurred, true),"
-            " set_config('app.stamp', :stamp, true), set_config('app.stamps', :stamps, true)",
+            " set_config('app.stamp', :stamp, true), set_config('app.stamps', :stamps, true),"
+            " set_config('app.batch', '', true)",
             mutation=str(mutation_id or ""),
             occurred=occurred_at.isoformat() if occurred_at else "",
             stamp=orjson.dumps(list(stamp)).decode() if stamp else "",
             stamps=orjson.dumps(stamps).decode() if stamps else "",
         )
 
+    def write_as_many(self, writers: Mapping[UUID, Writer]) -> None:
+        """The same for each of many records, until it is said again; other records have no writer meanwhile."""
+        self._run(
+            "SELECT set_config('app.mutation', '', true), set_config('app.occurred_at', '', true),"
+            " set_config('app.stamp', '', true), set_config('app.stamps', '', true),"
+            " set_config('app.batch', :batch, true), (SELECT count(set_config('app.batch_' || (place - 1), said, true))"
+            " FROM json_array_elements_text(CAST(:said AS json)) WITH ORDINALITY AS s (said, place))",
+            batch=",".join(map(str, writers)),
+            said=_json([_said_of(writer) for writer in writers.values()]),
+        )
+
     def raise_stamps(self, entity: SyncEntity, record_id: UUID) -> None:
         """Let the trigger lay ``app.stamps`` over a record none of whose fields changed."""
+        self.raise_stamps_of(entity, [record_id])
+
+    def raise_stamps_of(self, entity: SyncEntity, ids: Sequence[UUID]) -> None:
+        """The same for many."""
         self._run(
-            f"UPDATE {entity.table} SET stamps = stamps WHERE tenant_id = :tenant AND id = :id",  # noqa: S608
-            id=record_id,
+            f"UPDATE {entity.table} SET stamps = stamps WHERE tenant_id = :tenant AND id = ANY(:ids)",  # noqa: S608
+            ids=list(ids),
         )
 
     def raise_row_stamps(self, table: str, row_ids: Sequence[str]) -> None:
@@ -379,37 +432,13 @@ class PushStore:
             ids=list(row_ids),
         )
 
-    def note_loss(
-        self,
-        entity: SyncEntity,
-        record_id: UUID,
-        *,
-        version: int,
-        account_id: UUID | None,
-        lost: Mapping[str, Any],
-        present: Mapping[str, Any],
-        mutation_id: UUID,
-        occurred_at: datetime | None,
-        stamp_at: str,
-        winner: Mapping[str, Any],
-    ) -> None:
+    def note_loss(self, loss: Loss) -> None:
         """Keep losing values in the ledger, with the winner named: ``new`` lost against ``old``."""
-        self._run(
-            "INSERT INTO changes (tenant_id, entity, record_id, version, op, account_id, old, new, actor_kind,"
-            " actor_id, device_id, mutation_id, occurred_at, stamp_at, winner)"
-            " VALUES (:tenant, :entity, :id, :version, 'lost', :account, CAST(:old AS jsonb), CAST(:new AS jsonb),"
-            " 'user', :user, :device, :mutation, :occurred, CAST(:stamp_at AS timestamptz), CAST(:winner AS jsonb))",
-            entity=entity.name,
-            id=record_id,
-            version=version,
-            account=account_id,
-            old=orjson.dumps(present).decode(),
-            new=orjson.dumps(lost).decode(),
-            mutation=mutation_id,
-            occurred=occurred_at,
-            stamp_at=stamp_at,
-            winner=orjson.dumps(winner).decode(),
-        )
+        self.note_losses([loss])
+
+    def note_losses(self, losses: Sequence[Loss]) -> None:
+        """The same for many."""
+        self._run(NOTE_LOSSES, losses=_json(losses))
 
     def version_of(self, entity: SyncEntity, record_id: UUID) -> int | None:
         """The record's version now."""
@@ -426,6 +455,55 @@ class PushStore:
             " WHERE tenant_id = :tenant AND id = :id AND deleted_at IS NOT NULL",
             id=record_id,
         )
+
+
+def _json(rows: Sequence[Any]) -> str:
+    return orjson.dumps(rows).decode()
+
+
+def _ids(ids: Iterable[UUID]) -> str:
+    """Ids as the text of an array: a driver writes a list element by element."""
+    return "{" + ",".join(map(str, ids)) + "}"
+
+
+def _said_of(writer: Writer) -> str:
+    """What the capture triggers read of the writer of one record."""
+    said = {"mutation": writer.mutation_id, "occurred_at": writer.occurred_at, "stamp": writer.stamp}
+    return orjson.dumps(said | ({"stamps": writer.stamps} if writer.stamps else {})).decode()
+
+
+def _ledger_of(found: str | None) -> tuple[LedgerRow, ...]:
+    return tuple(
+        LedgerRow(
+            id=row[0],
+            version=row[1],
+            op=row[2],
+            part=row[3],
+            part_id=_id_of(row[4]),
+            old=row[5] or {},
+            new=row[6] or {},
+            actor_kind=row[7],
+            actor_id=_id_of(row[8]),
+            actor_name=row[9],
+            own=bool(row[10]),
+        )
+        for row in (loads(found) if found else ())
+    )
+
+
+def _own_of(found: str | None) -> tuple[OwnMutation, ...]:
+    return tuple(
+        OwnMutation(row[0], _fields_of(row[1]), row[2], row[3], _moment_of(row[4]), row[5])
+        for row in (json.loads(found) if found else ())
+    )
+
+
+def _id_of(found: str | None) -> UUID | None:
+    return UUID(found) if found else None
+
+
+def _moment_of(found: str | None) -> datetime | None:
+    return datetime.fromisoformat(found) if found else None
 
 
 def _fields_of(payload: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sync.judge import Judge, Sender
 from sync.policy import SyncEntity, last_write
 from sync.registry import Registry
 from sync.rooms import Checked, Rooms
-from sync.states import RecordState
+from sync.states import History, RecordState
 from sync.stores.push import PushStore, RecordUnreadable
 from sync.wire import intent_of, mutations_of
 
@@ -39,7 +39,7 @@ class Case:
         self.store.record.return_value = self.record()
         self.store.was_given.return_value = False
         self.store.create_did_not_pass.return_value = False
-        self.store.newest_stamp_at.return_value = None
+        self.store.history.return_value = History()
         self.store.account_of.return_value = self.account_id
         self.rooms = create_autospec(Rooms, instance=True)
         self.rooms.sees.return_value = True

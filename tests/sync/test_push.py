@@ -17,6 +17,7 @@ from app.core.db import Database
 from app.core.ids import new_id
 from app.sync_api.exchange import Exchange
 from app.sync_api.registry import BY_NAME
+from sync.push import Pusher
 from sync.stores.push import PushStore
 from tests.sync.pushing import before, given, kill, ledger, misbehave, outcomes, push, row, told
 from tests.world import Person, World, wire
@@ -830,10 +831,12 @@ class TestWorkOnARecordThatLeftTheScope:
 
         assert told(verdict) == ("rejected", "not_found")
 
+    @pytest.mark.parametrize("runs", [True, False])
     def test_that_leaves_between_two_statements_is_kept_as_any(
-        self, world: World, synced: Person, account: UUID, monkeypatch: pytest.MonkeyPatch
+        self, world: World, synced: Person, account: UUID, monkeypatch: pytest.MonkeyPatch, runs: bool
     ) -> None:
-        record, left = PushStore.record, [1]
+        monkeypatch.setattr(Pusher, "runs", runs)
+        records, left = PushStore.records, [1]
 
         def slow(store: PushStore, *args: Any) -> Any:
             if left and left.pop():
@@ -842,9 +845,9 @@ class TestWorkOnARecordThatLeftTheScope:
                     id=account,
                     south=world.south,
                 )
-            return record(store, *args)
+            return records(store, *args)
 
-        monkeypatch.setattr(PushStore, "record", slow)
+        monkeypatch.setattr(PushStore, "records", slow)
         verdict = push(synced, synced.edit("account", account, {"tier": "A"}))
 
         assert told(verdict) == ("conflict", "out_of_scope")

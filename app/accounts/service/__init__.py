@@ -1,6 +1,7 @@
 """What may be done with accounts and all that hangs on them; the one way to write them."""
 
 from app.accounts.service.accounts import (
+    BOUND_FIELDS,
     create_account,
     delete_account,
     get_account,
@@ -9,8 +10,10 @@ from app.accounts.service.accounts import (
     note_visit,
     refer_to_account,
     update_account,
+    update_accounts,
 )
 from app.accounts.service.children import (
+    CHILD_BOUND_FIELDS,
     create_account_contact,
     create_account_relation,
     create_contact,
@@ -30,7 +33,9 @@ from app.accounts.service.children import (
     update_account_contact,
     update_account_relation,
     update_contact,
+    update_contacts,
     update_site,
+    update_sites,
 )
 from app.accounts.service.moves import (
     MOVED_AT_ONCE,
@@ -43,6 +48,8 @@ from app.accounts.service.moves import (
 from app.accounts.service.rules import mask_free_text, masked_fields
 
 __all__ = [
+    "BOUND_FIELDS",
+    "CHILD_BOUND_FIELDS",
     "MOVED_AT_ONCE",
     "Moved",
     "Selection",
@@ -77,6 +84,9 @@ __all__ = [
     "update_account",
     "update_account_contact",
     "update_account_relation",
+    "update_accounts",
     "update_contact",
+    "update_contacts",
     "update_site",
+    "update_sites",
 ]

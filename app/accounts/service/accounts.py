@@ -1,11 +1,11 @@
 """What may be done with accounts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, literal, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.accounts.models import Account, AccountContact, AccountRelation, Contact, Site
@@ -19,7 +19,6 @@ from app.accounts.service.records import (
     OFFICE,
     SALES_ROLES,
     allow,
-    assign,
     changed,
     check_fields,
     check_id_free,
@@ -27,12 +26,15 @@ from app.accounts.service.records import (
     get_record,
     in_scope,
     light,
+    lock_records,
     plain,
     refer_to,
+    taken,
 )
 from app.accounts.service.rules import mask_free_text, not_in_the_future, wrong_fields
 from app.core.errors import HasDependants, NotFound, ReferenceNotFound
 from app.core.ids import new_id
+from app.core.many import write_rows
 from app.core.scope import Actor, Role
 from app.identity import service as identity
 
@@ -40,6 +42,8 @@ _visits = light("visits", "tenant_id", "id", "account_id", "deleted_at")
 _tasks = light("tasks", "tenant_id", "id", "account_id", "deleted_at")
 
 REASSIGNING = ("territory_id", "owner_id")
+BOUND_FIELDS = frozenset({*REASSIGNING, "code", "parent_id"})
+"""Fields that the rules of other records read: who sees what, the tree, and codes that are in use."""
 _LAST_CHARACTER = "\U0010ffff"
 _COMPANIONS = (("credit_limit", "credit_currency"), ("estimated_wallet", "estimated_wallet_currency"))
 
@@ -163,18 +167,45 @@ def update_account(
         AccountReassignNotAllowed: Territory or owner change, and the actor may not or not there.
         AccountParentCycle, AccountCodeTaken, ReferenceNotFound, AccountInvalid: As for a new account.
     """
-    account = get_account(session, actor, account_id, lock=True)
-    clean = changed(account, not_in_the_future(mask_free_text(plain(changes))[0], now))
-    check_fields(actor, Account, changes, clean)
+    update_accounts(session, actor, {account_id: changes}, now=now)
+    return session.get_one(Account, (actor.tenant_id, account_id), populate_existing=True)
+
+
+def update_accounts(
+    session: Session, actor: Actor, changes: Mapping[UUID, Mapping[str, Any]], *, now: datetime
+) -> dict[UUID, int]:
+    """The same for many accounts, all or none; gives their versions."""
+    accounts = lock_records(session, actor, Account, changes, _read_for(changes.values()))
+    writes = {
+        account_id: clean
+        for account_id, sent in changes.items()
+        if (clean := _checked_changes(session, actor, accounts[account_id], sent, now))
+    }
+    with taken():
+        versions = write_rows(session, Account.__table__, actor.tenant_id, writes)
+    return {account_id: versions.get(account_id, account.version) for account_id, account in accounts.items()}
+
+
+def _read_for(changes: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Fields that are looked at to judge changes."""
+    sent = {field for one in changes for field in one}
+    companions = {field for pair in _COMPANIONS if sent & set(pair) for field in pair}
+    return sent | companions | (set(REASSIGNING) if sent & set(REASSIGNING) else set())
+
+
+def _checked_changes(
+    session: Session, actor: Actor, account: Row[Any], sent: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
+    """What is to be written of the fields sent."""
+    clean = changed(account, not_in_the_future(mask_free_text(plain(sent))[0], now))
+    check_fields(actor, Account, sent, clean)
     _check_values(_with_companions(account, clean))
     _check_reassignment(session, actor, account, clean)
     if "code" in clean:
-        _check_code_free(session, actor, clean["code"], account_id)
+        _check_code_free(session, actor, clean["code"], account.id)
     if "parent_id" in clean:
-        _check_parent(session, actor, account_id, clean["parent_id"])
-    assign(account, clean)
-    flush(session)
-    return account
+        _check_parent(session, actor, account.id, clean["parent_id"])
+    return clean
 
 
 def move_account(
@@ -233,7 +264,7 @@ def _check_values(values: Mapping[str, Any]) -> None:
         raise AccountInvalid(fields=wrong)
 
 
-def _with_companions(account: Account, changes: Mapping[str, Any]) -> dict[str, Any]:
+def _with_companions(account: Row[Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """The changes, with what an amount and its currency will be afterwards when one of them changes."""
     touched = [field for pair in _COMPANIONS if changes.keys() & set(pair) for field in pair]
     return {field: getattr(account, field) for field in touched} | dict(changes)
@@ -249,7 +280,9 @@ def _set_first_owner(actor: Actor, values: dict[str, Any]) -> None:
         values["owner_id"] = actor.user_id
 
 
-def _check_reassignment(session: Session, actor: Actor, account: Account, changes: Mapping[str, Any]) -> None:
+def _check_reassignment(
+    session: Session, actor: Actor, account: Row[Any], changes: Mapping[str, Any]
+) -> None:
     if not any(field in changes for field in REASSIGNING):
         return
     if actor.role not in OFFICE:

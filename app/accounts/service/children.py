@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Select, or_, select
@@ -22,13 +22,18 @@ from app.accounts.service.records import (
     get_record,
     in_scope,
     light,
+    lock_records,
     plain,
     refer_to,
+    taken,
 )
 from app.accounts.service.rules import LONGEST, mask_free_text
 from app.core.errors import HasDependants
 from app.core.ids import new_id
+from app.core.many import write_rows
 from app.core.scope import Actor
+
+Simple = TypeVar("Simple", Site, Contact)
 
 # The records that each field may point to.
 _REFERENCES: Mapping[type[Any], Mapping[str, type[Any]]] = {
@@ -37,6 +42,9 @@ _REFERENCES: Mapping[type[Any], Mapping[str, type[Any]]] = {
     AccountContact: {"account_id": Account, "contact_id": Contact},
     AccountRelation: {"account_id": Account, "to_account_id": Account},
 }
+CHILD_BOUND_FIELDS = frozenset({"account_id"})
+"""Of sites and contacts: the field that rules of other records read."""
+
 _visits = light("visits", "tenant_id", "site_id", "contact_id", "deleted_at")
 
 
@@ -63,7 +71,15 @@ def update_site(
     session: Session, actor: Actor, site_id: UUID, changes: Mapping[str, Any], *, now: datetime
 ) -> Site:
     """Change a site; a technician only where it is and when it is open."""
-    return _update(session, actor, Site, site_id, changes)
+    update_sites(session, actor, {site_id: changes}, now=now)
+    return session.get_one(Site, (actor.tenant_id, site_id), populate_existing=True)
+
+
+def update_sites(
+    session: Session, actor: Actor, changes: Mapping[UUID, Mapping[str, Any]], *, now: datetime
+) -> dict[UUID, int]:
+    """The same for many, all or none; gives their versions."""
+    return _update_many(session, actor, Site, changes)
 
 
 def delete_site(session: Session, actor: Actor, site_id: UUID, *, now: datetime) -> None:
@@ -99,7 +115,15 @@ def update_contact(
     session: Session, actor: Actor, contact_id: UUID, changes: Mapping[str, Any], *, now: datetime
 ) -> Contact:
     """Change a contact; a technician only the phone and the job title."""
-    return _update(session, actor, Contact, contact_id, changes)
+    update_contacts(session, actor, {contact_id: changes}, now=now)
+    return session.get_one(Contact, (actor.tenant_id, contact_id), populate_existing=True)
+
+
+def update_contacts(
+    session: Session, actor: Actor, changes: Mapping[UUID, Mapping[str, Any]], *, now: datetime
+) -> dict[UUID, int]:
+    """The same for many, all or none; gives their versions."""
+    return _update_many(session, actor, Contact, changes)
 
 
 def delete_contact(session: Session, actor: Actor, contact_id: UUID, *, now: datetime) -> None:
@@ -245,6 +269,25 @@ def _update(
     return record
 
 
+def _update_many(
+    session: Session, actor: Actor, model: type[Simple], changes: Mapping[UUID, Mapping[str, Any]]
+) -> dict[UUID, int]:
+    """Change records that have no rule between two of their fields."""
+    sent_fields = {name for sent in changes.values() for name in sent}
+    records = lock_records(session, actor, model, changes, sent_fields)
+    writes: dict[UUID, dict[str, Any]] = {}
+    for record_id, sent in changes.items():
+        clean = changed(records[record_id], mask_free_text(plain(sent))[0])
+        check_fields(actor, model, sent, clean)
+        _check_lengths(clean)
+        _check_references(session, actor, model, clean)
+        if clean:
+            writes[record_id] = clean
+    with taken():
+        versions = write_rows(session, model.__table__, actor.tenant_id, writes)
+    return {record_id: versions.get(record_id, record.version) for record_id, record in records.items()}
+
+
 def _delete(session: Session, actor: Actor, model: type[Child], record_id: UUID, now: datetime) -> None:
     record = get_record(session, actor, model, record_id, lock=True)
     allow(actor, *SALES_ROLES)
@@ -276,7 +319,7 @@ def _check_pair(session: Session, record: Any) -> None:
         return
     if record.account_id == record.to_account_id:
         raise RelationToItself()
-    taken = session.scalar(
+    other = session.scalar(
         select(AccountRelation.id).where(
             AccountRelation.tenant_id == record.tenant_id,
             AccountRelation.account_id == record.account_id,
@@ -286,7 +329,7 @@ def _check_pair(session: Session, record: Any) -> None:
             AccountRelation.id != record.id,
         )
     )
-    if taken is not None:
+    if other is not None:
         raise RelationTaken()
 
 

@@ -1,12 +1,26 @@
 """What all records of this room have in common: scope, permission, references, constraints."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, and_, column, exists, literal, select, table
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Row,
+    Select,
+    Uuid,
+    and_,
+    column,
+    exists,
+    func,
+    literal,
+    select,
+    table,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -93,6 +107,28 @@ def get_record(
     return found
 
 
+def lock_records(
+    session: Session, actor: Actor, model: type[Record], ids: Collection[UUID], names: Collection[str]
+) -> dict[UUID, Row[Any]]:
+    """Columns of many records of the scope, held as by ``get_record``, in the order of their ids.
+
+    Raises:
+        NotFound: One of them is foreign, deleted or unknown.
+    """
+    columns = [model.__table__.c[name] for name in sorted({"id", "version", *names})]
+    statement = (
+        in_scope(actor, model)
+        .with_only_columns(*columns)
+        .where(model.id == func.any(literal(list(ids), ARRAY(Uuid()))))
+        .order_by(model.id)
+        .with_for_update(of=model, key_share=True)
+    )
+    found = {row.id: row for row in session.execute(statement)}
+    if len(found) < len(ids):
+        raise NotFound()
+    return found
+
+
 def refer_to(session: Session, actor: Actor, model: type[Record], record_id: UUID, field: str) -> Record:
     """A record that another will point to, held so that it cannot be deleted meanwhile.
 
@@ -164,8 +200,15 @@ def assign(record: Any, values: Mapping[str, Any]) -> None:
 
 def flush(session: Session) -> None:
     """Write what was changed; two writers of one code are told apart by the constraint."""
-    try:
+    with taken():
         session.flush()
+
+
+@contextmanager
+def taken() -> Iterator[None]:
+    """Tell of a code, a relation or an id that another writer took at the same moment."""
+    try:
+        yield
     except IntegrityError as error:
         name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
         if name is not None and name in _TAKEN:

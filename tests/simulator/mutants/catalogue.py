@@ -224,8 +224,8 @@ MUTANTS = (
     Mutant(
         "a replay is applied again",
         PUSH,
-        "    def _judge(self, mutation: Mutation, known: dict[UUID, StoredVerdict]) -> Verdict:\n",
-        "    def _judge(self, mutation: Mutation, known: dict[UUID, StoredVerdict]) -> Verdict:\n        known = {mutation.id: None} if self.store.claim(self._row_of(mutation)) else {}\n        self.store.claim = lambda row: True\n",
+        "        known = self.store.verdicts([m.id for m in mutations])\n        self._repeated",
+        "        known = {}\n        claim_many = self.store.claim_many\n        self.store.claim_many = lambda rows: claim_many(rows) | {row['id'] for row in rows}\n        self._repeated",
     ),
     Mutant(
         "losing values are not kept",
@@ -278,8 +278,8 @@ MUTANTS = (
     Mutant(
         "the ledger after the base begins one version late",
         PUSH_SQL,
-        "AND c.record_id = :id AND c.version > :version AND c.op",
-        "AND c.record_id = :id AND c.version > :version + 1 AND c.op",
+        "AND c.record_id = k.id AND c.version > k.version AND c.op",
+        "AND c.record_id = k.id AND c.version > k.version + 1 AND c.op",
         "machine",
     ),
     Mutant(
