@@ -5,14 +5,14 @@ plan kept by a phone's connection read the whole bucket by the key and sorted it
 key now begins with the record, which is how a drain looks rows up; the index that did that is dropped, so that a
 drain writes one index less.
 
-Revision ID: 0016
-Revises: 0013
+Revision ID: 0015
+Revises: 0014
 """
 
 from alembic import op
 
-revision = "0016"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
