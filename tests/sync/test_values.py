@@ -25,6 +25,11 @@ LINE_ID = "0190aaaa-0000-7000-8000-00000000000a"
 OTHER_ID = "0190aaaa-0000-7000-8000-00000000000b"
 
 
+class TestPoint:
+    def test_knows_no_minus_zero(self) -> None:
+        assert str(canonical(last_write(Kind.POINT), [-0.0, -0.0])) == "{'lat': 0.0, 'lon': 0.0}"
+
+
 class TestLedgerValue:
     @pytest.mark.parametrize(
         ("kind", "kept", "expected"),
@@ -47,6 +52,7 @@ class TestLedgerValue:
             (Kind.ID, LINE_ID.upper(), LINE_ID),
             (Kind.TEXTS, ["b", "a", "b"], ["b", "a", "b"]),
             (Kind.POINT, [37.5, 127], {"lat": 37.5, "lon": 127.0}),
+            (Kind.POINT, {"lat": 37, "lon": 127.5}, {"lat": 37.0, "lon": 127.5}),
             (Kind.POINT, ["NaN", 127], ["NaN", 127]),
             (Kind.POINT, [37.5], [37.5]),
             (
