@@ -1,10 +1,11 @@
-"""``python -m tests.mutation sql --modules sync.stores.sequencer --minutes 60 --jobs 2``; ``… list`` shows mutants."""
+"""Mutants made by rule: ``python -m tests.mutation sql --modules sync.stores.push --minutes 9``, ``list``, ``pure``."""
 
 import argparse
 import sys
 from collections import Counter
 from pathlib import Path
 
+from tests.mutation import pure
 from tests.mutation.explained import reason_of
 from tests.mutation.running import HOUSE, Results, key_of, mutants_in, run_all
 
@@ -30,7 +31,12 @@ def main() -> int:
             command.add_argument("--results", type=Path, default=RESULTS)
             command.add_argument("--rest", action="store_true", help="then all other tests of the engine")
             command.add_argument("--again", action="store_true", help="run survivors anew")
+    pure_command = commands.add_parser("pure", help="let mutmut break the pure modules")
+    pure_command.add_argument("--jobs", type=int, default=1)
+    pure_command.add_argument("names", nargs="*", help="of mutants, with * for any: sync.cursor*")
     asked = parser.parse_args()
+    if asked.command == "pure":
+        return pure.run(HOUSE, asked.jobs, asked.names)
     mutants = [one for one in mutants_in(asked.modules) if asked.only in one.name]
     if asked.command == "list":
         print("\n".join(one.name for one in mutants))

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from tests.mutation.explained import reason_of
 from tests.mutation.operators import mutants_of
 from tests.mutation.planted import VARIABLE
 from tests.simulator.mutants.planting import Mutant
@@ -25,9 +26,7 @@ NEAREST = {
     "sync.stores.sequencer": (
         "tests/sync/test_sequencer.py",
         "tests/sync/test_adversity.py",
-        "tests/sync/test_capture.py",
         "tests/sync/test_budget.py",
-        "tests/scope/test_moves.py",
         "tests/scope/test_change.py",
     ),
     "sync.sequencer": ("tests/sync/test_sequencer.py", "tests/sync/test_adversity.py"),
@@ -140,7 +139,8 @@ def run_all(
         )
 
     with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(one, mutants))
+        # Those of which somebody said that they survive come last.
+        list(pool.map(one, sorted(mutants, key=lambda mutant: reason_of(mutant.name) is not None)))
 
 
 def run(mutant: Mutant, *, hunt_s: float, rest: bool) -> Ended:

@@ -1,5 +1,6 @@
 """The sweep can fail: bugs that are planted into the server or its database are reported, each in a few runs."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -87,7 +88,7 @@ class TestIsReported:
 
     def test_a_drain_in_two_transactions(self, service: Service) -> None:
         def tear(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-            if "INSERT INTO sync_feed" in statement:
+            if re.search(r"(INSERT INTO|UPDATE|MERGE INTO|COPY) sync_feed", statement):
                 connection.connection.driver_connection.commit()
 
         event.listen(service.db.engine, "after_cursor_execute", tear)
@@ -116,4 +117,5 @@ class TestIsReported:
     def test_nothing_where_nothing_is_wrong(self, service: Service) -> None:
         found = sweep(service, Glance(service), list(Mode), once, every)
 
-        assert (found.problems, found.statements) == ([], 5)
+        assert found.problems == []
+        assert found.runs >= found.statements > 0

@@ -46,19 +46,17 @@ flows = pytest.mark.parametrize("name", FLOWS)
 def test_a_statement_that_fails_harms_nothing(service: Service, name: str) -> None:
     found = sweep(service, FLOWS[name](service), [Mode.LOST_AFTER, Mode.DISK_FULL], where=spread(5))
 
-    assert found.problems == [], found.told()
+    assert found.problems == []
 
 
 @pytest.mark.more
 @flows
 @pytest.mark.parametrize("turn", range(len(MODES) if WHOLE else 1))
-def test_every_statement_may_fail(
-    service: Service, name: str, turn: int, request: pytest.FixtureRequest
-) -> None:
+def test_every_statement_may_fail(service: Service, name: str, turn: int) -> None:
     found = sweep(service, FLOWS[name](service), [*MODES[turn:], *MODES[:turn]])
 
-    request.node.add_report_section("call", "sweep", found.told())
-    assert found.problems == [], found.told()
+    print(found.told())  # -rP shows it
+    assert found.problems == []
 
 
 @pytest.mark.more
@@ -67,7 +65,7 @@ def test_every_statement_may_fail(
 def test_the_next_statement_may_fail_too(service: Service, name: str, mode: Mode) -> None:
     found = sweep(service, FLOWS[name](service), [mode], twice, every if WHOLE else spread(20))
 
-    assert found.problems == [], found.told()
+    assert found.problems == []
 
 
 @pytest.mark.more
@@ -78,4 +76,4 @@ def test_a_database_that_is_gone_until_the_answer_harms_nothing(
 ) -> None:
     found = sweep(service, FLOWS[name](service), [mode], onwards, every if WHOLE else spread(10))
 
-    assert found.problems == [], found.told()
+    assert found.problems == []

@@ -75,7 +75,9 @@ class TestToken:
 
     @pytest.mark.parametrize("size", [cursors.COMPRESSED_FROM - 1, cursors.COMPRESSED_FROM])
     def test_is_packed_from_a_length_on(self, size: int) -> None:
-        empty = len(cursors._from_text(encode(replace(PLAIN, subscription_set=""), KEY))) - cursors.MAC_BYTES - 1
+        empty = (
+            len(cursors._from_text(encode(replace(PLAIN, subscription_set=""), KEY))) - cursors.MAC_BYTES - 1
+        )
         token = encode(replace(PLAIN, subscription_set="s" * (size - empty)), KEY)
 
         is_packed = cursors._from_text(token)[:1] == cursors.COMPRESSED
