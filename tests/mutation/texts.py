@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 STATEMENT = re.compile(
-    r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|LOCK TABLE|WITH|WHERE|FROM|JOIN|ORDER BY|AND|REPEATABLE READ|READ COMMITTED)\b"
+    r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|LOCK TABLE|WITH|WHERE|FROM|JOIN|ORDER BY|AND|REPEATABLE READ"
+    r"|READ COMMITTED)\b"
 )
 LITERAL = re.compile(r"(?P<prefix>[rbfuRBFU]{0,2})(?P<quote>\"\"\"|'''|\"|')")
 
