@@ -23,6 +23,8 @@ def run(house: Path, jobs: int, names: list[str]) -> int:
     """
     copy = house / ".fieldmerge" / "pure"
     _copy(house, copy)
+    # Which test meets which function is found out anew: mutmut does not see that a test has changed.
+    (copy / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
     state = os.environ.get("FIELDMERGE_STATE") or str(house / ".fieldmerge")
     environment = os.environ | {"FIELDMERGE_STATE": state, "PYTHONUTF8": "1"}
     mutmut = [sys.executable, "-m", "mutmut"]

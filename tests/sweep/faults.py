@@ -1,14 +1,18 @@
 """Connections on which the n-th statement fails: refused by the database, or the connection lost before or after it."""
 
 import os
+import re
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from typing import Any
+from unittest import mock
 
 import psycopg
+from psycopg._cursor_base import BaseCursor
 from psycopg.pq import TransactionStatus
 from psycopg.sql import Composable
 from sqlalchemy import Engine, event
@@ -72,7 +76,7 @@ class Faults:
         def connect(dialect: Any, record: Any, args: list[Any], values: dict[str, Any]) -> Any:
             if self.meets(CONNECT) is not None:
                 raise psycopg.OperationalError("connection refused (planted)")
-            made = SweptConnection.connect(*args, **values | {"cursor_factory": SweptCursor})
+            made = SweptConnection.connect(*args, **values)
             made.faults = self
             return made
 
@@ -115,20 +119,42 @@ class SweptConnection(psycopg.Connection[Any]):
         send = partial(psycopg.Connection._exec_command, self, command, *args, **values)
         return (yield from self.swept(plain, send))
 
-    def swept(self, statement: str, send: Callable[[], Steps]) -> Steps:
-        """Send a statement, unless it is to fail."""
-        mode = self.faults.meets(statement) if self.faults else None
-        if mode is None:
-            return (yield from send())
+    def swept(self, message: str, send: Callable[[], Steps]) -> Steps:
+        """Send a message, unless one of its statements is to fail: then only those before it are done."""
+        statements = statements_of(message)
+        for number, statement in enumerate(statements):
+            mode = self.faults.meets(" ".join(statement.split())) if self.faults else None
+            if mode is not None:
+                return (
+                    yield from self._fails(
+                        mode, statements[:number], statement, statements[number + 1 :], send
+                    )
+                )
+        return (yield from send())
+
+    def _fails(
+        self, mode: Mode, before: list[str], statement: str, after: list[str], send: Callable[[], Steps]
+    ) -> Steps:
+        # Without a transaction of its own or around it, a message of several is one that is undone as a whole.
+        has_begun = self.pgconn.transaction_status != TransactionStatus.IDLE or self._pipeline is not None
+        if not has_begun and before and not before[0].upper().startswith("BEGIN"):
+            before = []
+        for one in before:
+            yield from psycopg.Connection._exec_command(self, one.encode())
         if mode == Mode.LOST_BEFORE:
             self.cut()
-            return (yield from send())
+            if not before:
+                return (yield from send())
         if mode == Mode.LOST_AFTER:
-            yield from send()
+            if before or after:
+                yield from psycopg.Connection._exec_command(self, statement.encode())
+            else:
+                yield from send()
             if self._pipeline:  # so far it only waits to be sent
                 yield from self._pipeline._sync_gen()
                 yield from self._pipeline._fetch_gen(flush=True)
             self.cut()
+        if mode.loses_the_connection:
             self.pgconn.consume_input()  # libpq finds out, and raises as it does
         yield from self._refused(mode, statement)
         raise AssertionError("the planted error was not raised")
@@ -157,25 +183,53 @@ class SweptConnection(psycopg.Connection[Any]):
             wire.shutdown(socket.SHUT_RDWR)
 
 
-class SweptCursor(psycopg.Cursor[Any]):
-    """Every query of every kind passes the connection's ``swept``."""
+# Psycopg's own ways to send a query, whatever kind of cursor they are asked of.
+_PREPARED = BaseCursor._maybe_prepare_gen
+_COPY = BaseCursor._start_copy_gen
+_STREAM = BaseCursor._stream_send_gen
 
-    def _maybe_prepare_gen(self, pgq: Any, **values: Any) -> Steps:
-        return (yield from self._swept(pgq, partial(psycopg.Cursor._maybe_prepare_gen, self, pgq, **values)))
 
-    def _start_copy_gen(self, statement: Any, params: Any = None) -> Steps:
-        yield from self._conn._start_query()  # its BEGIN goes first, as it does on the wire
-        send = partial(psycopg.Cursor._start_copy_gen, self, statement, params)
-        return (yield from self._swept(statement, send))
+def _query(self: Any, pgq: Any, **values: Any) -> Steps:
+    return (yield from _swept(self, pgq.query, partial(_PREPARED, self, pgq, **values)))
 
-    def _stream_send_gen(self, query: Any, *args: Any, **values: Any) -> Steps:
-        yield from self._conn._start_query()
-        send = partial(psycopg.Cursor._stream_send_gen, self, query, *args, **values)
-        return (yield from self._swept(query, send))
 
-    def _swept(self, query: Any, send: Callable[[], Steps]) -> Steps:
-        sent = getattr(query, "query", query)
-        plain = sent.decode() if isinstance(sent, bytes) else str(sent)
-        connection = self._conn
-        assert isinstance(connection, SweptConnection)
-        return (yield from connection.swept(" ".join(plain.split()), send))
+def _copy(self: Any, statement: Any, params: Any = None) -> Steps:
+    yield from self._conn._start_query()  # its BEGIN goes first, as it does on the wire
+    return (yield from _swept(self, statement, partial(_COPY, self, statement, params)))
+
+
+def _stream(self: Any, query: Any, *args: Any, **values: Any) -> Steps:
+    yield from self._conn._start_query()
+    return (yield from _swept(self, query, partial(_STREAM, self, query, *args, **values)))
+
+
+def _swept(cursor: Any, query: Any, send: Callable[[], Steps]) -> Steps:
+    connection = cursor._conn
+    if not isinstance(connection, SweptConnection):
+        return (yield from send())
+    return (yield from connection.swept(query.decode() if isinstance(query, bytes) else str(query), send))
+
+
+@contextmanager
+def every_cursor() -> Iterator[None]:
+    """Let the queries of every cursor pass ``swept``, also of those that are made past the connection."""
+    with (
+        mock.patch.object(BaseCursor, "_maybe_prepare_gen", _query),
+        mock.patch.object(BaseCursor, "_start_copy_gen", _copy),
+        mock.patch.object(BaseCursor, "_stream_send_gen", _stream),
+    ):
+        yield
+
+
+_PIECE = re.compile(r"(?i:E)'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\"[^\"]*\"|(\$\w*\$).*?\1|--[^\n]*|;|.", re.S)
+
+
+def statements_of(message: str) -> list[str]:
+    """The statements of a message to the database, which may hold several."""
+    found = [""]
+    for piece in _PIECE.finditer(message):
+        if piece[0] == ";":
+            found.append("")
+        else:
+            found[-1] += piece[0]
+    return [one.strip() for one in found if one.strip()]

@@ -1,6 +1,5 @@
 """Fails each statement of a flow once, and looks after every try whether all is as if nothing had happened."""
 
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -143,22 +142,14 @@ class Service:
         return [row[0] for row in rows]
 
 
-def every(statements: Sequence[str]) -> Iterable[int]:
-    """All of them, also those that are sent only after a fault."""
-    return range(1, MOST)
+def every(first: int = 1, step: int = 1) -> Where:
+    """All of them, also those that are sent only after a fault; or each so many from one of them on."""
+    return lambda statements: range(first, MOST, step)
 
 
 def commits(statements: Sequence[str]) -> list[int]:
     """The ends of transactions."""
     return [number for number, statement in enumerate(statements, 1) if statement == "COMMIT"]
-
-
-def kinds(statements: Sequence[str]) -> list[int]:
-    """The first and the last statement of each text; savepoints are of one text."""
-    places: dict[str, list[int]] = {}
-    for number, statement in enumerate(statements, 1):
-        places.setdefault(re.sub(r"\d+", "0", statement), []).append(number)
-    return sorted({end for numbers in places.values() for end in (numbers[0], numbers[-1])})
 
 
 def spread(most: int) -> Where:
@@ -172,7 +163,7 @@ def spread(most: int) -> Where:
 
 
 def sweep(
-    service: Service, flow: Flow, modes: Sequence[Mode], chosen: Chosen = once, where: Where = every
+    service: Service, flow: Flow, modes: Sequence[Mode], chosen: Chosen = once, where: Where | None = None
 ) -> Swept:
     """Fail the first statement of *flow*, then the second, until one is chosen that is never sent.
 
@@ -181,13 +172,13 @@ def sweep(
         flow: What is done.
         modes: Ways to fail, which take turns.
         chosen: Which statements fail when the sweep stands at a number.
-        where: At which numbers it stands, by the statements of a case without a fault.
+        where: At which numbers it stands, by the statements of a case without a fault; everywhere when left out.
     """
     found = Swept(flow.name)
     found.problems += [f"without a fault: {said}" for said in _run(service, flow, None, NOTHING, found)]
     statements = list(service.faults.seen)
     found.statements = len(statements)
-    for turn, at in enumerate(where(statements)):
+    for turn, at in enumerate((where or every())(statements)):
         mode = modes[turn % len(modes)]
         problems = _run(service, flow, mode, chosen(at), found)
         if not service.faults.met:

@@ -60,6 +60,19 @@ class TestWhatIsSeen:
 
         assert len([one for one in service.faults.seen if "pg_notify" in one]) == 2
 
+    def test_is_each_statement_of_one_message(self, service: Service, db: Database) -> None:
+        pooled = db.app.raw_connection()
+        with psycopg.ClientCursor(pooled.driver_connection) as cursor:
+            cursor.execute("SELECT %s; SELECT 'it''s; one'; SELECT E'\\';'", ["a;b"])
+        pooled.close()
+
+        assert service.faults.seen[1:] == [
+            "SELECT 'a;b'",
+            "SELECT 'it''s; one'",
+            "SELECT E'\\';'",
+            "ROLLBACK",
+        ]
+
     def test_is_a_copy(self, service: Service, db: Database) -> None:
         pooled = db.app.raw_connection()
         cursor = pooled.cursor()
@@ -123,3 +136,32 @@ class TestAFault:
         pooled.invalidate()
         pooled.close()
         assert service.faults.met == ["SELECT 1"]
+
+    @pytest.mark.parametrize(
+        ("mode", "number", "kept"),
+        [
+            (Mode.LOST_BEFORE, 3, 0),
+            (Mode.LOST_AFTER, 2, 0),
+            (Mode.LOST_AFTER, 3, 1),
+            (Mode.DISK_FULL, 2, 0),
+            (Mode.DISK_FULL, 3, 0),
+        ],
+    )
+    def test_in_a_message_leaves_what_came_before_it(
+        self, service: Service, db: Database, mode: Mode, number: int, kept: int
+    ) -> None:
+        world = service.world()
+        insert = f"INSERT INTO sync_alarms (tenant_id, kind) VALUES ('{world.id}', 'sweep')"
+        fail(service, mode, number)
+        pooled = db.engine.raw_connection()
+        driver: psycopg.Connection[object] = pooled.driver_connection  # type: ignore[assignment]
+        driver.autocommit = True
+
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.ClientCursor(driver).execute(f"BEGIN; {insert}; COMMIT".encode())
+
+        pooled.invalidate()
+        pooled.close()
+        service.faults.disarm()
+        rows = world.engine_sql("SELECT 1 FROM sync_alarms WHERE tenant_id = :tenant AND kind = 'sweep'")
+        assert len(rows) == kept

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from app.http.services import services
 from tests.sweep.faults import Mode, SweptConnection
 from tests.sweep.flows import Delta, Drain, Glance, Push, Refresh
-from tests.sweep.sweeping import Service, Swept, commits, every, once, spread, sweep
+from tests.sweep.sweeping import Service, Swept, commits, spread, sweep
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ class TestIsReported:
         assert "answered 401" in problems(found)
 
     def test_nothing_where_nothing_is_wrong(self, service: Service) -> None:
-        found = sweep(service, Glance(service), list(Mode), once, every)
+        found = sweep(service, Glance(service), list(Mode))
 
         assert found.problems == []
         assert found.runs >= found.statements > 0

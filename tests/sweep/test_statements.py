@@ -38,6 +38,8 @@ FLOWS: dict[str, Callable[[Service], Any]] = {
 }
 WHOLE = os.environ.get("FIELDMERGE_SWEEP") == "whole"
 MODES = list(Mode)
+PARTS = 3
+"""Tests among which the statements of a flow are divided."""
 
 flows = pytest.mark.parametrize("name", FLOWS)
 
@@ -51,9 +53,12 @@ def test_a_statement_that_fails_harms_nothing(service: Service, name: str) -> No
 
 @pytest.mark.more
 @flows
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("turn", range(len(MODES) if WHOLE else 1))
-def test_every_statement_may_fail(service: Service, name: str, turn: int) -> None:
-    found = sweep(service, FLOWS[name](service), [*MODES[turn:], *MODES[:turn]])
+def test_every_statement_may_fail(service: Service, name: str, part: int, turn: int) -> None:
+    modes = [*MODES[turn:], *MODES[:turn]]
+
+    found = sweep(service, FLOWS[name](service), modes, where=every(part + 1, PARTS))
 
     print(found.told())  # -rP shows it
     assert found.problems == []
@@ -63,7 +68,7 @@ def test_every_statement_may_fail(service: Service, name: str, turn: int) -> Non
 @flows
 @pytest.mark.parametrize("mode", MODES if WHOLE else [Mode.LOST_BEFORE])
 def test_the_next_statement_may_fail_too(service: Service, name: str, mode: Mode) -> None:
-    found = sweep(service, FLOWS[name](service), [mode], twice, every if WHOLE else spread(20))
+    found = sweep(service, FLOWS[name](service), [mode], twice, every() if WHOLE else spread(20))
 
     assert found.problems == []
 
@@ -74,6 +79,6 @@ def test_the_next_statement_may_fail_too(service: Service, name: str, mode: Mode
 def test_a_database_that_is_gone_until_the_answer_harms_nothing(
     service: Service, name: str, mode: Mode
 ) -> None:
-    found = sweep(service, FLOWS[name](service), [mode], onwards, every if WHOLE else spread(10))
+    found = sweep(service, FLOWS[name](service), [mode], onwards, every() if WHOLE else spread(10))
 
     assert found.problems == []
