@@ -46,7 +46,7 @@ flows = pytest.mark.parametrize("name", FLOWS)
 
 @flows
 def test_a_statement_that_fails_harms_nothing(service: Service, name: str) -> None:
-    found = sweep(service, FLOWS[name](service), [Mode.LOST_AFTER, Mode.DISK_FULL], where=spread(5))
+    found = sweep(service, FLOWS[name](service), [Mode.LOST_AFTER, Mode.DISK_FULL], where=spread(3))
 
     assert found.problems == []
 
