@@ -21,7 +21,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo serve stop reset test test-more test-long coverage mutants check bench
+.PHONY: help demo serve stop reset test test-more test-long coverage mutants mutants-pure mutants-sql check bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -51,13 +51,16 @@ test: $(VENV)/.ready-dev ## run the tests on the local PostgreSQL (ARGS="-k visi
 test-more: $(VENV)/.ready-dev ## run the heavier suites too: long simulations, other PostgreSQL versions
 	@$(PY) -m pytest -m more $(ARGS) || [ $$? = 5 ] # 5: there are none
 
-test-long: $(VENV)/.ready-dev ## an hour and more: new histories for the ledger, 200 made-up requests an operation, inverted branches, mutants
+test-long: $(VENV)/.ready-dev ## an hour and more: new histories for the ledger, 200 made-up requests an operation, inverted branches, the whole sweep, mutants
 	@status=0; \
 	say() { echo "== $$*"; "$$@" || status=1; }; \
 	say $(PY) -m tests.simulator run --jobs $(WORKERS) --minutes $(MINUTES); \
 	say env FIELDMERGE_EXAMPLES=200 $(PY) -m pytest -q tests/openapi/test_made_up_requests.py; \
 	say $(PY) -m tests.inverted --sample 40 --seed $$(date +%j); \
 	say $(PY) -m tests.simulator mutants; \
+	say env FIELDMERGE_SWEEP=whole $(PY) -m pytest -q -m more tests/sweep; \
+	say $(PY) -m tests.mutation pure --jobs $(WORKERS); \
+	say $(PY) -m tests.mutation sql --jobs $(WORKERS) --minutes $(MINUTES); \
 	exit $$status
 
 coverage: $(VENV)/.ready-dev ## see that the tests take every branch of the engine
@@ -66,6 +69,12 @@ coverage: $(VENV)/.ready-dev ## see that the tests take every branch of the engi
 
 mutants: $(VENV)/.ready-dev ## plant bugs of one line into the server, and see that histories find each (ARGS="--only 'a removal'")
 	@exec $(PY) -m tests.simulator mutants $(ARGS)
+
+mutants-pure: $(VENV)/.ready-dev ## let mutmut break the pure modules; 90 % of each have to be found (ARGS="sync.cursor*")
+	@exec $(PY) -m tests.mutation pure --jobs $(WORKERS) $(ARGS)
+
+mutants-sql: $(VENV)/.ready-dev ## break the SQL of push, pull and sequencer by rule, and see that tests or histories find it
+	@exec $(PY) -m tests.mutation sql --jobs $(WORKERS) --minutes $(MINUTES) $(ARGS)
 
 check: $(VENV)/.ready-dev ## format, lint, types, imports, drift of migrations and of the API document
 	@status=0; \

@@ -1,10 +1,11 @@
 """One migrated database per test process; one tenant per test."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from app.config import Config
 from app.core.db import Database
@@ -13,7 +14,11 @@ from app.http.services import services
 from tests.servers import migrated_database
 from tests.world import World
 
-settings.register_profile("suite", deadline=None, derandomize=True, print_blob=True)
+# mutmut runs the tests several times in one process, each time with other instances of their classes.
+again = [HealthCheck.differing_executors] if "MUTANT_UNDER_TEST" in os.environ else []
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, print_blob=True, suppress_health_check=again
+)
 settings.load_profile("suite")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import marshmallow as ma
 import orjson
+import psycopg
 import structlog
 from flask import Flask, Response, g, request
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
@@ -173,6 +174,8 @@ def init_errors(app: Flask) -> None:
     app.register_error_handler(HTTPException, on_http_error)
     app.register_error_handler(DBAPIError, _on_database_error)
     app.register_error_handler(PoolTimeout, _on_unavailable)
+    # The engine does not wrap what a raw connection meets when it is made: nobody listens, or nobody is let in.
+    app.register_error_handler(psycopg.OperationalError, _on_unavailable)
     app.register_error_handler(Exception, _on_bug)
 
 

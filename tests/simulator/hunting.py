@@ -1,8 +1,10 @@
 """Hunts one mutant in a process of its own: planted first, then the corpus and histories until something breaks.
 
-``python -m tests.simulator.hunting NAME SECONDS`` writes one line of JSON.
+``python -m tests.simulator.hunting NAME SECONDS`` writes one line of JSON; with ``--told`` for a name the mutant is
+that of the environment, as ``tests.mutation`` makes them.
 """
 
+import os
 import signal
 import subprocess
 import sys
@@ -126,7 +128,10 @@ def main() -> None:
 
         with own_server() as server:
             sys.exit(import_module(sys.argv[2]).run(server, int(sys.argv[3])).violation is not None)
-    mutant = next(m for m in MUTANTS if m.name == sys.argv[1])
+    if sys.argv[1] == "--told":
+        mutant = Mutant(**orjson.loads(os.environ["FIELDMERGE_MUTANT"]))
+    else:
+        mutant = next(m for m in MUTANTS if m.name == sys.argv[1])
     print(orjson.dumps(hunt(mutant, float(sys.argv[2]), keep="keep" in sys.argv[3:])).decode())
 
 

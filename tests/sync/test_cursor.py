@@ -36,6 +36,8 @@ cursors_of_any_kind = st.builds(
     highest_n=numbers,
     subscription_set=texts,
     walks=st.lists(walks, max_size=12).map(tuple),
+    newest=st.none() | st.tuples(numbers, st.uuids()),
+    again_since=st.none() | numbers,
 )
 
 
@@ -56,6 +58,30 @@ class TestToken:
         token = encode(cursor, KEY)
 
         assert read(token, tenant_id=cursor.tenant_id, device_id=cursor.device_id) == cursor
+
+    def test_of_the_first_release_is_still_read(self) -> None:
+        zeros = "0" * 32
+        body = b"\x01" + json.dumps([3, zeros, 17, zeros, 16, zeros, 41, "set-1", []]).encode()
+
+        cursor = read(signed(body))
+
+        assert (cursor.position, cursor.newest, cursor.again_since) == (17, None, None)
+
+    def test_has_nothing_in_it_but_its_parts(self) -> None:
+        body = cursors._from_text(encode(replace(PLAIN, subscription_set="서울"), KEY))[: -cursors.MAC_BYTES]
+
+        assert b" " not in body
+        assert "서울".encode() in body
+
+    @pytest.mark.parametrize("size", [cursors.COMPRESSED_FROM - 1, cursors.COMPRESSED_FROM])
+    def test_is_packed_from_a_length_on(self, size: int) -> None:
+        empty = (
+            len(cursors._from_text(encode(replace(PLAIN, subscription_set=""), KEY))) - cursors.MAC_BYTES - 1
+        )
+        token = encode(replace(PLAIN, subscription_set="s" * (size - empty)), KEY)
+
+        is_packed = cursors._from_text(token)[:1] == cursors.COMPRESSED
+        assert is_packed is (size == cursors.COMPRESSED_FROM)
 
     def test_is_safe_in_a_url(self) -> None:
         assert encode(LONG, KEY).replace("-", "a").replace("_", "a").isalnum()
@@ -95,6 +121,35 @@ class TestToken:
         with pytest.raises(CursorInvalid):
             read(token)
 
+    @pytest.mark.parametrize(
+        ("token", "why"),
+        [
+            (7, "the cursor is no token"),
+            ("A", "the cursor is no token"),
+            ("AAAA", "the cursor is no token"),
+            (urlsafe_b64encode(b"m" * cursors.MAC_BYTES).rstrip(b"=").decode(), "the cursor is no token"),
+            ("A" * 64, "the cursor is not of this server and device"),
+            (signed(b"\x01[]"), "the cursor is of another format"),
+            (
+                signed(b"\x01" + json.dumps([3, "0" * 32, -1, "0" * 32, 1, "0" * 32, 1, "", []]).encode()),
+                "the cursor is of another format",
+            ),
+        ],
+    )
+    def test_that_is_refused_tells_the_log_why(self, token: Any, why: str) -> None:
+        with pytest.raises(CursorInvalid) as refusal:
+            read(token)
+
+        assert str(refusal.value) == why
+
+    def test_may_be_as_long_as_the_longest(self) -> None:
+        with pytest.raises(CursorInvalid, match="not of this server"):
+            read("A" * LONGEST_TOKEN)
+
+    def test_above_the_longest_is_not_even_unpacked(self) -> None:
+        with pytest.raises(CursorInvalid, match="no token"):
+            read("A" * (LONGEST_TOKEN + 4))
+
     @pytest.mark.parametrize("tail", ["=", "\n", " ", "!"])
     def test_has_only_one_spelling(self, tail: str) -> None:
         with pytest.raises(CursorInvalid):
@@ -129,7 +184,10 @@ class TestEncoding:
             {"highest_n": -1},
             {"schema_version": True},
             {"subscription_set": None},
+            {"again_since": -1},
+            {"newest": (-1, UUID(int=6))},
             {"walks": (replace(WALK, at=-1),)},
+            {"position": -1, "walks": (WALK,)},
             {"walks": (replace(WALK, bucket=None),)},
             {"walks": (replace(WALK, kind="lost"),)},
         ],

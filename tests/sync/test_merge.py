@@ -292,6 +292,12 @@ class TestSum:
 
         assert (result.outcome, result.value, result.write) == (Outcome.COMBINED, 16, True)
 
+    def test_without_a_base_is_for_a_person_to_say(self) -> None:
+        counter = merged(Merge.SUM, Kind.INTEGER)
+        result = merge(counter, mine=13, theirs=20, base_known=False)
+
+        assert result.conflict == ConflictDetail("field", 13, MISSING, 20)
+
     def test_keeps_the_later_stamp_of_the_two(self) -> None:
         result = merge(merged(Merge.SUM, Kind.INTEGER), base=10, mine=13, theirs=20, theirs_at=9)
 
@@ -387,6 +393,8 @@ class TestText:
     def test_takes_null_for_an_empty_text(self) -> None:
         assert merge(text_merge(), base=None, mine="b", theirs="c", theirs_at=1).outcome is Outcome.CONFLICT
         assert merge(text_merge(), base="a", mine=None, theirs="", theirs_at=1).value == ""
+        assert merge(text_merge(), base=None, mine="b", theirs=None, theirs_at=1).value == "b"
+        assert merge(text_merge(), base="a", mine=None, theirs="a", theirs_at=1).value == ""
 
     def test_writes_nothing_when_another_made_the_same_edit_and_more(self) -> None:
         result = merge(text_merge(), base="a\nb\nc", mine="A\nb\nc", theirs="A\nb\nC", theirs_at=9)

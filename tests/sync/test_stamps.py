@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.stamps import NEVER, Stamp, corrected_time, element_stamp, field_stamp, newest
+from sync.stamps import LONGEST_AGE_MS, NEVER, Stamp, corrected_time, element_stamp, field_stamp, newest
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 BORN = ["2026-11-01T00:00:00.000000Z", ""]
@@ -106,6 +106,9 @@ class TestCorrectedTime:
         made = correct(age_ms=10**15, occurred_at=NOON - timedelta(hours=1), sent_at=NOON)
 
         assert made == NOON - timedelta(hours=1)
+
+    def test_believes_the_longest_age_of_a_phone(self) -> None:
+        assert correct(age_ms=LONGEST_AGE_MS) == NOON - timedelta(days=400)
 
     def test_is_above_what_the_edit_was_based_on(self) -> None:
         floor = Stamp.of(NOON - timedelta(hours=1))

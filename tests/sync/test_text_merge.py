@@ -34,6 +34,14 @@ def edited(base: list[str], edits: list[Edit], side: str) -> str:
     return "\n".join(result)
 
 
+class TestRepeatedLines:
+    def test_one_of_which_was_removed_lose_just_that(self) -> None:
+        assert merge_text("a\na\nb", "a\nb", "a\na\nb\nc").text == "a\nb\nc"
+
+    def test_one_of_which_was_added_gain_just_that(self) -> None:
+        assert merge_text("a\nb\nc", "a\na\nb\nc", "a\nb\nc\nd").text == "a\na\nb\nc\nd"
+
+
 class TestCleanMerge:
     @pytest.mark.parametrize(
         ("mine", "theirs", "expected"),

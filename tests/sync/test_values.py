@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.policy import Field, Kind, Merge, last_write, merged, read_only, rows, text_set
-from sync.values import canonical, from_ledger, in_utc, loads, moment_at, row_order, same, wire_time
+from sync.values import canonical, from_ledger, in_utc, loads, moment_at, row_order, same, whole, wire_time
 
 LINES = rows(
     "order_lines",
@@ -23,6 +23,20 @@ LINES = rows(
 )
 LINE_ID = "0190aaaa-0000-7000-8000-00000000000a"
 OTHER_ID = "0190aaaa-0000-7000-8000-00000000000b"
+
+
+class TestPoint:
+    def test_knows_no_minus_zero(self) -> None:
+        for point in ([-0.0, -0.0], {"lat": -0.0, "lon": -0.0}):
+            assert str(canonical(last_write(Kind.POINT), point)) == "{'lat': 0.0, 'lon': 0.0}"
+
+
+class TestWholeNumber:
+    @pytest.mark.parametrize(
+        ("value", "expected"), [(1.0, 1), (-3.0, -3), (1.5, 1.5), (7, 7), ("1.0", "1.0")]
+    )
+    def test_is_an_integer_however_json_wrote_it(self, value: Any, expected: Any) -> None:
+        assert (whole(value), type(whole(value))) == (expected, type(expected))
 
 
 class TestLedgerValue:
@@ -47,6 +61,7 @@ class TestLedgerValue:
             (Kind.ID, LINE_ID.upper(), LINE_ID),
             (Kind.TEXTS, ["b", "a", "b"], ["b", "a", "b"]),
             (Kind.POINT, [37.5, 127], {"lat": 37.5, "lon": 127.0}),
+            (Kind.POINT, {"lat": 37, "lon": 127.5}, {"lat": 37.0, "lon": 127.5}),
             (Kind.POINT, ["NaN", 127], ["NaN", 127]),
             (Kind.POINT, [37.5], [37.5]),
             (

@@ -1,0 +1,199 @@
+"""Runs each mutant against tests, nearest first, and then against new histories, and writes down how it ended."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import orjson
+
+from tests.mutation.explained import reason_of
+from tests.mutation.operators import mutants_of
+from tests.mutation.planted import VARIABLE
+from tests.simulator.mutants.planting import Mutant
+
+HOUSE = Path(__file__).parents[2]
+SUITES = ("tests/sync", "tests/sync_api", "tests/scope", "tests/inbox", "tests/journeys")
+NEAREST = {
+    "sync.stores.sequencer": (
+        "tests/sync/test_sequencer.py",
+        "tests/sync/test_adversity.py",
+        "tests/sync/test_budget.py",
+        "tests/scope/test_change.py",
+    ),
+    "sync.sequencer": ("tests/sync/test_sequencer.py", "tests/sync/test_adversity.py"),
+    "sync.stores.epochs": (
+        "tests/sync/test_epoch.py",
+        "tests/sync/test_restore.py",
+        "tests/cli/test_doctor.py",
+    ),
+    "sync.stores.support": (
+        "tests/sync_api",
+        "tests/sync/test_traces.py",
+        "tests/devices",
+        "tests/cli/test_devices.py",
+    ),
+    "sync.stores.feed": (
+        "tests/sync/test_pull.py",
+        "tests/sync/test_given.py",
+        "tests/sync/test_budget.py",
+        "tests/sync/test_epoch.py",
+        "tests/scope/test_change.py",
+    ),
+    "sync.stores.glance": ("tests/sync_api/test_glance.py", "tests/sync/test_pull.py"),
+    "sync.stores.push": (
+        "tests/sync/test_push.py",
+        "tests/sync/test_replay.py",
+        "tests/sync/test_groups.py",
+        "tests/sync/test_commands.py",
+        "tests/sync/test_merge_over_the_wire.py",
+        "tests/sync/test_given.py",
+        "tests/sync/test_restore.py",
+        "tests/sync/test_account_of.py",
+    ),
+}
+"""Where a mutant of a module most likely ends; the other tests of the engine follow."""
+ENDLESS_S = 600.0
+
+
+@dataclass
+class Ended:
+    """How a mutant ended: killed *by* whom, or ``survived``."""
+
+    key: str
+    name: str
+    by: str
+    seconds: float
+    what: str = ""
+
+    @property
+    def killed(self) -> bool:
+        """Whether somebody noticed."""
+        return self.by != "survived"
+
+
+@dataclass
+class Results:
+    """A file with a line for each mutant that was run; a run goes on where the last one ended."""
+
+    path: Path
+    by_key: dict[str, Ended] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        if self.path.exists():
+            for line in self.path.read_bytes().splitlines():
+                one = Ended(**orjson.loads(line))
+                self.by_key[one.key] = one
+
+    def add(self, one: Ended) -> None:
+        """Keep it, also on disk."""
+        with self.lock:
+            self.by_key[one.key] = one
+            with self.path.open("ab") as file:
+                file.write(orjson.dumps(asdict(one)) + b"\n")
+
+
+def key_of(mutant: Mutant) -> str:
+    """The same as long as the text around the change is the same, wherever it stands."""
+    return hashlib.sha256(f"{mutant.where}\0{mutant.old}\0{mutant.new}".encode()).hexdigest()[:16]
+
+
+def mutants_in(modules: Iterable[str]) -> list[Mutant]:
+    """All mutants of the SQL of these modules."""
+    found = []
+    for module in modules:
+        path = HOUSE / (module.replace(".", "/") + ".py")
+        found += mutants_of(module, path.read_text(encoding="utf-8"))
+    return found
+
+
+def run_all(
+    mutants: Sequence[Mutant],
+    results: Results,
+    *,
+    minutes: float,
+    jobs: int,
+    hunt_s: float,
+    rest: bool,
+) -> None:
+    """Run those that have no result yet, until the time is over."""
+    until = time.monotonic() + minutes * 60 if minutes else float("inf")
+
+    def one(mutant: Mutant) -> None:
+        if key_of(mutant) in results.by_key or time.monotonic() > until:
+            return
+        ended = run(mutant, hunt_s=hunt_s, rest=rest)
+        results.add(ended)
+        print(
+            f"{'killed  ' if ended.killed else 'SURVIVED'} {ended.seconds:5.0f} s  {ended.name}  {ended.by}",
+            flush=True,
+        )
+
+    with ThreadPoolExecutor(jobs) as pool:
+        # Those of which somebody said that they survive come last.
+        list(pool.map(one, sorted(mutants, key=lambda mutant: reason_of(mutant.name) is not None)))
+
+
+def run(mutant: Mutant, *, hunt_s: float, rest: bool) -> Ended:
+    """The nearest tests, then histories, then, for what survived both, all other tests of the engine."""
+    started = time.monotonic()
+    nearest = NEAREST.get(mutant.where, SUITES[:1])
+    others = [*(suite for suite in SUITES if suite not in nearest), *(f"--ignore={path}" for path in nearest)]
+    tries = (
+        ("nearest tests", lambda: _fails(mutant, nearest)),
+        ("histories", lambda: _hunted(mutant, hunt_s) if hunt_s else ""),
+        ("other tests", lambda: _fails(mutant, others) if rest else ""),
+    )
+    by, what = next(((by, what) for by, found in tries if (what := found())), ("survived", ""))
+    return Ended(key_of(mutant), mutant.name, by, round(time.monotonic() - started, 1), what)
+
+
+def _told(mutant: Mutant) -> Mapping[str, str]:
+    return os.environ | {VARIABLE: orjson.dumps(asdict(mutant)).decode(), "PYTHONUTF8": "1"}
+
+
+def _fails(mutant: Mutant, paths: Sequence[str]) -> str:
+    """The first test that fails; empty when all pass."""
+    command = [sys.executable, "-m", "pytest", "-p", "tests.mutation.planted", "-p", "no:cacheprovider"]
+    command += ["-x", "-q", "--no-header", "-m", "not more", *paths]
+    code, said = _ended(command, _told(mutant), ENDLESS_S)
+    if code in (0, 5):
+        return ""
+    lines = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return (lines[-1] if lines else said[-300:])[:300]
+
+
+def _hunted(mutant: Mutant, seconds: float) -> str:
+    command = [sys.executable, "-m", "tests.simulator.hunting", "--told", str(seconds)]
+    _, said = _ended(command, _told(mutant), seconds * 3 + 60)
+    try:
+        found: dict[str, Any] = orjson.loads(said.strip().splitlines()[-1])
+    except (IndexError, ValueError):
+        return ""  # it came to nothing, on a busy machine for one: that finds no mutant
+    return f"{found['caught']}: {found['what']}"[:300] if found.get("caught") else ""
+
+
+def _ended(command: Sequence[str], environment: Mapping[str, str], seconds: float) -> tuple[int, str]:
+    """Exit code and output of a process, which is stopped, and reaped, after *seconds*."""
+    with subprocess.Popen(
+        command, cwd=HOUSE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.communicate(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            return 1, f"no end after {seconds:.0f} s"
+        return process.returncode, said
