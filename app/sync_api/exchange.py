@@ -25,10 +25,12 @@ from app.sync_api.synced import Synced
 from app.sync_api.wire import SyncRequest
 from sync.cursor import Cursor, CursorInvalid, decode, encode
 from sync.errors import RequestInvalid
+from sync.packing import PLAIN, Packing
 from sync.pull import Ask, Page, Restored, Worth, pull, worth_of
 from sync.push import Pushed
 from sync.registry import Registry
 from sync.render import body_sql
+from sync.segments import Segments
 from sync.sequencer import REQUEST_MARKS, Drainer
 from sync.stores.epochs import begin_epoch, lives, note_carried
 from sync.stores.feed import FeedReader, keep_given, keep_left_out, keep_set, set_id_of
@@ -73,6 +75,14 @@ class Trace(Protocol):
         has_more: bool,
         directives: Sequence[str],
     ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The body of an answer, and how it is compressed already, if it is."""
+
+    body: bytes
+    encoding: str
 
 
 @dataclass(slots=True)
@@ -130,10 +140,16 @@ class Exchange:
         self.key = key
         self.events_path = events_path
         self.trace = trace
+        self.segments = Segments()
 
     def answer(
-        self, who: Identity, actor_of: ActorOf, request: SyncRequest, query: ActorQuery | None = None
-    ) -> bytes:
+        self,
+        who: Identity,
+        actor_of: ActorOf,
+        request: SyncRequest,
+        query: ActorQuery | None = None,
+        packing: Packing = PLAIN,
+    ) -> Sent:
         """The whole answer as JSON.
 
         Args:
@@ -142,6 +158,7 @@ class Exchange:
             request: Checked envelope.
             query: The same as *actor_of*, as a statement: then a phone for which there is nothing new costs one
                 round trip to the database.
+            packing: How the answer is compressed when it is large.
 
         Raises:
             RequestInvalid: 400; nothing was judged.
@@ -162,7 +179,7 @@ class Exchange:
         answer = None
         if query is not None and cursor is not None and not request.mutations:
             answer = self._glanced(who, query, request, cursor, started)
-        answer = answer or self._pulled(who, actor_of, request, cursor, pushed, started)
+        answer = answer or self._pulled(who, actor_of, request, cursor, pushed, started, packing)
         # A phone whose work was not judged has to come again with it.
         answer.page.has_more = answer.page.has_more or unjudged
         self._keep(who, request, answer)
@@ -176,9 +193,10 @@ class Exchange:
             now=self.clock(),
             events=self.events_path,
             directives=answer.directives,
+            packing=packing,
         )
 
-    def farewell(self, who: Identity, request: SyncRequest) -> bytes:
+    def farewell(self, who: Identity, request: SyncRequest) -> Sent:
         """The answer to a revoked device, or to a device of a dismissed user: nothing is pulled.
 
         Args:
@@ -310,13 +328,20 @@ class Exchange:
         cursor: Cursor | None,
         pushed: Pushed,
         started: float,
+        packing: Packing,
     ) -> _Answer:
         may_drain = True
         while True:
             try:
                 with self.snapshot(who) as (connection, session):
                     actor = actor_of(session)
-                    reader = FeedReader(connection, who.tenant_id, actor.scope.buckets)
+                    reader = FeedReader(
+                        connection,
+                        who.tenant_id,
+                        actor.scope.buckets,
+                        packing=packing,
+                        segments=self.segments,
+                    )
                     due = self._due(who, reader) if may_drain else None
                     if due is None:
                         device = _device_row(connection, who)
@@ -405,10 +430,10 @@ class Exchange:
         written_before = request.cursor is not None and not (
             page.new_set or page.left_out_anew or page.carried
         )
-        quiet = not (request.mutations or page.changes or page.removed)
+        quiet = not (request.mutations or page.changes or page.sheaves or page.removed)
         if device.known == request.told and fresh and written_before and quiet:
             return
-        shown = Counter(row.entity for row in page.changes if row.entity in PERSONAL)
+        shown = {entity: count for entity, count in page.entities.items() if entity in PERSONAL}
         with self.db.app.connect() as connection, connection.begin(), Session(connection) as session:
             set_writer(session, who.tenant_id, user_id=who.user_id, device_id=who.device_id)
             keep_set(connection, who.tenant_id, page.channels)
@@ -432,7 +457,7 @@ class Exchange:
                     duration_ms=_ms_since(answer.started),
                     mutations=len(request.mutations),
                     verdicts=_counted(answer.pushed),
-                    changes=len(page.changes),
+                    changes=page.entities.total(),
                     removed=len(page.removed),
                     position=page.cursor.position,
                     has_more=page.has_more,
@@ -493,8 +518,9 @@ def _json(
     now: datetime,
     events: str | None,
     directives: Sequence[str],
-) -> bytes:
-    """The answer by concatenation: bodies are already the bytes of the wire."""
+    packing: Packing = PLAIN,
+) -> Sent:
+    """The answer by concatenation: bodies are already the bytes of the wire, and what is bound in sheaves is packed."""
     tail = {
         "epoch": epoch,
         "cursor": token,
@@ -506,20 +532,36 @@ def _json(
     }
     changes = page.changes if page else ()
     removed = page.removed if page else ()
-    parts = [
-        '{"verdicts":[',
-        ",".join(_verdict(v, records) for v in verdicts),
-        '],"changes":[',
-        ",".join(
-            f'{{"entity":"{r.entity}","id":"{r.record_id}","version":{r.version},"record":{r.body}}}'
-            for r in changes
-        ),
-        '],"removed":[',
-        ",".join(f'{{"entity":"{e}","id":"{i}","reason":"{reason}"}}' for e, i, reason in removed),
-        "],",
-        orjson.dumps(tail).decode()[1:],
-    ]
-    return "".join(parts).encode()
+    front = "".join(
+        (
+            '{"verdicts":[',
+            ",".join(_verdict(v, records) for v in verdicts),
+            '],"changes":[',
+            ",".join(
+                f'{{"entity":"{r.entity}","id":"{r.record_id}","version":{r.version},"record":{r.body}}}'
+                for r in changes
+            ),
+        )
+    ).encode()
+    back = b"".join(
+        (
+            b'],"removed":[',
+            ",".join(
+                f'{{"entity":"{e}","id":"{i}","reason":"{reason}"}}' for e, i, reason in removed
+            ).encode(),
+            b"],",
+            orjson.dumps(tail)[1:],
+        )
+    )
+    bound = [s.piece for sheaf in (page.sheaves if page else ()) for s in sheaf.segments if s.piece]
+    if not bound:
+        return Sent(front + back, "")
+    comma = packing.piece(b",")
+    pieces = [packing.piece(front + b"," if changes else front)]
+    for piece in bound:
+        pieces += (piece, comma)
+    pieces[-1] = packing.piece(back)
+    return Sent(packing.whole(pieces), packing.encoding)
 
 
 def _verdict(verdict: Verdict, records: Mapping[tuple[str, UUID], str]) -> str:

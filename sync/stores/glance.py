@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sync.budget import DEFAULTS, Settings
 from sync.cursor import Cursor
-from sync.pull import Channel, FeedRow, Head, Record
+from sync.pull import Channel, FeedRow, Head, Record, Sheaf
 
 # In the words of the driver: it is sent in one pipeline with what comes before and after it. The first mark is asked
 # for in the order of its index and not by EXISTS, which forgets orders: another company's backlog would be read.
@@ -118,6 +118,12 @@ class Glance:
         return []
 
     def walk(self, channel: Channel, *, after: int, gone_after: int, limit: int) -> list[FeedRow]:
+        """Not known."""
+        raise NotAtAGlance
+
+    def sheaf(
+        self, channel: Channel, *, after: int, gone_after: int, limit: int, byte_limit: int
+    ) -> Sheaf | None:
         """Not known."""
         raise NotAtAGlance
 
