@@ -9,7 +9,7 @@ from uuid import UUID
 from sync.packing import Piece
 
 SEGMENT_ROWS = 250
-SEGMENT_BYTES = 128 << 10
+SEGMENT_BYTES = 256 << 10
 """A segment ends with the row that reaches either; bytes are those of bodies."""
 
 CACHE_BYTES = 32 << 20
