@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import orjson
@@ -14,11 +14,12 @@ import structlog
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from app.core.db import Database, set_writer
+from app.core.at_once import Gathering
+from app.core.db import WRITER, Database, set_writer, writer_values
 from app.core.scope import Actor, ActorQuery
-from app.http.transaction import note_access
+from app.http.transaction import note_accesses
 from app.identity import service as identity
-from app.sync_api.looking import look
+from app.sync_api.looking import look, look_in
 from app.sync_api.metrics import DRAINS_FAILED
 from app.sync_api.pushing import ActorOf, Identity, Pushing, Standing
 from app.sync_api.synced import Synced
@@ -147,7 +148,7 @@ class Exchange:
         who: Identity,
         actor_of: ActorOf,
         request: SyncRequest,
-        query: ActorQuery | None = None,
+        query: ActorQuery,
         packing: Packing = PLAIN,
     ) -> Sent:
         """The whole answer as JSON.
@@ -156,8 +157,8 @@ class Exchange:
             who: From the access token.
             actor_of: Reads user, role, scope and the device's state in a session; raises Unauthenticated.
             request: Checked envelope.
-            query: The same as *actor_of*, as a statement: then a phone for which there is nothing new costs one
-                round trip to the database.
+            query: The same as *actor_of*, as a statement: a phone for which there is nothing new costs one round
+                trip to the database.
             packing: How the answer is compressed when it is large.
 
         Raises:
@@ -177,9 +178,9 @@ class Exchange:
             else:
                 pushed = self.pushing.push(who, actor_of, request, standing)
         answer = None
-        if query is not None and cursor is not None and not request.mutations:
+        if cursor is not None and not request.mutations:
             answer = self._glanced(who, query, request, cursor, started)
-        answer = answer or self._pulled(who, actor_of, request, cursor, pushed, started, packing)
+        answer = answer or self._pulled(who, query, request, cursor, pushed, started, packing)
         # A phone whose work was not judged has to come again with it.
         answer.page.has_more = answer.page.has_more or unjudged
         self._keep(who, request, answer)
@@ -287,13 +288,19 @@ class Exchange:
     # -- pull
 
     @contextmanager
-    def snapshot(self, who: Identity) -> Iterator[tuple[Connection, Session]]:
-        """One repeatable-read, read-only transaction with the tenant set."""
+    def _opened(self) -> Iterator[tuple[Connection, Session]]:
+        """One repeatable-read, read-only transaction that has seen nothing yet, nor knows whose it is."""
         with self.db.app.connect() as raw:
             connection = raw.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin(), Session(connection, expire_on_commit=False) as session:
-                set_writer(session, who.tenant_id, user_id=who.user_id, device_id=who.device_id)
                 yield connection, session
+
+    @contextmanager
+    def snapshot(self, who: Identity) -> Iterator[tuple[Connection, Session]]:
+        """One repeatable-read, read-only transaction with the tenant set."""
+        with self._opened() as (connection, session):
+            set_writer(session, who.tenant_id, user_id=who.user_id, device_id=who.device_id)
+            yield connection, session
 
     def _glanced(
         self, who: Identity, query: ActorQuery, request: SyncRequest, cursor: Cursor, started: float
@@ -307,12 +314,7 @@ class Exchange:
         drained, live = glance.buckets(who.user_id)
         if glance.marks or drained != live:
             return None
-        told = (row.schema_version, row.app_version, row.platform, row.pending, row.last_error)
-        device = (
-            _DeviceRow(0, (), None)
-            if row.highest_n is None
-            else _DeviceRow(row.highest_n, told, row.last_sync_at)
-        )
+        device = _device_of(row)
         ask = self._ask(who, actor, request, device)
         try:
             page = pull(glance, self.registry, cursor, ask, set_id_of)
@@ -323,7 +325,7 @@ class Exchange:
     def _pulled(
         self,
         who: Identity,
-        actor_of: ActorOf,
+        query: ActorQuery,
         request: SyncRequest,
         cursor: Cursor | None,
         pushed: Pushed,
@@ -333,18 +335,20 @@ class Exchange:
         may_drain = True
         while True:
             try:
-                with self.snapshot(who) as (connection, session):
-                    actor = actor_of(session)
-                    reader = FeedReader(
+                with self._opened() as (connection, session):
+                    seen, row = look_in(self.db, connection, who, query, cursor)
+                    actor = query.read(seen)
+                    feed = FeedReader(
                         connection,
                         who.tenant_id,
                         actor.scope.buckets,
                         packing=packing,
                         segments=self.segments,
                     )
-                    due = self._due(who, reader) if may_drain else None
+                    reader = Glance(row, actor.scope.buckets, feed)
+                    due = self._due(who, reader, feed) if may_drain else None
                     if due is None:
-                        device = _device_row(connection, who)
+                        device = _device_of(row)
                         ask = self._ask(who, actor, request, device)
                         page = pull(reader, self.registry, cursor, ask, set_id_of)
                         records = self._records(connection, session, actor, pushed.verdicts)
@@ -356,9 +360,9 @@ class Exchange:
             may_drain = False
             self._drain(who, *due)
 
-    def _due(self, who: Identity, reader: FeedReader) -> tuple[int, bool] | None:
+    def _due(self, who: Identity, reader: Glance, feed: FeedReader) -> tuple[int, bool] | None:
         """Marks that wait, and whether the user's live scope is no longer what was drained; None for neither."""
-        marks = reader.waiting_marks(REQUEST_MARKS + 1)
+        marks = feed.waiting_marks(REQUEST_MARKS + 1) if reader.marks else 0
         drained, live = reader.buckets(who.user_id)
         return (marks, drained != live) if marks or drained != live else None
 
@@ -434,35 +438,37 @@ class Exchange:
         if device.known == request.told and fresh and written_before and quiet:
             return
         shown = {entity: count for entity, count in page.entities.items() if entity in PERSONAL}
-        with self.db.app.connect() as connection, connection.begin(), Session(connection) as session:
-            set_writer(session, who.tenant_id, user_id=who.user_id, device_id=who.device_id)
-            keep_set(connection, who.tenant_id, page.channels)
-            keep_given(connection, who.tenant_id, who.user_id, page.given)
-            if page.left_out_anew:
-                keep_left_out(connection, who.tenant_id, who.user_id, page.budget.left_out)
-            _note_sync(connection, who, request, now)
-            if page.carried is not None:
-                note_carried(connection, who.tenant_id, who.device_id, who.user_id, page.carried)
-            if answer.pushed.cloned:
-                note_clone(connection, who.tenant_id, who.device_id, now)
-            for entity, count in sorted(shown.items()):
-                note_access(session, answer.actor, entity, None, "sync", count=count)
-            if self.trace is not None:
-                self.trace(
-                    connection,
-                    who.tenant_id,
-                    who.device_id,
-                    at=now,
-                    kind="first" if request.cursor is None else "push" if request.mutations else "delta",
-                    duration_ms=_ms_since(answer.started),
-                    mutations=len(request.mutations),
-                    verdicts=_counted(answer.pushed),
-                    changes=page.entities.total(),
-                    removed=len(page.removed),
-                    position=page.cursor.position,
-                    has_more=page.has_more,
-                    directives=answer.directives,
-                )
+        at_once = Gathering()
+        connection = cast(Connection, at_once)
+        at_once.execute(WRITER, writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id))
+        keep_set(connection, who.tenant_id, page.channels)
+        keep_given(connection, who.tenant_id, who.user_id, page.given)
+        if page.left_out_anew:
+            keep_left_out(connection, who.tenant_id, who.user_id, page.budget.left_out)
+        _note_sync(connection, who, request, now)
+        if page.carried is not None:
+            note_carried(connection, who.tenant_id, who.device_id, who.user_id, page.carried)
+        if answer.pushed.cloned:
+            note_clone(connection, who.tenant_id, who.device_id, now)
+        if shown:
+            note_accesses(connection, answer.actor, shown, "sync")
+        if self.trace is not None:
+            self.trace(
+                connection,
+                who.tenant_id,
+                who.device_id,
+                at=now,
+                kind="first" if request.cursor is None else "push" if request.mutations else "delta",
+                duration_ms=_ms_since(answer.started),
+                mutations=len(request.mutations),
+                verdicts=_counted(answer.pushed),
+                changes=page.entities.total(),
+                removed=len(page.removed),
+                position=page.cursor.position,
+                has_more=page.has_more,
+                directives=answer.directives,
+            )
+        self.db.tell(at_once.said)
 
 
 def _ms_since(started: float) -> int:
@@ -482,6 +488,14 @@ def _device_row(connection: Connection, who: Identity) -> _DeviceRow:
         {"tenant": who.tenant_id, "device": who.device_id},
     ).one_or_none()
     return _DeviceRow(0, (), None) if row is None else _DeviceRow(row[0], tuple(row[1:6]), row[6])
+
+
+def _device_of(row: Any) -> _DeviceRow:
+    """What a row of ``GLANCE`` tells of the device."""
+    if row.highest_n is None:
+        return _DeviceRow(0, (), None)
+    told = (row.schema_version, row.app_version, row.platform, row.pending, row.last_error)
+    return _DeviceRow(row.highest_n, told, row.last_sync_at)
 
 
 def _note_sync(connection: Connection, who: Identity, request: SyncRequest, now: datetime) -> None:

@@ -17,6 +17,7 @@ from sync.packing import Packing
 from sync.pull import Channel, FeedRow, Head, Record, Sheaf
 from sync.render import ID, VERSION
 from sync.segments import SEGMENT_BYTES, SEGMENT_ROWS, Kept, Key, Proof, Segment, Segments
+from sync.stores.driver import driver_errors
 
 ROW = "f.position, f.entered, f.entity, f.record_id, f.version, f.body, f.gone, f.bucket, f.shape"
 
@@ -227,7 +228,7 @@ class FeedReader:
         """For each range how many rows it has, and the nonce of the first drain that wrote so far."""
         if not ranges:
             return []
-        with self._driver().cursor(binary=True) as cursor:
+        with driver_errors(), self._driver().cursor(binary=True) as cursor:
             cursor.execute(
                 PROOFS,
                 {
@@ -253,7 +254,7 @@ class FeedReader:
         """Read rows and cut them into segments, at *ends* where these are given."""
         assert self.packing is not None
         cutting = _Cutting(self.packing, after, ends)
-        with self._driver().cursor() as cursor:
+        with driver_errors(), self._driver().cursor() as cursor:
             cutting.take(
                 cursor.stream(
                     SHEAF,

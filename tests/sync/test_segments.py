@@ -16,6 +16,7 @@ from app.core.db import Database, set_writer
 from sync.packing import PACKINGS, PLAIN, Packing
 from sync.pull import Sheaf
 from sync.segments import SEGMENT_BYTES, SEGMENT_ROWS, Segments
+from sync.stores import feed
 from sync.stores.feed import FeedReader
 from tests.world import Person, World
 
@@ -329,3 +330,18 @@ def test_a_record_rendered_between_two_pages_comes_once_more(
     assert not second["has_more"]
     held = {c["id"] for c in first["changes"] + second["changes"] if c["entity"] == "account"}
     assert len(held) == 3 * SEGMENT_ROWS - 1
+
+
+def test_a_connection_lost_in_the_middle_is_answered_as_any_other(
+    world: World, rep: Person, pools: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts(world, 10)
+    monkeypatch.setattr(
+        feed, "SHEAF", feed.SHEAF.replace("SELECT", "SELECT pg_terminate_backend(pg_backend_pid()), ", 1)
+    )
+
+    answer = rep.post_sync(cursor=None, limit=10_000)
+
+    assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
+    monkeypatch.undo()
+    assert rep.post_sync(cursor=None, limit=10_000).status_code == 200
