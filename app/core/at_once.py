@@ -1,5 +1,6 @@
 """Many statements in one message to the database, and their results in one answer."""
 
+import hashlib
 import re
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class AtOnce:
                 except psycopg.errors.InvalidSqlStatementName:
                     # The driver lets go of all prepared statements after a rollback, of ours too.
                     driver.rollback()
-                    pooled.info.pop(_PREPARED, None)
+                    pooled.info[_PREPARED] = _still_prepared(driver)
                     _prepare(driver, pooled.info, statements)
                     found = _results(driver, message, values)
             finally:
@@ -92,7 +93,9 @@ class AtOnce:
         found = self._known.get(text)
         if found is None:
             sent = text if isinstance(said, str) else str(said.compile(dialect=_DIALECT))
-            found = self._known[text] = _numbered(f"fieldmerge_{len(self._known)}", sent)
+            # By what it says: two threads that meet a new statement at once must not call two by one name.
+            name = f"fieldmerge_{hashlib.sha256(sent.encode()).hexdigest()[:24]}"
+            found = self._known[text] = _numbered(name, sent)
         return found
 
 
@@ -138,6 +141,12 @@ def _prepare(
             with ClientCursor(driver) as cursor:
                 cursor.execute(f"PREPARE {statement.name} AS {statement.sql}".encode())
             prepared.add(statement.name)
+
+
+def _still_prepared(driver: psycopg.Connection[Any]) -> set[str]:
+    """Those of ours that the connection knows; what was prepared after the rollback is there still."""
+    with ClientCursor(driver) as cursor:
+        return {row[0] for row in cursor.execute("SELECT name FROM pg_prepared_statements")}
 
 
 def _results(driver: psycopg.Connection[Any], message: str, values: Sequence[Any]) -> list[list[Any]]:

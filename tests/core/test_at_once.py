@@ -1,6 +1,8 @@
 """Statements that are sent in one message: their rows, their errors, and what the connection is like afterwards."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Barrier
 from uuid import UUID, uuid4
 
 import psycopg
@@ -62,6 +64,9 @@ def test_a_connection_whose_statements_were_let_go_prepares_them_anew(pools: Dat
         with pooled.cursor() as cursor:
             cursor.execute("DEALLOCATE ALL")
         pooled.driver_connection.commit()  # type: ignore[union-attr]
+        # Some of the next message's statements are new, some were let go.
+        mixed: list[Said] = [*asked(uuid4(), "x"), (text("SELECT :n + 1 AS n"), {"n": 1})]
+        assert pools.at_once.ask(pooled, mixed, begin="BEGIN", end="COMMIT")[2][0].n == 2
     assert pools.at_once.ask(pooled, asked(uuid4(), "z"))[1][0].word == "z"
     pooled.close()
 
@@ -94,3 +99,21 @@ def test_values_keep_their_kinds(pools: Database) -> None:
     row = pools.at_once.ask(pooled, [(kinds, values)], begin="BEGIN", end="COMMIT")[0][0]
     pooled.close()
     assert row._asdict() == values
+
+
+def test_threads_that_meet_new_statements_at_once_do_not_mix_them_up(pools: Database) -> None:
+    at_once, start = AtOnce(prepares=True), Barrier(8)
+
+    def ask(n: int) -> int:
+        pooled = pools.app.raw_connection()
+        try:
+            start.wait(20)
+            said: list[Said] = [(text(f"SELECT :n + {k} AS n{k}"), {"n": n}) for k in range(n, n + 20)]
+            rows = at_once.ask(pooled, said, begin="BEGIN", end="COMMIT")
+            return sum(row[0][0] for row in rows)
+        finally:
+            pooled.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        sums = list(threads.map(ask, range(8), timeout=60))
+    assert sums == [sum(n + k for k in range(n, n + 20)) for n in range(8)]
