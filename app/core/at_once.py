@@ -88,11 +88,16 @@ class AtOnce:
                     driver.autocommit = autocommit
         return found[1 if begin else 0 : len(said) + (1 if begin else 0)]
 
+    @staticmethod
+    def sent(said: TextClause | str) -> str:
+        """A statement in the words of the driver."""
+        return said if isinstance(said, str) else str(said.compile(dialect=_DIALECT))
+
     def _statement(self, said: TextClause | str) -> _Statement:
         text = said if isinstance(said, str) else said.text
         found = self._known.get(text)
         if found is None:
-            sent = text if isinstance(said, str) else str(said.compile(dialect=_DIALECT))
+            sent = self.sent(said)
             # By what it says: two threads that meet a new statement at once must not call two by one name.
             name = f"fieldmerge_{hashlib.sha256(sent.encode()).hexdigest()[:24]}"
             found = self._known[text] = _numbered(name, sent)
