@@ -148,7 +148,7 @@ def _refuse_odd_requests() -> None:
     """
     if request.headers.get("Transfer-Encoding") and request.headers.get("Content-Length"):
         raise Refused("request_malformed")
-    if len(request.full_path) > MAX_URL_CHARS:
+    if len(request.path) + len(request.query_string) >= MAX_URL_CHARS:
         raise Refused("uri_too_long", 414)
 
 

@@ -1,6 +1,7 @@
 """Pull: what a phone lacks, as pages of the feed, from one snapshot."""
 
 import enum
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -9,6 +10,7 @@ from uuid import UUID
 from sync.budget import DEFAULTS, Budget, Settings, left_out
 from sync.cursor import Cursor, Walk
 from sync.registry import Registry
+from sync.segments import SEGMENT_BYTES, SEGMENT_ROWS, Segment
 
 Channel = tuple[str, str]
 """(bucket, shape): the unit in which the feed is read."""
@@ -52,6 +54,25 @@ class FeedRow:
 Record = tuple[str, UUID]
 
 
+@dataclass(frozen=True, slots=True)
+class Sheaf:
+    """Live rows of one channel that follow each other, as they go over the wire.
+
+    Attributes:
+        channel: Of the rows.
+        segments: The rows, in order.
+        at: Position up to which the channel was read.
+        done: Nothing follows in the channel.
+        closed: The next segment is more than the page can take.
+    """
+
+    channel: Channel
+    segments: tuple[Segment, ...]
+    at: int
+    done: bool = False
+    closed: bool = False
+
+
 class Reader(Protocol):
     """What pull asks of a store; all answers come from one snapshot."""
 
@@ -90,6 +111,14 @@ class Reader(Protocol):
 
     def walk(self, channel: Channel, *, after: int, gone_after: int, limit: int) -> list[FeedRow]:
         """Rows of one channel by position; ``gone`` marks only above ``gone_after``."""
+
+    def sheaf(
+        self, channel: Channel, *, after: int, gone_after: int, limit: int, byte_limit: int
+    ) -> Sheaf | None:
+        """The same rows in whole segments and as bytes, as many as the limits take, up to the next ``gone`` mark.
+
+        None where the next row is such a mark, or where rows can only be had one by one.
+        """
 
     def lost(self, channel: Channel, *, after: int, given: int, limit: int) -> list[FeedRow]:
         """Rows of a lost channel that the device may hold: entered at or before ``given``."""
@@ -142,6 +171,7 @@ class Page:
     """
 
     changes: list[FeedRow]
+    sheaves: list[Sheaf]
     removed: list[tuple[str, UUID, str]]
     cursor: Cursor
     channels: tuple[Channel, ...]
@@ -151,15 +181,27 @@ class Page:
     new_set: bool = False
     left_out_anew: bool = False
     carried: UUID | None = None
+    repeated: dict[Channel, int] = field(default_factory=dict)
 
     @property
     def given(self) -> dict[Channel, int]:
         """For each channel of which a row is in the page, the highest of their positions."""
-        highest: dict[Channel, int] = {}
+        highest = dict(self.repeated)
         for row in self.changes:
             channel = (row.bucket, row.shape)
             highest[channel] = max(highest.get(channel, 0), row.position)
+        for sheaf in self.sheaves:
+            highest[sheaf.channel] = max(highest.get(sheaf.channel, 0), sheaf.at)
         return highest
+
+    @property
+    def entities(self) -> Counter[str]:
+        """How many records of each entity are in the page."""
+        count = Counter(row.entity for row in self.changes)
+        for sheaf in self.sheaves:
+            for segment in sheaf.segments:
+                count.update(segment.entities)
+        return count
 
 
 class Restored(Exception):
@@ -406,21 +448,45 @@ class _Run:
         self.budget = budget
         self.unknown = registry.unknown_to(ask.schema_version)
         self.changes: dict[Record, FeedRow] = {}
+        self.sheaves: list[Sheaf] = []
         self.leaving: dict[Record, str] = {}
+        self.repeated: dict[Channel, int] = {}
+        self.bound = 0
         self.bytes = 0
+        self.closed = False
         self.delta_done = False
+        self._ids: set[bytes] = set()
+        self._unlisted: list[Segment] = []
 
     @property
     def full(self) -> bool:
         """Whether the budget of records or bytes is spent."""
-        return len(self.changes) + len(self.leaving) >= self.ask.limit or self.bytes >= self.ask.byte_limit
+        return self.closed or self.room <= 0 or self.bytes >= self.ask.byte_limit
+
+    @property
+    def room(self) -> int:
+        """How many more records go into the page."""
+        return self.ask.limit - len(self.changes) - self.bound - len(self.leaving)
+
+    @property
+    def bound_ids(self) -> set[bytes]:
+        """Ids of the records in the sheaves; listed only where somebody asks."""
+        for segment in self._unlisted:
+            self._ids.update(segment.records())
+        self._unlisted.clear()
+        return self._ids
 
     def _fetch(self) -> int:
-        return max(1, min(FETCH, self.ask.limit - len(self.changes) - len(self.leaving)))
+        return max(1, min(FETCH, self.room))
 
     def _take(self, row: FeedRow) -> None:
         """Put a live row into the page; a newer row of the same record replaces the older."""
         if row.entity in self.unknown:
+            return
+        if self.sheaves and row.record_id.bytes in self.bound_ids:
+            # The same bytes: a drain writes a record into all of its buckets, and a user has one shape of it.
+            channel = (row.bucket, row.shape)
+            self.repeated[channel] = max(self.repeated.get(channel, 0), row.position)
             return
         present = self.changes.get((row.entity, row.record_id))
         if present is None or present.position < row.position:
@@ -558,6 +624,10 @@ class _Run:
         for walk in self.state.gains:
             at, done = walk.at, False
             while not self.full and not done:
+                sheaf = self._sheaf(walk, at)
+                if sheaf is not None:
+                    at, done = sheaf.at, sheaf.done
+                    continue
                 wanted = self._fetch()
                 rows = self.reader.walk(
                     (walk.bucket, walk.shape), after=at, gone_after=walk.until, limit=wanted
@@ -586,6 +656,49 @@ class _Run:
                 unfinished.append(replace(walk, at=at))
         self.state.gains = unfinished
 
+    def _sheaf(self, walk: Walk, at: int) -> Sheaf | None:
+        """Take what follows in a walk as bytes, where that can be; an app that knows not all gets rows.
+
+        A page that cannot take the next segment is closed, though there is room: all walks keep to the same
+        segments, so that these can be kept.
+        """
+        if self.unknown or self.ask.limit < SEGMENT_ROWS or self.ask.byte_limit < SEGMENT_BYTES:
+            return None
+        channel = (walk.bucket, walk.shape)
+        found = self.reader.sheaf(
+            channel,
+            after=at,
+            gone_after=walk.until,
+            limit=self.room,
+            byte_limit=self.ask.byte_limit - self.bytes,
+        )
+        if found is None:
+            return None
+        fresh = tuple(segment for segment in found.segments if not self._untied(walk, segment))
+        if fresh:
+            self.sheaves.append(replace(found, segments=fresh))
+        self.closed = found.closed
+        return found
+
+    def _untied(self, walk: Walk, segment: Segment) -> bool:
+        """Take a segment row by row if the page has some of its records already; whether it did."""
+        channel = (walk.bucket, walk.shape)
+        alone = not self.changes and all(sheaf.channel == channel for sheaf in self.sheaves)
+        if not alone and self._has_any_of(segment):
+            for row in self.reader.walk(
+                channel, after=segment.after, gone_after=walk.until, limit=segment.count
+            ):
+                self._take(row)
+            return True
+        self.bound += segment.count
+        self.bytes += segment.size
+        self._unlisted.append(segment)
+        return False
+
+    def _has_any_of(self, segment: Segment) -> bool:
+        ids = set(segment.records())
+        return not (ids.isdisjoint(self.bound_ids) and ids.isdisjoint(r.bytes for _, r in self.changes))
+
     def page(self, channels: tuple[Channel, ...], set_id: str, *, rebase: bool) -> Page:
         """Settle what leaves against what the device has, and write the cursor."""
         state = self.state
@@ -609,7 +722,17 @@ class _Run:
             again_since=state.again_since if state.agains else None,
         )
         has_more = bool(walks) or state.removals < state.position or self.ask.pending > 0
-        return Page(list(self.changes.values()), removed, cursor, channels, has_more, rebase, self.budget)
+        return Page(
+            list(self.changes.values()),
+            self.sheaves,
+            removed,
+            cursor,
+            channels,
+            has_more,
+            rebase,
+            self.budget,
+            repeated=self.repeated,
+        )
 
     def _removed(self) -> Iterator[tuple[str, UUID, str]]:
         if not self.leaving:
@@ -621,6 +744,7 @@ class _Run:
             if (
                 (entity, record_id) not in held
                 and (entity, record_id) not in self.changes
+                and record_id.bytes not in self.bound_ids
                 and entity not in self.unknown
             ):
                 yield entity, record_id, reason

@@ -4,6 +4,9 @@ from functools import cache
 
 from sync.policy import Field, Kind, SyncEntity
 
+ID, VERSION = slice(7, 43), 55
+"""Where a body that ``body_sql`` renders has its id, and where the digits of its version begin."""
+
 
 def body_sql(entity: SyncEntity, shape: str, alias: str = "t") -> str:
     """An expression over *alias* (a row of the entity's table) that gives the body in *shape*."""

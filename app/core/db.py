@@ -1,7 +1,7 @@
 """Models' base class, tenant keys, and sessions that carry who writes."""
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -18,13 +18,13 @@ from sqlalchemy import (
     MetaData,
     Numeric,
     String,
-    TextClause,
     create_engine,
     make_url,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -35,6 +35,7 @@ from sqlalchemy.orm import (
 )
 
 from app.config import Config
+from app.core.at_once import AtOnce, Said
 from app.core.ids import new_id
 
 
@@ -156,7 +157,7 @@ class Database:
             },
         )
         self._session = sessionmaker(self.app, expire_on_commit=False)
-        self._sent: dict[TextClause, str] = {}
+        self.at_once = AtOnce(prepares=not config.pooled)
 
     @contextmanager
     def session(
@@ -179,12 +180,16 @@ class Database:
             set_writer(session, tenant_id, user_id=user_id, device_id=device_id, actor=actor)
             yield session
 
-    def as_sent(self, statement: TextClause) -> str:
-        """A statement with its parameters as the driver writes them, for who sends it by the driver itself."""
-        found = self._sent.get(statement)
-        if found is None:
-            found = self._sent[statement] = str(statement.compile(self.app))
-        return found
+    def tell(self, said: Sequence[Said]) -> None:
+        """Send statements at once, as one transaction; the first of them says whose rows they touch."""
+        pooled = self.app.raw_connection()
+        try:
+            self.at_once.ask(pooled, said, begin="BEGIN", end="COMMIT")
+        except DBAPIError:
+            pooled.invalidate()
+            raise
+        finally:
+            pooled.close()
 
     def oldest_transaction_s(self) -> float:
         """Age of the oldest transaction of requests and of the engine; what other roles do is not shown to them."""
@@ -213,8 +218,8 @@ def set_writer(
 
 
 WRITER = text(
-    "SELECT set_config('app.tenant', :tenant, true), set_config('app.user', :user, true),"
-    " set_config('app.device', :device, true), set_config('app.actor', :actor, true)"
+    "SELECT set_config('app.tenant', :tenant, true) AS tenant, set_config('app.user', :user, true) AS by_user,"
+    " set_config('app.device', :device, true) AS device, set_config('app.actor', :actor, true) AS actor"
 )
 
 

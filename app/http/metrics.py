@@ -3,6 +3,7 @@
 import hmac
 import os
 import time
+from functools import lru_cache
 
 from flask import Flask, Response, g, request
 from prometheus_client import (
@@ -55,10 +56,20 @@ def _start() -> None:
 def _count(response: Response) -> Response:
     endpoint = request.endpoint or "unknown"  # never the path: it would make a series for each id
     method = request.method if request.url_rule else "-"
-    REQUESTS.labels(endpoint, method, response.status_code).inc()
+    _answers(endpoint, method, response.status_code).inc()
     if "started" in g:
-        SECONDS.labels(endpoint, method).observe(time.perf_counter() - g.started)
+        _seconds(endpoint, method).observe(time.perf_counter() - g.started)
     return response
+
+
+@lru_cache(maxsize=1024)
+def _answers(endpoint: str, method: str, status: int) -> Counter:
+    return REQUESTS.labels(endpoint, method, status)
+
+
+@lru_cache(maxsize=1024)
+def _seconds(endpoint: str, method: str) -> Histogram:
+    return SECONDS.labels(endpoint, method)
 
 
 def show_metrics() -> Response:

@@ -1,11 +1,11 @@
 """One database transaction per request, opened and committed inside the view."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from uuid import UUID
 
 from flask import has_request_context, request
-from sqlalchemy import DateTime, Integer, String, Uuid, column, insert, table
+from sqlalchemy import Connection, DateTime, Integer, String, Uuid, column, insert, table, text
 from sqlalchemy.orm import Session
 
 from app.core.clock import utc_now
@@ -27,6 +27,13 @@ _access_log = table(
     column("entity", String),
     column("record_id", Uuid),
     column("count", Integer),
+)
+
+
+_NOTED = text(
+    "INSERT INTO access_log (tenant_id, id, at, user_id, device_id, ip, action, entity, count)"
+    " SELECT :tenant, n.id, :at, :user, :device, :ip, :action, n.entity, n.count"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:entities AS text[]), CAST(:counts AS integer[])) AS n (id, entity, count)"
 )
 
 
@@ -91,3 +98,27 @@ def note_access(
             count=count,
         )
     )
+
+
+def note_accesses(connection: Connection, actor: Actor, counts: Mapping[str, int], action: str) -> None:
+    """``note_access`` for lists of several entities, in one statement.
+
+    Args:
+        connection: In the transaction that has to commit before anything is shown.
+        actor: Who read.
+        counts: How many records were shown of each entity.
+        action: What was done.
+    """
+    entities = sorted(counts)
+    values = {
+        "tenant": actor.tenant_id,
+        "ids": [new_id() for _ in entities],
+        "at": utc_now(),
+        "user": actor.user_id,
+        "device": actor.device_id,
+        "ip": request.remote_addr if has_request_context() else None,
+        "action": action,
+        "entities": entities,
+        "counts": [counts[entity] for entity in entities],
+    }
+    connection.execute(_NOTED, values)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import orjson
@@ -14,21 +14,24 @@ import structlog
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from app.core.db import Database, set_writer
+from app.core.at_once import Gathering
+from app.core.db import WRITER, Database, set_writer, writer_values
 from app.core.scope import Actor, ActorQuery
-from app.http.transaction import note_access
+from app.http.transaction import note_accesses
 from app.identity import service as identity
-from app.sync_api.looking import look
+from app.sync_api.looking import look, look_in
 from app.sync_api.metrics import DRAINS_FAILED
 from app.sync_api.pushing import ActorOf, Identity, Pushing, Standing
 from app.sync_api.synced import Synced
 from app.sync_api.wire import SyncRequest
 from sync.cursor import Cursor, CursorInvalid, decode, encode
 from sync.errors import RequestInvalid
+from sync.packing import PLAIN, Packing
 from sync.pull import Ask, Page, Restored, Worth, pull, worth_of
 from sync.push import Pushed
 from sync.registry import Registry
 from sync.render import body_sql
+from sync.segments import Segments
 from sync.sequencer import REQUEST_MARKS, Drainer
 from sync.stores.epochs import begin_epoch, lives, note_carried
 from sync.stores.feed import FeedReader, keep_given, keep_left_out, keep_set, set_id_of
@@ -73,6 +76,14 @@ class Trace(Protocol):
         has_more: bool,
         directives: Sequence[str],
     ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The body of an answer, and how it is compressed already, if it is."""
+
+    body: bytes
+    encoding: str
 
 
 @dataclass(slots=True)
@@ -130,18 +141,25 @@ class Exchange:
         self.key = key
         self.events_path = events_path
         self.trace = trace
+        self.segments = Segments()
 
     def answer(
-        self, who: Identity, actor_of: ActorOf, request: SyncRequest, query: ActorQuery | None = None
-    ) -> bytes:
+        self,
+        who: Identity,
+        actor_of: ActorOf,
+        request: SyncRequest,
+        query: ActorQuery,
+        packing: Packing = PLAIN,
+    ) -> Sent:
         """The whole answer as JSON.
 
         Args:
             who: From the access token.
             actor_of: Reads user, role, scope and the device's state in a session; raises Unauthenticated.
             request: Checked envelope.
-            query: The same as *actor_of*, as a statement: then a phone for which there is nothing new costs one
-                round trip to the database.
+            query: The same as *actor_of*, as a statement: a phone for which there is nothing new costs one round
+                trip to the database.
+            packing: How the answer is compressed when it is large.
 
         Raises:
             RequestInvalid: 400; nothing was judged.
@@ -160,9 +178,9 @@ class Exchange:
             else:
                 pushed = self.pushing.push(who, actor_of, request, standing)
         answer = None
-        if query is not None and cursor is not None and not request.mutations:
+        if cursor is not None and not request.mutations:
             answer = self._glanced(who, query, request, cursor, started)
-        answer = answer or self._pulled(who, actor_of, request, cursor, pushed, started)
+        answer = answer or self._pulled(who, query, request, cursor, pushed, started, packing)
         # A phone whose work was not judged has to come again with it.
         answer.page.has_more = answer.page.has_more or unjudged
         self._keep(who, request, answer)
@@ -176,9 +194,10 @@ class Exchange:
             now=self.clock(),
             events=self.events_path,
             directives=answer.directives,
+            packing=packing,
         )
 
-    def farewell(self, who: Identity, request: SyncRequest) -> bytes:
+    def farewell(self, who: Identity, request: SyncRequest) -> Sent:
         """The answer to a revoked device, or to a device of a dismissed user: nothing is pulled.
 
         Args:
@@ -269,13 +288,19 @@ class Exchange:
     # -- pull
 
     @contextmanager
-    def snapshot(self, who: Identity) -> Iterator[tuple[Connection, Session]]:
-        """One repeatable-read, read-only transaction with the tenant set."""
+    def _opened(self) -> Iterator[tuple[Connection, Session]]:
+        """One repeatable-read, read-only transaction that has seen nothing yet, nor knows whose it is."""
         with self.db.app.connect() as raw:
             connection = raw.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin(), Session(connection, expire_on_commit=False) as session:
-                set_writer(session, who.tenant_id, user_id=who.user_id, device_id=who.device_id)
                 yield connection, session
+
+    @contextmanager
+    def snapshot(self, who: Identity) -> Iterator[tuple[Connection, Session]]:
+        """One repeatable-read, read-only transaction with the tenant set."""
+        with self._opened() as (connection, session):
+            set_writer(session, who.tenant_id, user_id=who.user_id, device_id=who.device_id)
+            yield connection, session
 
     def _glanced(
         self, who: Identity, query: ActorQuery, request: SyncRequest, cursor: Cursor, started: float
@@ -289,12 +314,7 @@ class Exchange:
         drained, live = glance.buckets(who.user_id)
         if glance.marks or drained != live:
             return None
-        told = (row.schema_version, row.app_version, row.platform, row.pending, row.last_error)
-        device = (
-            _DeviceRow(0, (), None)
-            if row.highest_n is None
-            else _DeviceRow(row.highest_n, told, row.last_sync_at)
-        )
+        device = _device_of(row)
         ask = self._ask(who, actor, request, device)
         try:
             page = pull(glance, self.registry, cursor, ask, set_id_of)
@@ -305,21 +325,30 @@ class Exchange:
     def _pulled(
         self,
         who: Identity,
-        actor_of: ActorOf,
+        query: ActorQuery,
         request: SyncRequest,
         cursor: Cursor | None,
         pushed: Pushed,
         started: float,
+        packing: Packing,
     ) -> _Answer:
         may_drain = True
         while True:
             try:
-                with self.snapshot(who) as (connection, session):
-                    actor = actor_of(session)
-                    reader = FeedReader(connection, who.tenant_id, actor.scope.buckets)
-                    due = self._due(who, reader) if may_drain else None
+                with self._opened() as (connection, session):
+                    seen, row = look_in(self.db, connection, who, query, cursor)
+                    actor = query.read(seen)
+                    feed = FeedReader(
+                        connection,
+                        who.tenant_id,
+                        actor.scope.buckets,
+                        packing=packing,
+                        segments=self.segments,
+                    )
+                    reader = Glance(row, actor.scope.buckets, feed)
+                    due = self._due(who, reader, feed) if may_drain else None
                     if due is None:
-                        device = _device_row(connection, who)
+                        device = _device_of(row)
                         ask = self._ask(who, actor, request, device)
                         page = pull(reader, self.registry, cursor, ask, set_id_of)
                         records = self._records(connection, session, actor, pushed.verdicts)
@@ -331,9 +360,9 @@ class Exchange:
             may_drain = False
             self._drain(who, *due)
 
-    def _due(self, who: Identity, reader: FeedReader) -> tuple[int, bool] | None:
+    def _due(self, who: Identity, reader: Glance, feed: FeedReader) -> tuple[int, bool] | None:
         """Marks that wait, and whether the user's live scope is no longer what was drained; None for neither."""
-        marks = reader.waiting_marks(REQUEST_MARKS + 1)
+        marks = feed.waiting_marks(REQUEST_MARKS + 1) if reader.marks else 0
         drained, live = reader.buckets(who.user_id)
         return (marks, drained != live) if marks or drained != live else None
 
@@ -405,39 +434,41 @@ class Exchange:
         written_before = request.cursor is not None and not (
             page.new_set or page.left_out_anew or page.carried
         )
-        quiet = not (request.mutations or page.changes or page.removed)
+        quiet = not (request.mutations or page.changes or page.sheaves or page.removed)
         if device.known == request.told and fresh and written_before and quiet:
             return
-        shown = Counter(row.entity for row in page.changes if row.entity in PERSONAL)
-        with self.db.app.connect() as connection, connection.begin(), Session(connection) as session:
-            set_writer(session, who.tenant_id, user_id=who.user_id, device_id=who.device_id)
-            keep_set(connection, who.tenant_id, page.channels)
-            keep_given(connection, who.tenant_id, who.user_id, page.given)
-            if page.left_out_anew:
-                keep_left_out(connection, who.tenant_id, who.user_id, page.budget.left_out)
-            _note_sync(connection, who, request, now)
-            if page.carried is not None:
-                note_carried(connection, who.tenant_id, who.device_id, who.user_id, page.carried)
-            if answer.pushed.cloned:
-                note_clone(connection, who.tenant_id, who.device_id, now)
-            for entity, count in sorted(shown.items()):
-                note_access(session, answer.actor, entity, None, "sync", count=count)
-            if self.trace is not None:
-                self.trace(
-                    connection,
-                    who.tenant_id,
-                    who.device_id,
-                    at=now,
-                    kind="first" if request.cursor is None else "push" if request.mutations else "delta",
-                    duration_ms=_ms_since(answer.started),
-                    mutations=len(request.mutations),
-                    verdicts=_counted(answer.pushed),
-                    changes=len(page.changes),
-                    removed=len(page.removed),
-                    position=page.cursor.position,
-                    has_more=page.has_more,
-                    directives=answer.directives,
-                )
+        shown = {entity: count for entity, count in page.entities.items() if entity in PERSONAL}
+        at_once = Gathering()
+        connection = cast(Connection, at_once)
+        at_once.execute(WRITER, writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id))
+        keep_set(connection, who.tenant_id, page.channels)
+        keep_given(connection, who.tenant_id, who.user_id, page.given)
+        if page.left_out_anew:
+            keep_left_out(connection, who.tenant_id, who.user_id, page.budget.left_out)
+        _note_sync(connection, who, request, now)
+        if page.carried is not None:
+            note_carried(connection, who.tenant_id, who.device_id, who.user_id, page.carried)
+        if answer.pushed.cloned:
+            note_clone(connection, who.tenant_id, who.device_id, now)
+        if shown:
+            note_accesses(connection, answer.actor, shown, "sync")
+        if self.trace is not None:
+            self.trace(
+                connection,
+                who.tenant_id,
+                who.device_id,
+                at=now,
+                kind="first" if request.cursor is None else "push" if request.mutations else "delta",
+                duration_ms=_ms_since(answer.started),
+                mutations=len(request.mutations),
+                verdicts=_counted(answer.pushed),
+                changes=page.entities.total(),
+                removed=len(page.removed),
+                position=page.cursor.position,
+                has_more=page.has_more,
+                directives=answer.directives,
+            )
+        self.db.tell(at_once.said)
 
 
 def _ms_since(started: float) -> int:
@@ -457,6 +488,14 @@ def _device_row(connection: Connection, who: Identity) -> _DeviceRow:
         {"tenant": who.tenant_id, "device": who.device_id},
     ).one_or_none()
     return _DeviceRow(0, (), None) if row is None else _DeviceRow(row[0], tuple(row[1:6]), row[6])
+
+
+def _device_of(row: Any) -> _DeviceRow:
+    """What a row of ``GLANCE`` tells of the device."""
+    if row.highest_n is None:
+        return _DeviceRow(0, (), None)
+    told = (row.schema_version, row.app_version, row.platform, row.pending, row.last_error)
+    return _DeviceRow(row.highest_n, told, row.last_sync_at)
 
 
 def _note_sync(connection: Connection, who: Identity, request: SyncRequest, now: datetime) -> None:
@@ -493,8 +532,9 @@ def _json(
     now: datetime,
     events: str | None,
     directives: Sequence[str],
-) -> bytes:
-    """The answer by concatenation: bodies are already the bytes of the wire."""
+    packing: Packing = PLAIN,
+) -> Sent:
+    """The answer by concatenation: bodies are already the bytes of the wire, and what is bound in sheaves is packed."""
     tail = {
         "epoch": epoch,
         "cursor": token,
@@ -506,20 +546,36 @@ def _json(
     }
     changes = page.changes if page else ()
     removed = page.removed if page else ()
-    parts = [
-        '{"verdicts":[',
-        ",".join(_verdict(v, records) for v in verdicts),
-        '],"changes":[',
-        ",".join(
-            f'{{"entity":"{r.entity}","id":"{r.record_id}","version":{r.version},"record":{r.body}}}'
-            for r in changes
-        ),
-        '],"removed":[',
-        ",".join(f'{{"entity":"{e}","id":"{i}","reason":"{reason}"}}' for e, i, reason in removed),
-        "],",
-        orjson.dumps(tail).decode()[1:],
-    ]
-    return "".join(parts).encode()
+    front = "".join(
+        (
+            '{"verdicts":[',
+            ",".join(_verdict(v, records) for v in verdicts),
+            '],"changes":[',
+            ",".join(
+                f'{{"entity":"{r.entity}","id":"{r.record_id}","version":{r.version},"record":{r.body}}}'
+                for r in changes
+            ),
+        )
+    ).encode()
+    back = b"".join(
+        (
+            b'],"removed":[',
+            ",".join(
+                f'{{"entity":"{e}","id":"{i}","reason":"{reason}"}}' for e, i, reason in removed
+            ).encode(),
+            b"],",
+            orjson.dumps(tail)[1:],
+        )
+    )
+    bound = [s.piece for sheaf in (page.sheaves if page else ()) for s in sheaf.segments if s.piece]
+    if not bound:
+        return Sent(front + back, "")
+    comma = packing.piece(b",")
+    pieces = [packing.piece(front + b"," if changes else front)]
+    for piece in bound:
+        pieces += (piece, comma)
+    pieces[-1] = packing.piece(back)
+    return Sent(packing.whole(pieces), packing.encoding)
 
 
 def _verdict(verdict: Verdict, records: Mapping[tuple[str, UUID], str]) -> str:

@@ -1,48 +1,60 @@
 """One round trip to the database that shows whether there is anything new for a phone."""
 
+from collections.abc import Sequence
 from typing import Any
 
-import psycopg
-from psycopg.rows import namedtuple_row
-from sqlalchemy.exc import SQLAlchemyError
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
+from app.core.at_once import Said
 from app.core.db import WRITER, Database, writer_values
 from app.core.scope import ActorQuery
 from app.sync_api.pushing import Identity
 from sync.cursor import Cursor
 from sync.stores.glance import GLANCE, parameters
 
+BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+log = structlog.get_logger(__name__)
+
 
 def look(db: Database, who: Identity, query: ActorQuery, cursor: Cursor) -> tuple[Any, Any] | None:
-    """The rows of the actor and of ``GLANCE``, of one snapshot.
-
-    Five statements go out at once: BEGIN, whose rows they may see, the two, and COMMIT.
+    """The rows of the actor and of ``GLANCE``, of one snapshot, in a transaction that is over with it.
 
     Returns:
         The rows; None when the database could not be asked so. The caller then asks in its usual way.
     """
-    values = writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id)
+    pooled = db.app.raw_connection()
     try:
-        pooled = db.app.raw_connection()
-    except SQLAlchemyError:
-        return None
-    try:
-        connection: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
-        connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
-        try:
-            with connection.pipeline():
-                connection.execute(db.as_sent(WRITER), values)
-                rows = connection.cursor(row_factory=namedtuple_row)
-                actor = connection.cursor(row_factory=namedtuple_row)
-                actor.execute(db.as_sent(query.statement), dict(query.values))
-                rows.execute(GLANCE, parameters(who.tenant_id, who.user_id, who.device_id, cursor))
-                connection.commit()
-            found = actor.fetchone(), rows.fetchone()
-        finally:
-            connection.isolation_level = connection.read_only = None
-    except psycopg.Error:
+        rows = db.at_once.ask(pooled, _said(who, query, cursor), begin=BEGIN, end="COMMIT")
+    except DBAPIError as error:
+        # Once it is a server that was restarted. For ever it would cost every request a connection.
+        log.warning(
+            "look_failed", error=type(error.orig).__name__, sqlstate=getattr(error.orig, "sqlstate", None)
+        )
         pooled.invalidate()
         return None
     finally:
         pooled.close()
-    return found
+    return _first(rows[1]), _first(rows[2])
+
+
+def look_in(
+    db: Database, connection: Connection, who: Identity, query: ActorQuery, cursor: Cursor | None
+) -> tuple[Any, Any]:
+    """The same rows in the transaction of *connection*, which has seen nothing yet and goes on."""
+    rows = db.at_once.ask(connection.connection, _said(who, query, cursor))
+    return _first(rows[1]), _first(rows[2])
+
+
+def _said(who: Identity, query: ActorQuery, cursor: Cursor | None) -> list[Said]:
+    return [
+        (WRITER, writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id)),
+        (query.statement, query.values),
+        (GLANCE, parameters(who.tenant_id, who.user_id, who.device_id, cursor)),
+    ]
+
+
+def _first(rows: Sequence[Any]) -> Any:
+    return rows[0] if rows else None

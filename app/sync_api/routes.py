@@ -5,9 +5,10 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from flask import Response, current_app
+from flask import Response, current_app, request
 from flask.views import MethodView
 from sqlalchemy.orm import Session
+from werkzeug.datastructures import Accept
 
 from app.accounts import service as accounts
 from app.core.clock import utc_now
@@ -36,6 +37,7 @@ from app.sync_api.schema import SchemaDocumentSchema, schema_document
 from app.sync_api.schemas import SyncAnswerSchema, SyncBodySchema
 from app.sync_api.wire import sync_request
 from sync.errors import Refused, RequestInvalid, SchemaTooOld
+from sync.packing import PACKINGS, PLAIN, Packing
 from sync.sequencer import Drainer
 from sync.stores.feed import settings_of
 from sync.stores.push import PushStore
@@ -101,14 +103,26 @@ class Sync(MethodView):
             registry = exchange().registry
             asked = sync_request(load_body(), registry.schema_version, registry.oldest_wire)
             if farewell is None:
-                answer = exchange().answer(who, current_actor, asked, current_actor_query())
+                answer = exchange().answer(
+                    who, current_actor, asked, current_actor_query(), _packing_of(request.accept_encodings)
+                )
             else:
                 answer = exchange().farewell(who, asked)
         except RequestInvalid as error:
             details = {"pointer": error.pointer} if error.pointer else None
             status = 426 if isinstance(error, SchemaTooOld) else 400
             raise HttpRefused(error.request_code, status, details=details) from error
-        return Response(answer, mimetype="application/json")
+        response = Response(answer.body, mimetype="application/json")
+        if answer.encoding:
+            response.content_encoding = answer.encoding
+            response.vary.add("Accept-Encoding")
+        return response
+
+
+def _packing_of(taken: Accept) -> Packing:
+    """What the phone likes best, and of equals the first of ours."""
+    best = max(PACKINGS, key=lambda packing: taken.quality(packing.encoding))
+    return best if taken.quality(best.encoding) > 0 else PLAIN
 
 
 @blp.route("/sync/schema")

@@ -1,7 +1,7 @@
 """One synced entity as the application serves it: policy, wire schema, service verbs."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -74,11 +74,18 @@ class Synced:
 
     def visible(self, session: Session, actor: Actor, ids: Sequence[UUID]) -> set[UUID]:
         """Which of *ids* the actor may see."""
-        statement = self.listed(session, actor)
-        model = statement.column_descriptions[0]["entity"]
-        found = session.scalars(statement.with_only_columns(model.id).order_by(None).where(model.id.in_(ids)))
-        return set(found)
+        return _found(self.listed, session, actor, ids)
 
-    def told(self, session: Session, actor: Actor, ids: list[UUID]) -> set[UUID]:
+    def told(self, session: Session, actor: Actor, ids: Sequence[UUID]) -> set[UUID]:
         """Which of *ids* a verdict may show to the actor."""
-        return replace(self, listed=self.shown or self.listed).visible(session, actor, ids)
+        return _found(self.shown or self.listed, session, actor, ids)
+
+
+def _found(
+    records: Callable[[Session, Actor], Select[Any]], session: Session, actor: Actor, ids: Sequence[UUID]
+) -> set[UUID]:
+    """Which of *ids* a statement of records gives."""
+    statement = records(session, actor)
+    model = statement.column_descriptions[0]["entity"]
+    found = session.scalars(statement.with_only_columns(model.id).order_by(None).where(model.id.in_(ids)))
+    return set(found)

@@ -2,16 +2,50 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
+import psycopg
+from psycopg import capabilities
 from sqlalchemy import Connection, text
 
 from sync.budget import DEFAULTS, Settings
-from sync.pull import Channel, FeedRow, Head, Record
+from sync.packing import Packing
+from sync.pull import Channel, FeedRow, Head, Record, Sheaf
+from sync.render import ID, VERSION
+from sync.segments import SEGMENT_BYTES, SEGMENT_ROWS, Kept, Key, Proof, Segment, Segments
+from sync.stores.driver import driver_errors
 
 ROW = "f.position, f.entered, f.entity, f.record_id, f.version, f.body, f.gone, f.bucket, f.shape"
+
+# In the words of the driver: rows come as they are found, while what came before them is being compressed.
+# The rows that stand above the limit of bytes are not sent, so that no page is held in memory twice.
+SHEAF = """
+SELECT r.position, r.entity, convert_to(r.body, 'UTF8') FROM (
+    SELECT f.position, f.entity, f.body, octet_length(f.body) AS size,
+           sum(octet_length(f.body)) OVER (ORDER BY f.position ROWS UNBOUNDED PRECEDING) AS upto
+    FROM sync_feed f
+    WHERE f.tenant_id = %(tenant)s AND f.bucket = %(bucket)s AND f.shape = %(shape)s
+      AND f.position > %(after)s AND f.position <= %(until)s AND (f.gone IS NULL OR f.position > %(gone_after)s)
+    ORDER BY f.position LIMIT %(limit)s) AS r
+WHERE r.body IS NULL OR r.upto - r.size < %(bytes)s
+ORDER BY r.position
+"""
+PROOFS = """
+SELECT (SELECT count(*) FROM sync_feed f
+        WHERE f.tenant_id = %(tenant)s AND f.bucket = %(bucket)s AND f.shape = %(shape)s
+          AND f.position > r.after AND f.position <= r.until),
+       (SELECT d.nonce FROM sync_drain d
+        WHERE d.tenant_id = %(tenant)s AND d.position >= r.until ORDER BY d.position LIMIT 1)
+FROM unnest(%(afters)s::bigint[], %(untils)s::bigint[]) WITH ORDINALITY AS r (after, until, place) ORDER BY r.place
+"""
+AT_ONCE = SEGMENT_ROWS if capabilities.has_stream_chunked() else 1
+"""Rows that the driver hands over together; older libraries of PostgreSQL know only one by one."""
+
+END = (1 << 63) - 1
 
 
 def set_id_of(channels: Sequence[Channel]) -> str:
@@ -22,17 +56,29 @@ def set_id_of(channels: Sequence[Channel]) -> str:
 class FeedReader:
     """Reads one tenant's feed inside the caller's repeatable-read transaction."""
 
-    def __init__(self, connection: Connection, tenant_id: UUID, live: frozenset[str]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        tenant_id: UUID,
+        live: frozenset[str],
+        *,
+        packing: Packing | None = None,
+        segments: Segments | None = None,
+    ) -> None:
         """Wrap *connection*, whose transaction has the tenant set.
 
         Args:
             connection: In a repeatable-read, read-only transaction of the app role.
             tenant_id: Whose feed.
             live: Buckets that the scope function gives the user in this very snapshot.
+            packing: How the answer is compressed; without it rows are given one by one.
+            segments: Those that are kept; without it every segment is read.
         """
         self.connection = connection
         self.tenant_id = tenant_id
         self.live = live
+        self.packing = packing
+        self.segments = segments
         self._subscribed: dict[UUID, tuple[frozenset[str], frozenset[str], dict[Channel, int]]] = {}
 
     def _run(self, sql: str, **values: Any) -> Any:
@@ -159,6 +205,93 @@ class FeedReader:
         )
         return [FeedRow(*row) for row in rows]
 
+    def sheaf(
+        self, channel: Channel, *, after: int, gone_after: int, limit: int, byte_limit: int
+    ) -> Sheaf | None:
+        """The same rows in whole segments; from the kept ones where they are still true."""
+        if self.packing is None:
+            return None
+        key: Key = (self.tenant_id, *channel, self.packing.encoding)
+        chain = self.segments.chain(key, after, limit, byte_limit, gone_after) if self.segments else []
+        proofs = self._proofs(channel, [(kept.segment.after, kept.segment.until) for kept in chain])
+        true = [kept.segment for kept, _ in _while_true(chain, proofs)]
+        if true:
+            return Sheaf(channel, tuple(true), true[-1].until)
+        ends = _ends_of_stale(chain, proofs)
+        return self._read(key, channel, after, gone_after, limit, byte_limit, ends)
+
+    def _driver(self) -> psycopg.Connection[Any]:
+        driver: psycopg.Connection[Any] = self.connection.connection.driver_connection  # type: ignore[assignment]
+        return driver
+
+    def _proofs(self, channel: Channel, ranges: Sequence[tuple[int, int]]) -> list[tuple[int, UUID | None]]:
+        """For each range how many rows it has, and the nonce of the first drain that wrote so far."""
+        if not ranges:
+            return []
+        with driver_errors(), self._driver().cursor(binary=True) as cursor:
+            cursor.execute(
+                PROOFS,
+                {
+                    "tenant": self.tenant_id,
+                    "bucket": channel[0],
+                    "shape": channel[1],
+                    "afters": [after for after, _ in ranges],
+                    "untils": [until for _, until in ranges],
+                },
+            )
+            return cursor.fetchall()
+
+    def _read(
+        self,
+        key: Key,
+        channel: Channel,
+        after: int,
+        gone_after: int,
+        limit: int,
+        byte_limit: int,
+        ends: Sequence[int],
+    ) -> Sheaf | None:
+        """Read rows and cut them into segments, at *ends* where these are given."""
+        assert self.packing is not None
+        cutting = _Cutting(self.packing, after, ends)
+        with driver_errors(), self._driver().cursor() as cursor:
+            cutting.take(
+                cursor.stream(
+                    SHEAF,
+                    {
+                        "tenant": self.tenant_id,
+                        "bucket": channel[0],
+                        "shape": channel[1],
+                        "after": after,
+                        "until": ends[-1] if ends else END,
+                        "gone_after": gone_after,
+                        "limit": limit,
+                        "bytes": byte_limit,
+                    },
+                    binary=True,
+                    size=AT_ONCE,
+                )
+            )
+        at_end = not ends and cutting.rows < limit and cutting.bytes < byte_limit
+        cutting.finish(at_end=at_end)
+        if cutting.stopped and not cutting.segments:
+            return None
+        self._keep(key, channel, [s for s in cutting.segments if s.full and s.until <= gone_after])
+        done = at_end and not cutting.stopped
+        closed = not (ends or at_end or cutting.stopped)
+        return Sheaf(channel, tuple(cutting.segments), cutting.at, done=done, closed=closed)
+
+    def _keep(self, key: Key, channel: Channel, segments: Sequence[Segment]) -> None:
+        if self.segments is None or not segments:
+            return
+        kept = []
+        proofs = self._proofs(channel, [(segment.after, segment.until) for segment in segments])
+        for segment, (rows, nonce) in zip(segments, proofs, strict=True):
+            if nonce is not None:
+                proof: Proof = (rows, nonce)
+                kept.append(Kept(segment, proof))
+        self.segments.keep(key, kept)
+
     def lost(self, channel: Channel, *, after: int, given: int, limit: int) -> list[FeedRow]:
         """Rows of a lost channel that the device may hold; bodies are not read."""
         rows = self._run(
@@ -214,6 +347,95 @@ class FeedReader:
             given=[g for _, g in channels],
         )
         return {(row[0], row[1]) for row in rows}
+
+
+def _while_true(
+    chain: Sequence[Kept], proofs: Sequence[tuple[int, UUID | None]]
+) -> Iterator[tuple[Kept, tuple[int, UUID | None]]]:
+    """The kept segments before the first that is no longer true."""
+    return takewhile(lambda pair: pair[0].proof == pair[1], zip(chain, proofs, strict=True))
+
+
+def _ends_of_stale(chain: Sequence[Kept], proofs: Sequence[tuple[int, UUID | None]]) -> list[int]:
+    """Where the segments ended that lost rows, up to the first that is true.
+
+    Read anew they end there again, so that those behind them keep their place; what has become small is joined
+    with the next. In another life of the database old ends mean nothing.
+    """
+    ends: list[int] = []
+    small = False
+    for kept, (rows, nonce) in zip(chain, proofs, strict=True):
+        if (rows, nonce) == kept.proof or nonce != kept.proof[1]:
+            break
+        if ends and small:
+            ends.pop()
+        ends.append(kept.segment.until)
+        small = rows < SEGMENT_ROWS // 4
+    return ends
+
+
+class _Cutting:
+    """Cuts a stream of rows into segments; what it does not need any more it has already packed."""
+
+    def __init__(self, packing: Packing, after: int, ends: Sequence[int]) -> None:
+        self.packing = packing
+        self.at = after
+        self.segments: list[Segment] = []
+        self.stopped = False
+        self.rows = self.bytes = 0
+        self._ends: Iterator[int] = iter(ends)
+        self._end = next(self._ends, None)
+        self._bound = bool(ends)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._wires: list[bytes] = []
+        self._ids: list[bytes] = []
+        self._entities: list[str] = []
+        self._size = self._last = 0
+
+    def take(self, rows: Iterable[tuple[int, str, bytes | None]]) -> None:
+        """All rows, also those behind the first ``gone`` mark: a stream that is left ends the transaction."""
+        heads: dict[str, bytes] = {}
+        position = self.at
+        for position, entity, body in rows:
+            self.rows += 1
+            if body is None:
+                self.stopped = True
+            if self.stopped or body is None:
+                continue
+            while self._end is not None and position > self._end:
+                self._close(self._end)
+                self._end = next(self._ends, None)
+            head = heads.get(entity) or heads.setdefault(entity, b'{"entity":"%b",' % entity.encode())
+            cut = body.find(b",", VERSION)
+            self._wires.append(head + body[1 : cut if cut > 0 else -1] + b',"record":' + body + b"}")
+            self._ids.append(body[ID])
+            self._entities.append(entity)
+            self._last = len(body)
+            self._size += self._last
+            self.bytes += self._last
+            self._place = position
+            if not self._bound and (len(self._ids) >= SEGMENT_ROWS or self._size >= SEGMENT_BYTES):
+                self._close(position)
+
+    def finish(self, *, at_end: bool) -> None:
+        """Close what is open: the rest of a channel, what stands before a ``gone`` mark, or the given ends."""
+        if self.stopped or at_end:
+            if self._ids:
+                self._close(self._place, full=False)
+            return
+        while self._end is not None:
+            self._close(self._end)
+            self._end = next(self._ends, None)
+
+    def _close(self, until: int, *, full: bool = True) -> None:
+        ids = bytes.fromhex(b"".join(self._ids).replace(b"-", b"").decode("ascii"))
+        piece = self.packing.piece(b",".join(self._wires)) if self._wires else None
+        count = Counter(self._entities)
+        self.segments.append(Segment(self.at, until, ids, self._size, self._last, count, piece, full))
+        self.at = until
+        self._clear()
 
 
 def settings_of(connection: Connection, tenant_id: UUID) -> Settings:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sync.budget import DEFAULTS, Settings
 from sync.cursor import Cursor
-from sync.pull import Channel, FeedRow, Head, Record
+from sync.pull import NOWHERE, Channel, FeedRow, Head, Reader, Record, Sheaf
 
 # In the words of the driver: it is sent in one pipeline with what comes before and after it. The first mark is asked
 # for in the order of its index and not by EXISTS, which forgets orders: another company's backlog would be read.
@@ -42,28 +42,29 @@ class NotAtAGlance(Exception):
     """More has to be read than one look gives."""
 
 
-def parameters(tenant_id: UUID, user_id: UUID, device_id: UUID, cursor: Cursor) -> dict[str, Any]:
+def parameters(tenant_id: UUID, user_id: UUID, device_id: UUID, cursor: Cursor | None) -> dict[str, Any]:
     """What ``GLANCE`` is asked with."""
     return {
         "tenant": tenant_id,
         "user": user_id,
         "device": device_id,
-        "set": cursor.subscription_set,
-        "drains": sorted({position for position, _ in cursor.drains}),
-        "after": min(cursor.position, cursor.removals),
+        "set": cursor.subscription_set if cursor else "",
+        "drains": sorted({position for position, _ in cursor.drains}) if cursor else [],
+        "after": min(cursor.position, cursor.removals) if cursor else NOWHERE,
     }
 
 
 class Glance:
     """A reader of one snapshot that was read before anybody asked: it knows no rows of the feed.
 
-    What it cannot tell raises ``NotAtAGlance``.
+    What it cannot tell it asks of the reader of the same snapshot, if there is one; else it raises ``NotAtAGlance``.
     """
 
-    def __init__(self, row: Any, live: frozenset[str]) -> None:
+    def __init__(self, row: Any, live: frozenset[str], feed: Reader | None = None) -> None:
         """Wrap a row of ``GLANCE``; *live* are the buckets of the scope function, of the same snapshot."""
         self._row = row
         self._live = live
+        self._feed = feed
         self._subscribed = row.subscribed or []
 
     @property
@@ -100,8 +101,8 @@ class Glance:
         return {f"{position} {nonce}" for position, nonce in drains} <= set(self._row.drains)
 
     def epoch_holds(self, epoch: UUID) -> int | None:
-        """Not known."""
-        raise NotAtAGlance
+        """As the feed says."""
+        return self._of_feed().epoch_holds(epoch)
 
     def delta(
         self,
@@ -113,26 +114,41 @@ class Glance:
         limit: int,
     ) -> list[FeedRow]:
         """None, where there are none."""
-        if self._row.news:
-            raise NotAtAGlance
-        return []
+        if not self._row.news:
+            return []
+        return self._of_feed().delta(
+            channels, after=after, changes_after=changes_after, gone_after=gone_after, limit=limit
+        )
 
     def walk(self, channel: Channel, *, after: int, gone_after: int, limit: int) -> list[FeedRow]:
-        """Not known."""
-        raise NotAtAGlance
+        """As the feed says."""
+        return self._of_feed().walk(channel, after=after, gone_after=gone_after, limit=limit)
+
+    def sheaf(
+        self, channel: Channel, *, after: int, gone_after: int, limit: int, byte_limit: int
+    ) -> Sheaf | None:
+        """As the feed says."""
+        return self._of_feed().sheaf(
+            channel, after=after, gone_after=gone_after, limit=limit, byte_limit=byte_limit
+        )
 
     def lost(self, channel: Channel, *, after: int, given: int, limit: int) -> list[FeedRow]:
-        """Not known."""
-        raise NotAtAGlance
+        """As the feed says."""
+        return self._of_feed().lost(channel, after=after, given=given, limit=limit)
 
     def again(
         self, channel: Channel, entities: Sequence[str], *, after: int, until: int, limit: int
     ) -> list[FeedRow]:
-        """Not known."""
-        raise NotAtAGlance
+        """As the feed says."""
+        return self._of_feed().again(channel, entities, after=after, until=until, limit=limit)
 
     def held(
         self, records: Sequence[Record], channels: Sequence[tuple[Channel, int]], *, by_entry: bool = False
     ) -> set[Record]:
-        """Not known."""
-        raise NotAtAGlance
+        """As the feed says."""
+        return self._of_feed().held(records, channels, by_entry=by_entry)
+
+    def _of_feed(self) -> Reader:
+        if self._feed is None:
+            raise NotAtAGlance
+        return self._feed

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,15 +15,11 @@ from psycopg import sql
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from app.core.at_once import Said
 from app.core.db import Database, set_writer
-from app.core.scope import ActorQuery
-from app.sync_api import exchange as exchanges
-from app.sync_api.pushing import Identity
 from app.sync_api.registry import REGISTRY
-from sync.cursor import Cursor
 from sync.pull import Ask, pull
-from sync.stores.feed import FeedReader, set_id_of
-from sync.stores.glance import GLANCE, parameters
+from sync.stores.feed import PROOFS, SHEAF, FeedReader, set_id_of
 from tests.world import Person, World
 
 ACCOUNTS = 12_000
@@ -94,24 +90,21 @@ class Heard:
 @contextmanager
 def heard(world: World) -> Iterator[Heard]:
     """What the application's pool sends meanwhile."""
-    found, look = Heard(), exchanges.look
+    found, at_once = Heard(), world.db.at_once
+    ask = at_once.ask
 
-    def noted(db: Database, who: Identity, query: ActorQuery, cursor: Cursor) -> Any:
-        sent = {
-            db.as_sent(query.statement): query.values,
-            GLANCE: parameters(who.tenant_id, who.user_id, who.device_id, cursor),
-        }
-        for statement, values in sent.items():
-            found.note(None, None, statement, values, None, many=False)
-        return look(db, who, query, cursor)
+    def noted(pooled: Any, said: Sequence[Said], **how: str) -> Any:
+        for statement, values in said:
+            found.note(None, None, at_once.sent(statement), dict(values), None, many=False)
+        return ask(pooled, said, **how)
 
     event.listen(world.db.app, "before_cursor_execute", found.note)
-    exchanges.look = noted
+    at_once.ask = noted  # type: ignore[method-assign]
     try:
         yield found
     finally:
         event.remove(world.db.app, "before_cursor_execute", found.note)
-        exchanges.look = look
+        at_once.ask = ask  # type: ignore[method-assign]
 
 
 @contextmanager
@@ -272,6 +265,21 @@ class TestRequests:
             rep.sync()
 
         assert_indexed(company, found.about(*BIG), generic=False)
+
+    def test_of_whole_segments_scan_no_big_table(self, company: Company) -> None:
+        values = {
+            "tenant": company.world.id,
+            "bucket": f"territory:{company.world.north}",
+            "shape": "manager+partner+sales",
+            "after": 100,
+            "until": 1 << 40,
+            "gone_after": 1 << 40,
+            "limit": 2_000,
+            "bytes": 1 << 20,
+            "afters": [100, 2_000],
+            "untils": [2_000, 4_000],
+        }
+        assert_indexed(company, [(SHEAF, values), (PROOFS, values)], generic=False)
 
     def test_of_a_push_scan_no_big_table(self, company: Company) -> None:
         """Verdict keys, the record, its ledger after the base, earlier mutations on it."""

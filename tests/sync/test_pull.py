@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, takewhile
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +18,13 @@ from sqlalchemy.orm import Session
 from app.core.db import Database, set_writer
 from app.core.ids import new_id
 from app.sync_api.registry import REGISTRY
+from sync import pull as pulling
 from sync.budget import Settings
 from sync.cursor import Cursor, Walk
 from sync.policy import Field, Merge, SyncEntity
-from sync.pull import Ask, Channel, FeedRow, Head, Page, Record, Restored, Worth, pull, worth_of
+from sync.pull import Ask, Channel, FeedRow, Head, Page, Record, Restored, Sheaf, Worth, pull, worth_of
 from sync.registry import Registry, newest_since
+from sync.segments import Segment
 from sync.stores.feed import FeedReader, set_id_of
 from sync.stores.sequencer import lock_table
 from tests.world import Person, World
@@ -544,6 +546,8 @@ THINGS = Registry(
 )
 TENANT, DEVICE, USER, EPOCH = (UUID(int=n) for n in (1, 2, 3, 4))
 BUCKETS = "ABCD"
+SMALLEST = 20
+"""Bytes of bodies that close a segment of the model."""
 
 
 def entity_of(record: int) -> str:
@@ -573,6 +577,7 @@ class Company:
     floor: int = 0
     cap: int = 20_000
     out: frozenset[str] = frozenset()
+    segment_rows: int = 0
 
     def write(self, record: int, buckets: set[str]) -> None:
         self.version[record] = self.version.get(record, 0) + 1
@@ -698,6 +703,43 @@ class Company:
             :limit
         ]
 
+    def sheaf(
+        self, channel: Channel, *, after: int, gone_after: int, limit: int, byte_limit: int
+    ) -> Sheaf | None:
+        if not self.segment_rows:
+            return None
+        rows = self.walk(channel, after=after, gone_after=gone_after, limit=10_000)
+        live = list(takewhile(lambda row: not row.gone, rows))
+        if rows and not live:
+            return None
+        segments: list[Segment] = []
+        stretch: list[FeedRow] = []
+        for row in live:
+            stretch.append(row)
+            sizes = [len(one.body or "") for one in stretch]
+            full = len(stretch) == self.segment_rows or sum(sizes) >= SMALLEST
+            if not full and row is not live[-1]:
+                continue
+            limit -= len(stretch)
+            if limit < 0 or sum(sizes[:-1]) >= byte_limit:
+                return Sheaf(channel, tuple(segments), after, closed=True)
+            byte_limit -= sum(sizes)
+            ids = b"".join(one.record_id.bytes for one in stretch)
+            entities = Counter(one.entity for one in stretch)
+            segments.append(Segment(after, row.position, ids, sum(sizes), sizes[-1], entities, None, full))
+            after, stretch = row.position, []
+        return Sheaf(channel, tuple(segments), after, done=len(live) == len(rows))
+
+    def untied(self, page: Page) -> list[FeedRow]:
+        """All changes of a page, row by row."""
+        tied = [
+            self.rows[sheaf.channel, UUID(bytes=record).int]
+            for sheaf in page.sheaves
+            for segment in sheaf.segments
+            for record in segment.records()
+        ]
+        return [*page.changes, *tied]
+
     def lost(self, channel: Channel, *, after: int, given: int, limit: int) -> list[FeedRow]:
         return [
             row
@@ -783,15 +825,16 @@ class Phone:
         return not page.has_more
 
     def check(self, page: Page, may_hold: set[int], ask: Ask) -> None:
-        given = {(row.entity, row.record_id) for row in page.changes}
+        changes = self.company.untied(page)
+        given = {(row.entity, row.record_id) for row in changes}
         taken = {(entity, record_id) for entity, record_id, _ in page.removed}
-        assert len(given) == len(page.changes), "a record stands in a page once"
+        assert len(given) == len(changes), "a record stands in a page once"
         assert len(given) + len(taken) <= ask.limit
         assert not taken & given, "an id stands in changes or in removed, not in both"
         assert all(record.int in self.company.tellable for _, record in taken | given), "a foreign id"
         assert all(record.int in may_hold for _, record in taken), "an id that the phone never had"
         assert page.budget.records <= self.company.cap
-        assert all(row.bucket in self.company.live for row in page.changes), "a body of a withheld bucket"
+        assert all(row.bucket in self.company.live for row in changes), "a body of a withheld bucket"
         if ask.pending:
             assert not taken
         if ask.changes_held:
@@ -804,16 +847,16 @@ class Phone:
             self.records.clear()
         for entity, record, _ in page.removed:
             self.records.pop((entity, record), None)
-        for row in page.changes:
+        for row in self.company.untied(page):
             self.records[row.entity, row.record_id] = row.body
             self.kept_by[row.entity, row.record_id] = self.schema
         self.cursor = page.cursor
 
 
-def live_through(seed: int) -> None:
+def live_through(seed: int, segment_rows: int = 0) -> None:
     """A random history of writes, drains, scope and role changes, restores, updates of the app, and pulls."""
     chance = random.Random(seed)
-    company, shape = Company(), SHAPES[0]
+    company, shape = Company(segment_rows=segment_rows), SHAPES[0]
     phone = Phone(company)
     toggles = chance.choice((0.1, 0.25))
     upheavals = [what for what in ("restores", "updates", "caps") if chance.random() < 0.35]
@@ -904,6 +947,16 @@ class TestAgainstAModel:
                 live_through(seed)
             except AssertionError as error:
                 raise AssertionError(f"live_through({seed})") from error
+
+    @pytest.mark.parametrize("segment_rows", [1, 2, 3])
+    def test_whole_segments_give_the_same(self, segment_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pulling, "SEGMENT_ROWS", segment_rows)
+        monkeypatch.setattr(pulling, "SEGMENT_BYTES", SMALLEST)
+        for seed in range(segment_rows * 1000, segment_rows * 1000 + 500):
+            try:
+                live_through(seed, segment_rows)
+            except AssertionError as error:
+                raise AssertionError(f"live_through({seed}, {segment_rows})") from error
 
     def test_a_walk_tells_nothing_of_what_came_and_went_meanwhile(self) -> None:
         company = Company(live={"A"})

@@ -105,6 +105,13 @@ MUTANTS = (
         'WHERE tenant_id = :tenant AND bucket = :bucket"  # noqa: S608\n            " AND position > :after AND (gone IS NULL OR position > :gone_after)',
         "machine",
     ),
+    Mutant(
+        "segments: the shape is not asked for",
+        FEED,
+        " AND f.shape = %(shape)s\n      AND f.position > %(after)s",
+        "\n      AND f.position > %(after)s",
+        "machine",
+    ),
     # -- the answer
     Mutant(
         "verdicts show records outside the scope",

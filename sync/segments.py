@@ -1,0 +1,126 @@
+"""Stretches of a channel as they go over the wire: cut at the same places for everybody, kept while they are true."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from uuid import UUID
+
+from sync.packing import Piece
+
+SEGMENT_ROWS = 250
+SEGMENT_BYTES = 256 << 10
+"""A segment ends with the row that reaches either; bytes are those of bodies."""
+
+CACHE_BYTES = 32 << 20
+OVERHEAD = 1_000
+"""What a kept segment takes beside its bytes."""
+
+Key = tuple[UUID, str, str, str]
+"""Tenant, bucket, shape and content encoding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The live rows of a channel above ``after``, up to and with ``until``.
+
+    Attributes:
+        ids: Of the records, 16 bytes each, in the order of the rows.
+        size: Bytes of the bodies.
+        last: Of these the last one's.
+        entities: How many records of each entity.
+        piece: What stands in ``changes``, without a comma before or after it; None for nothing.
+        full: Whether it ended because it was large enough, and not because nothing followed.
+    """
+
+    after: int
+    until: int
+    ids: bytes
+    size: int
+    last: int
+    entities: Mapping[str, int]
+    piece: Piece | None
+    full: bool
+
+    @property
+    def count(self) -> int:
+        """How many records."""
+        return len(self.ids) // 16
+
+    def records(self) -> Iterator[bytes]:
+        """The ids one by one."""
+        return (self.ids[at : at + 16] for at in range(0, len(self.ids), 16))
+
+
+Proof = tuple[int, UUID]
+"""How many rows, live or gone, the channel has in the range of a segment, and the nonce of the first drain
+that wrote a position at or above its end.
+
+No drain writes a row into a range that lies behind it: a row that changes, leaves or comes back gets a
+position above the head, and a ``gone`` mark that is purged is only missed. So the rows of a range become
+fewer and never others: the same number is the same rows. The nonce differs in another life of the database,
+and there is none in a snapshot from before the range was full.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A segment, and by what it is known to be true still."""
+
+    segment: Segment
+    proof: Proof
+
+
+class Segments:
+    """The kept segments of one process, the least recently used forgotten first."""
+
+    def __init__(self, most_bytes: int = CACHE_BYTES) -> None:
+        """Keep up to *most_bytes*."""
+        self._most = most_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[tuple[Key, int], Kept] = OrderedDict()
+        self._lock = Lock()
+
+    @property
+    def bytes(self) -> int:
+        """What is kept."""
+        return self._bytes
+
+    def chain(self, key: Key, after: int, records: int, size: int, up_to: int) -> list[Kept]:
+        """Kept segments one after the other, the first above *after*, as many as go into the limits.
+
+        Args:
+            key: Of the channel.
+            after: Where the first has to begin.
+            records: Limit of records.
+            size: Limit of bytes of bodies, which one body may pass.
+            up_to: The last has to end at or below this position.
+        """
+        found: list[Kept] = []
+        with self._lock:
+            while (kept := self._kept.get((key, after))) is not None:
+                segment = kept.segment
+                if segment.count > records or size <= segment.size - segment.last or segment.until > up_to:
+                    break
+                records, size = records - segment.count, size - segment.size
+                self._kept.move_to_end((key, after))
+                found.append(kept)
+                after = segment.until
+        return found
+
+    def keep(self, key: Key, segments: Sequence[Kept]) -> None:
+        """Keep these in place of what began at the same positions."""
+        with self._lock:
+            for kept in segments:
+                place = (key, kept.segment.after)
+                old = self._kept.pop(place, None)
+                self._bytes += _weight(kept) - (_weight(old) if old else 0)
+                self._kept[place] = kept
+            while self._bytes > self._most:
+                _, oldest = self._kept.popitem(last=False)
+                self._bytes -= _weight(oldest)
+
+
+def _weight(kept: Kept) -> int:
+    piece = kept.segment.piece
+    return OVERHEAD + len(kept.segment.ids) + (len(piece.data) if piece else 0)

@@ -1,0 +1,17 @@
+"""What is said to the driver itself, in a transaction of the engine's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+
+
+@contextmanager
+def driver_errors() -> Iterator[None]:
+    """Errors of the driver become those of the engine, which the rest of the server knows."""
+    try:
+        yield
+    except psycopg.Error as error:
+        lost = isinstance(error, psycopg.OperationalError) and not error.sqlstate
+        raise DBAPIError.instance(None, None, error, psycopg.Error, connection_invalidated=lost) from error
