@@ -24,7 +24,7 @@ Json = dict[str, Any]
 Found = TypeVar("Found")
 
 CANARY = re.compile(rb"zq([A-Z])([ns])zq")
-ACCOUNTS = 10
+ACCOUNTS = 30
 MOST_WAIT_S = 0.3
 """Phones wait less than they are told: the harness has no hours."""
 PUSH_LIMIT = 500
@@ -38,6 +38,7 @@ class Heard:
 
     sent: Json
     verdict: Json
+    epoch: str
 
 
 class Journal:
@@ -86,15 +87,16 @@ class Journal:
     def _hear(self, sent: Mapping[str, Json], answer: Json) -> None:
         if "rebase" in answer["directives"]:
             self.rebases += 1
-        same_life = answer["epoch"] in self.epochs[-1:]
-        if not same_life:
-            self.epochs.append(answer["epoch"])
+        epoch = answer["epoch"]
+        if epoch not in self.epochs[-1:]:
+            self.epochs.append(epoch)
         for verdict in answer["verdicts"]:
             self.replayed += verdict["replayed"]
             before = self.heard.get(verdict["id"])
-            if before is not None and same_life and not verdict["replayed"]:
+            # In another life of the database it is judged anew: that life may know nothing of it.
+            if before is not None and before.epoch == epoch and not verdict["replayed"]:
                 self.judged_twice.append(verdict["id"])
-            self.heard[verdict["id"]] = Heard(sent[verdict["id"]], verdict)
+            self.heard[verdict["id"]] = Heard(sent[verdict["id"]], verdict, epoch)
 
     def close(self) -> None:
         self.inner.close()

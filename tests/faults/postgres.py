@@ -38,7 +38,6 @@ class Postgres:
         self.administer(
             "ALTER SYSTEM SET wal_keep_size = '64MB'",
             "ALTER SYSTEM SET max_wal_size = '256MB'",
-            "ALTER SYSTEM SET max_wal_senders = 5",
             "ALTER SYSTEM SET hot_standby = on",
             "SELECT pg_reload_conf()",
         )
@@ -135,15 +134,18 @@ class Postgres:
 
     def run(self, program: str, *words: str | Path) -> None:
         """One of PostgreSQL's own programs, as the user who owns the files."""
-        subprocess.run(
+        done = subprocess.run(
             [self.server.binaries.program(program), *words],
             env=child_environment(),
             cwd="/",
-            check=True,
+            check=False,
             capture_output=True,
+            text=True,
             timeout=120,
             **server_account(self.data).popen_options,
         )
+        if done.returncode:
+            raise RuntimeError(f"{program}: {done.stderr.strip()}")
 
     def base_backup(self, target: Path, *more: str) -> None:
         """``pg_basebackup`` of the running server."""
@@ -181,7 +183,7 @@ class Standby:
             "--checkpoint=fast",
             "--write-recovery-conf",
         )
-        self.log = directory.with_suffix(".log")
+        self.log = directory.parent / f"{directory.name}.log"
         with open(self.log, "ab") as output:
             self.process = subprocess.Popen(
                 [

@@ -152,11 +152,13 @@ class WireProxy(Proxy):
     Attributes:
         cuts: How many COMMITs of writing transactions are still to be cut.
         lets_commit: Whether PostgreSQL gets the COMMIT before the connection is cut.
+        is_hole: Whether everything is swallowed, and nobody is told.
     """
 
     def __init__(self, upstream_port: int, seed: int) -> None:
         self.cuts = 0
         self.lets_commit = True
+        self.is_hole = False
         super().__init__(upstream_port, seed)
 
     def cut_commits(self, count: int, *, lets_commit: bool) -> None:
@@ -167,6 +169,7 @@ class WireProxy(Proxy):
     def heal(self) -> None:
         """Nothing goes wrong any more."""
         self.cuts = 0
+        self.is_hole = False
         super().heal()
 
     def _weather(self) -> Weather:
@@ -241,7 +244,8 @@ class _Wire:
     def _swallows(self, size: int) -> bool:
         self.passed += size
         hole = self.weather.hole_after
-        return hole is not None and self.passed > hole and not self.proxy.is_calm
+        in_hole = hole is not None and self.passed > hole and not self.proxy.is_calm
+        return self.proxy.is_hole or in_hole
 
 
 @dataclass

@@ -15,6 +15,7 @@ from app import migrating
 from app.config import Config
 from app.core.scope import Role
 from app.serve import wait_ready
+from localpg.account import server_account
 from tests.faults.judgement import Findings, judge
 from tests.faults.people import Town
 from tests.faults.planted import NAME as MUTANT
@@ -41,8 +42,7 @@ class Rig:
     def __init__(self, seed: int, *, mutant: str | None = None, place: Path | None = None) -> None:
         self.seed, self.mutant = seed, mutant
         self._given = place
-        self._through_wires = False
-        self._extra: dict[str, str] = {}
+        self._serving: tuple[bool, dict[str, str], str | None] | None = None
         self._service: Service | None = None
 
     def __enter__(self) -> Self:
@@ -52,9 +52,14 @@ class Rig:
         os.environ["FIELDMERGE_STATE"] = str(self.place / "state")
         self.postgres = Postgres("faults", free_port())
         self.web_port = free_port()
+        # Of the user who runs PostgreSQL: its backups and standbys.
+        self.files = self.place / "files"
+        self.files.mkdir(mode=0o700)
+        server_account(self.postgres.data).give(self.files)
         self.http = HttpProxy(self.web_port, self.seed)
         self.app_wire = WireProxy(self.postgres.port, self.seed + 1)
         self.engine_wire = WireProxy(self.postgres.port, self.seed + 2)
+        self.replication_wire = WireProxy(self.postgres.port, self.seed + 3)
         self.postgres.server.create_database(DATABASE)
         self.config = self._config(self.postgres.port, self.postgres.port)
         migrating.upgrade(self.config)
@@ -66,7 +71,7 @@ class Rig:
         try:
             if self._service is not None:
                 self._service.end()
-            for proxy in (self.http, self.app_wire, self.engine_wire):
+            for proxy in (self.http, self.app_wire, self.engine_wire, self.replication_wire):
                 proxy.close()
             if error is not None:
                 self.keep_logs()
@@ -82,8 +87,8 @@ class Rig:
         """Show how the logs end: the directory is about to go."""
         for log in (self.place / "service.log", self.postgres.log):
             if log.exists():
-                end = log.read_text(encoding="utf-8", errors="replace").splitlines()[-25:]
-                print(f"-- the end of {log.name}", *end, sep="\n", file=sys.stderr)
+                end = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+                print(f"-- the end of {log.name}", *(line[:200] for line in end), sep="\n", file=sys.stderr)
 
     def _config(self, app_port: int, engine_port: int) -> Config:
         url = self.postgres.url
@@ -92,6 +97,7 @@ class Rig:
             database_engine_url=url("engine", DATABASE, engine_port),
             database_url=url("app", DATABASE, app_port),
             secret_key=SECRET,
+            log_level="ERROR",
         )
 
     # The service
@@ -104,12 +110,13 @@ class Rig:
 
     def serve(self, *, through_wires: bool = False, **variables: str) -> Service:
         """Have the service run with these variables, straight on PostgreSQL or through the proxies."""
-        as_wanted = self._through_wires == through_wires and self._extra == variables
+        wanted = (through_wires, variables, self.mutant)
+        as_wanted = self._serving == wanted
         if self._service is not None and self._service.supervisor is not None:
             if as_wanted:
                 return self._service
             self._service.end()
-        self._through_wires, self._extra = through_wires, dict(variables)
+        self._serving = wanted
         ports = (self.app_wire.port, self.engine_wire.port) if through_wires else (self.postgres.port,) * 2
         config = self._config(*ports)
         environment = {
