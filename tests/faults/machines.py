@@ -145,7 +145,8 @@ def _write_log(admin: psycopg.Connection[object]) -> None:
 
 def out_of_temporary_space(rig: Rig, seed: int) -> Row:
     """Sorts may not spill to the disk: what needs it waits, the rest goes on, and afterwards nothing is missing."""
-    service, roles = rig.serve(), ("app", "engine")
+    rig.serve()
+    roles = ("app", "engine")
     names = [rig.postgres.users[role] for role in roles]
     with rig.town(seed) as town:
         company = town.companies[0]
@@ -165,7 +166,7 @@ def out_of_temporary_space(rig: Rig, seed: int) -> Row:
         _renew_connections(rig)
         stuck += not rig.wait_acknowledged(town, 30)
         told = {code for device in town.devices for code in device.journal.codes}
-        spilled = service.log.read_text(encoding="utf-8", errors="replace").count("temp_file_limit")
+        spilled = rig.postgres.log.read_text(encoding="utf-8", errors="replace").count("exceeds temp_file_limit")
         row = rig.judge(
             "no temporary space",
             town,
