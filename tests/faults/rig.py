@@ -2,13 +2,15 @@
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Self
 
 from app import migrating
@@ -46,6 +48,8 @@ class Rig:
         self._service: Service | None = None
 
     def __enter__(self) -> Self:
+        # Whoever ends the harness with SIGTERM ends what it started, too.
+        self._former = signal.signal(signal.SIGTERM, _end) if _is_main_thread() else None
         self.place = Path(tempfile.mkdtemp(prefix="fm-faults-", dir=self._given))
         self.place.chmod(0o711)
         self._state = os.environ.get("FIELDMERGE_STATE")
@@ -82,6 +86,8 @@ class Rig:
             else:
                 os.environ["FIELDMERGE_STATE"] = self._state
             shutil.rmtree(self.place, ignore_errors=True)
+            if self._former is not None:
+                signal.signal(signal.SIGTERM, self._former)
 
     def keep_logs(self) -> None:
         """Show how the logs end: the directory is about to go."""
@@ -174,6 +180,14 @@ class Rig:
         """Wait until so many more mutations are acknowledged; False when it takes too long."""
         goal = town.acknowledged() + more
         return wait_until(lambda: town.acknowledged() >= goal, limit_s, 0.02)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    raise KeyboardInterrupt(f"signal {number}")
 
 
 def in_mid_push(town: Town, limit_s: float = 3.0) -> bool:
