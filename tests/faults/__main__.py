@@ -34,11 +34,15 @@ def main() -> int:
 
 def _words() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--kills", type=int, default=200, help="of web workers, and as many of PostgreSQL (200)")
+    parser.add_argument(
+        "--kills", type=int, default=200, help="of web workers, and as many of PostgreSQL (200)"
+    )
     parser.add_argument("--partitions", type=int, default=500, help="partition runs in all (500)")
     parser.add_argument("--between", type=int, default=250, help="acknowledgements between two kills (250)")
     parser.add_argument("--pause", type=float, default=60, help="seconds for which a worker is paused (60)")
-    parser.add_argument("--hold", type=float, default=60, help="seconds for which a transaction stays open (60)")
+    parser.add_argument(
+        "--hold", type=float, default=60, help="seconds for which a transaction stays open (60)"
+    )
     parser.add_argument("--storm", type=int, default=500, help="phones in the retry storm (500)")
     parser.add_argument("--minutes", type=float, default=240, help="begin nothing new after so many (240)")
     parser.add_argument("--seed", type=int, default=1, help="of phones and proxies (1)")
@@ -46,7 +50,9 @@ def _words() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="the sizes of make test-more")
     parser.add_argument("--list", action="store_true", help="name the scenarios and how far they are")
     parser.add_argument(
-        "--out", type=Path, help="JSON file that results are added to, with a table beside it; the next run goes on"
+        "--out",
+        type=Path,
+        help="JSON file that results are added to, with a table beside it; the next run goes on",
     )
     return parser.parse_args()
 

@@ -88,7 +88,8 @@ def _acknowledgements(company: Company, admin: psycopg.Connection[Any], found: F
     stored = {
         row[0]: row[1:]
         for row in admin.execute(
-            "SELECT id::text, status, payload IS NOT NULL FROM sync_mutations WHERE tenant_id = %s", [company.id]
+            "SELECT id::text, status, payload IS NOT NULL FROM sync_mutations WHERE tenant_id = %s",
+            [company.id],
         )
     }
     items = {
@@ -99,7 +100,9 @@ def _acknowledgements(company: Company, admin: psycopg.Connection[Any], found: F
         for mutation_id, heard in device.journal.heard.items():
             found.lost += [
                 f"{device.login}: {heard.sent['entity']} {heard.sent['op']} n={heard.sent['n']}: {why}"
-                for why in _missing(heard.sent, heard.verdict, stored.get(mutation_id), changes[mutation_id], items)
+                for why in _missing(
+                    heard.sent, heard.verdict, stored.get(mutation_id), changes[mutation_id], items
+                )
             ]
     for mutation_id, count in admin.execute(
         "SELECT mutation_id::text, count(DISTINCT xid) FROM changes WHERE tenant_id = %s"
@@ -159,7 +162,9 @@ def _ledger_gives_the_table(company: Company, admin: psycopg.Connection[Any], fo
     ):
         for name, value in zip(TEXTS, values, strict=True):
             if last[record_id].get(name) != value:
-                found.lost.append(f"account {record_id}: {name} is {value!r}, the ledger ends with {last[record_id].get(name)!r}")
+                found.lost.append(
+                    f"account {record_id}: {name} is {value!r}, the ledger ends with {last[record_id].get(name)!r}"
+                )
 
 
 def _phones(company: Company, admin: psycopg.Connection[Any], url: str, found: Findings) -> None:
@@ -189,7 +194,9 @@ def _phones(company: Company, admin: psycopg.Connection[Any], url: str, found: F
             wrong = [one for one, version in mine.items() if versions.get(one) != version]
             found.unequal += [f"{device.login}: {entity} {one} is not as in the table" for one in wrong]
             if device.mark == "ns" and mine.keys() != versions.keys():
-                found.unequal.append(f"{device.login}: {len(versions)} {entity} in the table, {len(mine)} held")
+                found.unequal.append(
+                    f"{device.login}: {len(versions)} {entity} in the table, {len(mine)} held"
+                )
         found.unequal += [f"{device.login}: digest: {entity} {one}" for entity, one in device.mended()]
         foreign = device.journal.canaries - company.allowed(device)
         found.leaked += [f"{device.login} was sent a text of {mark}" for mark in sorted(foreign)]

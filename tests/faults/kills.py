@@ -2,6 +2,7 @@
 
 import signal
 import time
+from functools import partial
 from random import Random
 
 import psycopg
@@ -12,7 +13,9 @@ from tests.faults.report import Row
 from tests.faults.rig import DATABASE, Rig, in_mid_push
 
 ACTIVE = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND state <> 'idle' AND query ~* %s"
-IN_A_DRAIN = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fieldmerge-engine' AND state <> 'idle'"
+IN_A_DRAIN = (
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fieldmerge-engine' AND state <> 'idle'"
+)
 
 
 def web_workers(rig: Rig, seed: int, kills: int, between: int) -> Row:
@@ -29,11 +32,15 @@ def web_workers(rig: Rig, seed: int, kills: int, between: int) -> Row:
             victim = random.choice(before)
             began = time.monotonic()
             send(victim, signal.SIGKILL)
-            wait_until(lambda killed=victim, count=len(before): service.has_workers(count, [killed]), 20)  # type: ignore[misc]
+            wait_until(partial(service.has_workers, len(before), [victim]), 20)
             slowest = max(slowest, time.monotonic() - began)
         stuck += not rig.wait_acknowledged(town, between)
         row = rig.judge(
-            "kill -9 of a web worker in mid-push", town, kills, in_mid_push=mid, slowest_new_worker=f"{slowest:.1f} s"
+            "kill -9 of a web worker in mid-push",
+            town,
+            kills,
+            in_mid_push=mid,
+            slowest_new_worker=f"{slowest:.1f} s",
         )
     row.stuck += stuck
     return row
@@ -52,7 +59,11 @@ def postgres(rig: Rig, seed: int, kills: int, between: int) -> Row:
             slowest = max(slowest, _down_and_up(rig, immediate=number % 3 == 2))
         stuck += not rig.wait_acknowledged(town, between)
         row = rig.judge(
-            "kill -9 of PostgreSQL in mid-push", town, kills, in_mid_push=mid, slowest_recovery=f"{slowest:.1f} s"
+            "kill -9 of PostgreSQL in mid-push",
+            town,
+            kills,
+            in_mid_push=mid,
+            slowest_recovery=f"{slowest:.1f} s",
         )
     row.stuck += stuck
     return row
@@ -148,7 +159,9 @@ def one_backend(rig: Rig, seed: int, kills: int, between: int) -> Row:
                 stuck += not wait_until(lambda: _answers(rig), 30, 0.05)
                 slowest = max(slowest, time.monotonic() - began)
         stuck += not rig.wait_acknowledged(town, between)
-        row = rig.judge("kill -9 of one backend of PostgreSQL", town, kills, slowest_recovery=f"{slowest:.1f} s")
+        row = rig.judge(
+            "kill -9 of one backend of PostgreSQL", town, kills, slowest_recovery=f"{slowest:.1f} s"
+        )
     row.stuck += stuck
     return row
 
@@ -219,9 +232,7 @@ def pauses(rig: Rig, seed: int, rounds: int, pause_s: float) -> Row:
                 send(victim, signal.SIGCONT)
             meanwhile += town.acknowledged() - before
             stuck += not rig.wait_acknowledged(town, 20)
-        row = rig.judge(
-            f"worker paused for {pause_s:.0f} s", town, rounds, acknowledged_meanwhile=meanwhile
-        )
+        row = rig.judge(f"worker paused for {pause_s:.0f} s", town, rounds, acknowledged_meanwhile=meanwhile)
     row.stuck += stuck
     return row
 

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import threading
 import time
@@ -17,7 +16,7 @@ from localpg.account import server_account
 from tests.faults.judgement import judge
 from tests.faults.people import Company, Device, Town
 from tests.faults.postgres import Standby
-from tests.faults.processes import free_port, is_alive, open_files_of, send, wait_until
+from tests.faults.processes import free_port, is_alive, open_files_of, wait_until
 from tests.faults.report import Row
 from tests.faults.rig import DATABASE, Rig, Role, in_mid_push
 
@@ -88,14 +87,18 @@ def _log_on_a_small_disk(rig: Rig) -> Iterator[Path]:
     disk = rig.place / "small-disk"
     disk.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={WAL_MB}m,mode=0755", "tmpfs", disk], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={WAL_MB}m,mode=0755", "tmpfs", disk],
+        capture_output=True,
+        check=False,
     )
     if done.returncode:
         raise Missing(f"mount -t tmpfs is refused here ({done.stderr.decode().strip()})")
     wal = rig.postgres.data / "pg_wal"
     account = server_account(rig.postgres.data)
     try:
-        rig.postgres.administer("ALTER SYSTEM SET max_wal_size = '64MB'", "ALTER SYSTEM SET min_wal_size = '32MB'")
+        rig.postgres.administer(
+            "ALTER SYSTEM SET max_wal_size = '64MB'", "ALTER SYSTEM SET min_wal_size = '32MB'"
+        )
         rig.postgres.administer("ALTER SYSTEM SET wal_keep_size = 0", "CHECKPOINT", "SELECT pg_switch_wal()")
         rig.postgres.stop()
         _trim(wal)
@@ -162,11 +165,15 @@ def out_of_temporary_space(rig: Rig, seed: int) -> Row:
         time.sleep(4)
         meanwhile = town.acknowledged() - before
         for name in names:
-            rig.postgres.administer(f"ALTER ROLE {name} RESET temp_file_limit", f"ALTER ROLE {name} RESET work_mem")
+            rig.postgres.administer(
+                f"ALTER ROLE {name} RESET temp_file_limit", f"ALTER ROLE {name} RESET work_mem"
+            )
         _renew_connections(rig)
         stuck += not rig.wait_acknowledged(town, 30)
         told = {code for device in town.devices for code in device.journal.codes}
-        spilled = rig.postgres.log.read_text(encoding="utf-8", errors="replace").count("exceeds temp_file_limit")
+        spilled = rig.postgres.log.read_text(encoding="utf-8", errors="replace").count(
+            "exceeds temp_file_limit"
+        )
         row = rig.judge(
             "no temporary space",
             town,
@@ -427,7 +434,9 @@ def _take_over(rig: Rig, standby: Standby) -> float:
     return time.monotonic() - began
 
 
-def _judged_on(rig: Rig, town: Town, admin: "psycopg.Connection[object]", scenario: str, took: float, stuck: int) -> Row:
+def _judged_on(
+    rig: Rig, town: Town, admin: "psycopg.Connection[object]", scenario: str, took: float, stuck: int
+) -> Row:
     rig.heal()
     found = judge(town, admin, rig.service.url)
     row = found.row(scenario, town.acknowledged(), 1, took_over_in=f"{took:.1f} s")

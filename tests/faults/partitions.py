@@ -120,7 +120,12 @@ def lost_commits(rig: Rig, seed: int, rounds: int) -> Row:
             unknown += device.journal.codes.get("503 outcome_unknown", 0) - before
         cut = {name: count for name, count in rig.app_wire.met.items() if name.startswith("COMMIT")}
         row = rig.judge(
-            "connection lost in COMMIT", town, rounds, outcome_unknown=unknown, resolved=resolved, **_plain(cut)
+            "connection lost in COMMIT",
+            town,
+            rounds,
+            outcome_unknown=unknown,
+            resolved=resolved,
+            **_plain(cut),
         )
     row.stuck += len(said)
     row.said += said
@@ -168,7 +173,11 @@ def long_transaction(rig: Rig, seed: int, hold_s: float) -> Row:
             ).fetchone()
         assert record is not None
         for device in town.devices:  # they work on all others: two writers of one row do wait for each other
-            device.do(lambda one=device: one._records.remove(str(record[0])) if str(record[0]) in one._records else None)  # type: ignore[misc]
+            device.do(
+                lambda one=device: (
+                    one._records.remove(str(record[0])) if str(record[0]) in one._records else None
+                )
+            )  # type: ignore[misc]
         town.begin()
         rig.wait_acknowledged(town, 40)
         began, before = time.monotonic(), town.acknowledged()
@@ -179,7 +188,8 @@ def long_transaction(rig: Rig, seed: int, hold_s: float) -> Row:
         with rig.postgres.admin(DATABASE) as admin:
             admin.execute("BEGIN")
             admin.execute(
-                "UPDATE accounts SET risk_class = 'held' WHERE tenant_id = %s AND id = %s", [company.id, record[0]]
+                "UPDATE accounts SET risk_class = 'held' WHERE tenant_id = %s AND id = %s",
+                [company.id, record[0]],
             )
             began, before = time.monotonic(), town.acknowledged()
             time.sleep(hold_s)

@@ -112,7 +112,9 @@ def _code(plain: bytes) -> str:
 class Device:
     """A phone, its person, and what they do all day. Everything runs in the phone's own thread."""
 
-    def __init__(self, company: "Company", mark: str, login: str, url: str, seed: int, timeout_s: float) -> None:
+    def __init__(
+        self, company: "Company", mark: str, login: str, url: str, seed: int, timeout_s: float
+    ) -> None:
         """Make it; ``enter`` logs it in.
 
         Args:
@@ -386,7 +388,12 @@ class Town:
 
     def usual(self, north: int = 3) -> None:
         """Two companies: a person with two phones among colleagues, one elsewhere, who leads both; and others."""
-        self.found(("n", 2, Role.REP), *[("n", 1, Role.REP)] * (north - 2), ("s", 1, Role.REP), ("ns", 1, Role.MANAGER))
+        self.found(
+            ("n", 2, Role.REP),
+            *[("n", 1, Role.REP)] * (north - 2),
+            ("s", 1, Role.REP),
+            ("ns", 1, Role.MANAGER),
+        )
         self.found(("n", 2, Role.REP), ("s", 1, Role.REP))
 
     def acknowledged(self) -> int:

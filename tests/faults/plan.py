@@ -33,7 +33,14 @@ class Scenario:
 def short() -> list[Scenario]:
     """Some minutes on two cores. What restarts the service stands together."""
     return plan(
-        kills_each=10, partition_runs=20, between=15, pause_s=5, hold_s=4, storm=50, shifts=("+1h", "-10y"), segment=10
+        kills_each=10,
+        partition_runs=20,
+        between=15,
+        pause_s=5,
+        hold_s=4,
+        storm=50,
+        shifts=("+1h", "-10y"),
+        segment=10,
     )
 
 
@@ -98,26 +105,45 @@ def plan(
             lambda rig, seed: kills.one_backend(rig, seed, part(few), between),
             few,
         ),
-        Scenario("restart", "SIGTERM restart under load", lambda rig, seed: kills.restarts(rig, seed, 2, between), 2),
-        Scenario("supervisor", "kill -9 of the supervisor", lambda rig, seed: kills.supervisors(rig, seed, 1, between)),
-        Scenario("pause", f"worker paused for {pause_s:.0f} s", lambda rig, seed: kills.pauses(rig, seed, 1, pause_s)),
+        Scenario(
+            "restart",
+            "SIGTERM restart under load",
+            lambda rig, seed: kills.restarts(rig, seed, 2, between),
+            2,
+        ),
+        Scenario(
+            "supervisor",
+            "kill -9 of the supervisor",
+            lambda rig, seed: kills.supervisors(rig, seed, 1, between),
+        ),
+        Scenario(
+            "pause",
+            f"worker paused for {pause_s:.0f} s",
+            lambda rig, seed: kills.pauses(rig, seed, 1, pause_s),
+        ),
         Scenario(
             "transaction",
             f"writing transaction open for {hold_s:.0f} s",
             lambda rig, seed: partitions.long_transaction(rig, seed, hold_s),
         ),
-        Scenario("answers", "answer lost after COMMIT", lambda rig, seed: partitions.lost_answers(rig, seed, 5), 5),
+        Scenario(
+            "answers", "answer lost after COMMIT", lambda rig, seed: partitions.lost_answers(rig, seed, 5), 5
+        ),
         Scenario(
             "phones",
             "partitions between phones and service",
             lambda rig, seed: partitions.phones_and_service(rig, seed, part(half), 40),
             half,
         ),
-        Scenario("handles", "out of file handles", lambda rig, seed: machines.out_of_handles(rig, seed, 2), 2),
+        Scenario(
+            "handles", "out of file handles", lambda rig, seed: machines.out_of_handles(rig, seed, 2), 2
+        ),
         Scenario("temporary", "no temporary space", machines.out_of_temporary_space),
         Scenario("backup", "restored from a base backup", machines.restored),
         Scenario(
-            "storm", f"retry storm of {storm} phones", lambda rig, seed: machines.retry_storm(rig, seed, storm, 4)
+            "storm",
+            f"retry storm of {storm} phones",
+            lambda rig, seed: machines.retry_storm(rig, seed, storm, 4),
         ),
         Scenario(
             "disk",
@@ -136,9 +162,16 @@ def plan(
             lambda rig, seed: partitions.everywhere(rig, seed, part(partition_runs - half - quarter), 25),
             partition_runs - half - quarter,
         ),
-        Scenario("commit", "connection lost in COMMIT", lambda rig, seed: partitions.lost_commits(rig, seed, 8), 8),
+        Scenario(
+            "commit", "connection lost in COMMIT", lambda rig, seed: partitions.lost_commits(rig, seed, 8), 8
+        ),
         Scenario("standby", "synchronous standby promoted", machines.standbys),
-        Scenario("pgbouncer", "PgBouncer in transaction mode, killed", lambda rig, seed: machines.pgbouncer(rig, seed, 2), 2),
+        Scenario(
+            "pgbouncer",
+            "PgBouncer in transaction mode, killed",
+            lambda rig, seed: machines.pgbouncer(rig, seed, 2),
+            2,
+        ),
         Scenario(
             "clocks",
             "server clocks wrong by ±1 h and ±10 years",

@@ -1,4 +1,4 @@
-"""The service with a bug of a few lines in it, to see that the harness reports it: ``python -m tests.faults.planted``."""
+"""The service with a bug of a few lines in it, to see that the harness reports it."""
 
 import os
 import sys
@@ -27,21 +27,8 @@ MUTANTS = (
     Mutant(
         "verdicts are told before the log is on the disk",
         DB,
-        '    "SELECT set_config(\'app.tenant\', :tenant, true),',
+        "    \"SELECT set_config('app.tenant', :tenant, true),",
         "    \"SELECT set_config('synchronous_commit', 'off', true), set_config('app.tenant', :tenant, true),",
-    ),
-    Mutant(
-        "a mutation is claimed in a transaction of its own, after its effect",
-        PUSH,
-        "        stored = known.get(mutation.id)\n"
-        "        if stored is None and not self.store.claim(self._row_of(mutation)):\n",
-        "        stored = known.get(mutation.id)\n"
-        "        if stored is None:\n"
-        "            decided = self._decide(mutation)\n"
-        "            self.store.connection.get_transaction().commit()\n"
-        "            self.store.connection.begin()\n"
-        "        if stored is None and not self.store.claim(self._row_of(mutation)):\n",
-        survives="not used: the session refuses a transaction that it did not begin",
     ),
     Mutant(
         "what was judged before is judged again",

@@ -30,9 +30,7 @@ class Postgres:
     def __init__(self, name: str, port: int) -> None:
         self.name, self.port = name, port
         self.start()
-        self.passwords = {
-            role: urlsplit(getattr(self.server.urls, role)).password or "" for role in ROLES
-        }
+        self.passwords = {role: urlsplit(getattr(self.server.urls, role)).password or "" for role in ROLES}
         self.users = {role: urlsplit(getattr(self.server.urls, role)).username or "" for role in ROLES}
         # Old files of the log are not kept: what fills the disk in a scenario shall fill it soon.
         self.administer(
@@ -75,7 +73,9 @@ class Postgres:
     def url(self, role: str, database: str, port: int | None = None) -> str:
         """The address of a database for a role, by TCP; of another port, where a proxy stands between."""
         who = f"{self.users[role]}:{quote(self.passwords[role], safe='')}"
-        return f"postgresql://{who}@127.0.0.1:{port or self.port}/{database}?sslmode=disable&connect_timeout=5"
+        return (
+            f"postgresql://{who}@127.0.0.1:{port or self.port}/{database}?sslmode=disable&connect_timeout=5"
+        )
 
     @contextmanager
     def admin(self, database: str = "postgres", **options: Any) -> Iterator[psycopg.Connection[Any]]:

@@ -91,7 +91,10 @@ class Table:
         whole = Row("all")
         for row in self.rows.values():
             whole.add(row)
-        whole.ran, whole.notes = f"{sum(row.ran == 'yes' for row in self.rows.values())} of {len(self.rows)}", {}
+        whole.ran, whole.notes = (
+            f"{sum(row.ran == 'yes' for row in self.rows.values())} of {len(self.rows)}",
+            {},
+        )
         return whole
 
     def markdown(self) -> str:

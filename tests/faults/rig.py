@@ -144,7 +144,9 @@ class Rig:
     # A run
 
     @contextmanager
-    def town(self, seed: int, *, proxied: bool = False, north: int = 3, timeout_s: float = 30.0) -> Iterator[Town]:
+    def town(
+        self, seed: int, *, proxied: bool = False, north: int = 3, timeout_s: float = 30.0
+    ) -> Iterator[Town]:
         """Companies of this run, with the usual phones."""
         url = f"http://127.0.0.1:{self.http.port if proxied else self.web_port}"
         town = Town(self.config, url, seed, timeout_s=timeout_s)

@@ -39,7 +39,16 @@ class Service:
         self.environment = {**os.environ, "PYTHONUTF8": "1", **environment}
         self.port, self.log = port, log
         words = ("--port", str(port), "--workers", str(workers), "--threads", "12")
-        self.command = command or (sys.executable, "-m", "flask", "--app", "wsgi", "serve", *words, "--no-events")
+        self.command = command or (
+            sys.executable,
+            "-m",
+            "flask",
+            "--app",
+            "wsgi",
+            "serve",
+            *words,
+            "--no-events",
+        )
         self.supervisor: subprocess.Popen[bytes] | None = None
         self.web = 0
 

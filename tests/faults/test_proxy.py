@@ -99,7 +99,7 @@ class TestWireProxy:
 class TestHttpProxy:
     def test_loses_an_answer_that_was_given(self, http: HttpProxy, server: Echo) -> None:
         http.only = "answer lost"
-        with pytest.raises(OSError, match="reset|without response"):
+        with pytest.raises(OSError, match=r"reset|without response"):
             HttpTransport(f"http://127.0.0.1:{http.port}").send("POST", "/api/v1/sync", {}, b"{}")
 
         assert len(server.got) == 1

@@ -23,4 +23,6 @@ class TestTable:
 
     def test_is_clean_only_when_nothing_was_broken(self) -> None:
         assert Row("kills", rounds=3).is_clean
-        assert not any(Row("kills", **{kind: 1}).is_clean for kind in ("lost", "doubled", "stuck", "unequal", "leaked"))
+        assert not any(
+            Row("kills", **{kind: 1}).is_clean for kind in ("lost", "doubled", "stuck", "unequal", "leaked")
+        )
