@@ -157,7 +157,7 @@ def _ledger_gives_the_table(company: Company, admin: psycopg.Connection[Any], fo
         last[record_id] |= {name: value for name, value in (new or {}).items() if name in TEXTS}
     columns = ", ".join(TEXTS)
     for record_id, *values in admin.execute(
-        f"SELECT id::text, {columns} FROM accounts WHERE tenant_id = %s",  # type: ignore[arg-type]
+        f"SELECT id::text, {columns} FROM accounts WHERE tenant_id = %s",
         [company.id],
     ):
         for name, value in zip(TEXTS, values, strict=True):
@@ -175,7 +175,7 @@ def _phones(company: Company, admin: psycopg.Connection[Any], url: str, found: F
         entity: {
             row[0]: row[1]
             for row in admin.execute(
-                f"SELECT id::text, version FROM {table} WHERE tenant_id = %s AND deleted_at IS NULL",  # type: ignore[arg-type]
+                f"SELECT id::text, version FROM {table} WHERE tenant_id = %s AND deleted_at IS NULL",
                 [company.id],
             )
         }

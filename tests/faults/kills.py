@@ -123,7 +123,7 @@ def _struck(
 
 def _seen(admin: psycopg.Connection[object], query: str, values: tuple[str, ...]) -> bool:
     def looks() -> bool:
-        row = admin.execute(query, values).fetchone()  # type: ignore[arg-type]
+        row = admin.execute(query, values).fetchone()
         return row is not None and bool(row[0])  # type: ignore[index]
 
     return wait_until(looks, 5, 0.0005)

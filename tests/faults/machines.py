@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from examples.phone import NoAnswer, Refused
 from localpg.account import server_account
 from tests.faults.judgement import judge
 from tests.faults.people import Company, Device, Town
+from tests.faults.planted import CLOCK
 from tests.faults.postgres import Standby
 from tests.faults.processes import free_port, is_alive, open_files_of, wait_until
 from tests.faults.report import Row
@@ -22,6 +23,9 @@ from tests.faults.rig import DATABASE, Rig, Role, in_mid_push
 
 WAL_MB = 192
 PREFIXES = ("usr/lib", "usr/local/lib", "usr/lib64")
+
+
+RENEW = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'fieldmerge%'"
 
 
 class Missing(Exception):
@@ -189,9 +193,7 @@ def out_of_temporary_space(rig: Rig, seed: int) -> Row:
 
 def _renew_connections(rig: Rig) -> None:
     """Settings of a role hold for new connections."""
-    rig.postgres.administer(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'fieldmerge%'"
-    )
+    rig.postgres.administer(RENEW)
 
 
 def _contacts_by_sql(rig: Rig, company: Company, count: int) -> int:
@@ -479,6 +481,7 @@ def restored(rig: Rig, seed: int) -> Row:
             "restored from a base backup",
             town,
             1,
+            may_forget=True,
             acknowledged_and_not_in_the_backup=forgotten,
             unsent_at_the_restore=unsent,
             phones_that_started_over=sum(bool(device.journal.rebases) for device in town.devices),
@@ -496,36 +499,36 @@ def restored(rig: Rig, seed: int) -> Row:
 # -- clocks
 
 
-def clocks(rig: Rig, seed: int, shifts: tuple[str, ...]) -> Row:
-    """The clocks of the service, of PostgreSQL, and of both jump, by libfaketime."""
+def clocks(rig: Rig, seed: int, shifts: Mapping[str, int]) -> Row:
+    """The clocks of the service, of PostgreSQL, and of both jump, forth and back under the same phones.
+
+    That of PostgreSQL by libfaketime; that of the service at its one place, ``app/core/clock.py``: libfaketime spoils
+    Python's sleep.
+    """
     library = _libfaketime()
     if library is None:
         raise Missing("libfaketime is not installed (apt-get install faketime)")
-    whole = Row("server clocks wrong by ±1 h and ±10 years")
-    who = ("service", "PostgreSQL", "both")
-    logins = 0
-    for number, shift in enumerate(shifts):
+    whole, logins = Row("server clocks wrong by ±1 h and ±10 years"), 0
+    who = ("both", "service", "PostgreSQL")
+    for number, (shift, seconds) in enumerate(shifts.items()):
         whose = who[(number + seed) % 3]
-        fake = {
-            "LD_PRELOAD": str(library),
-            "FAKETIME": shift,
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_NO_CACHE": "1",
-        }
+        fake = {"LD_PRELOAD": str(library), "FAKETIME": shift, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         rig.serve()
         with rig.town(seed + number) as town:
             town.begin()
             stuck = int(not rig.wait_acknowledged(town, 20))
             if whose != "service":
-                rig.postgres.stop()
+                rig.postgres.stop_at_once()
                 rig.postgres.start(**fake)
-            if whose != "PostgreSQL":
-                rig.serve(**fake)
-            stuck += not rig.wait_acknowledged(town, 20)
-            if whose != "service":  # and back, under the same phones
-                rig.postgres.stop()
-                rig.postgres.start()
+            rig.mutant = None if whose == "PostgreSQL" else f"{CLOCK}{seconds:+d}"
+            try:
+                rig.serve()
+                stuck += not rig.wait_acknowledged(town, 20)
+            finally:
+                rig.mutant = None
+                if whose != "service":
+                    rig.postgres.stop_at_once()
+                    rig.postgres.start()
             rig.serve()
             stuck += not rig.wait_acknowledged(town, 20)
             row = rig.judge(whole.scenario, town, 1)

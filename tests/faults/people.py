@@ -131,6 +131,7 @@ class Device:
         self.stop = threading.Event()
         self.is_impatient = False
         self.spoils_tokens = False
+        self.avoids = ""
         self.logins = 0
         self.failures = 0
         self.done = 0
@@ -191,6 +192,11 @@ class Device:
                 self.forget_access()
             self.try_sync()
 
+    def avoid(self, record: str) -> None:
+        """Do not work on this customer."""
+        self.avoids = record
+        self._records = [one for one in self._records if one != record]
+
     def forget_access(self) -> None:
         """As after 15 minutes: the next request has to refresh first."""
         with self.phone.store.transaction():
@@ -215,7 +221,8 @@ class Device:
 
     def _learn(self) -> None:
         if len(self._records) < ACCOUNTS:
-            self._records = [one["id"] for one in self.phone.list("account")]
+            known = [one["id"] for one in self.phone.list("account")]
+            self._records = [one for one in known if one != self.avoids]
 
     def work(self, count: int) -> None:
         """So many mutations, offline."""
@@ -399,6 +406,14 @@ class Town:
     def acknowledged(self) -> int:
         """How many mutations have a verdict that reached their phone."""
         return sum(len(device.journal.heard) for device in self.devices)
+
+    def forgotten(self) -> list[str]:
+        """Phones that were told of a new life of the database."""
+        return [
+            f"{device.login}: the database had lost what was acknowledged, and phones told it again"
+            for device in self.devices
+            if len(device.journal.epochs) > 1
+        ]
 
     def begin(self) -> None:
         """All phones go to work."""

@@ -1,7 +1,7 @@
 """Which scenarios are run, how large, and in which order: short for every build, long by hand."""
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tests.faults import kills, machines, partitions
@@ -10,7 +10,8 @@ from tests.faults.report import Row
 from tests.faults.rig import Rig, timed
 
 Work = Callable[[Rig, int], Row | tuple[Row, ...]]
-SHIFTS = ("+1h", "-1h", "+10y", "-10y")
+YEARS_S = 10 * 365 * 86_400
+SHIFTS = {"+1h": 3_600, "-1h": -3_600, "+10y": YEARS_S, "-10y": -YEARS_S}
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def short() -> list[Scenario]:
         pause_s=5,
         hold_s=4,
         storm=50,
-        shifts=("+1h", "-10y"),
+        shifts={"+1h": 3_600, "-10y": -YEARS_S},
         segment=10,
     )
 
@@ -52,7 +53,7 @@ def plan(
     pause_s: float,
     hold_s: float,
     storm: int,
-    shifts: tuple[str, ...] = SHIFTS,
+    shifts: Mapping[str, int] = SHIFTS,
     segment: int = 10,
 ) -> list[Scenario]:
     """All scenarios.

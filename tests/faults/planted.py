@@ -25,12 +25,6 @@ MUTANTS = (
         "        return self._chunks(who, request, judge, _waits",
     ),
     Mutant(
-        "verdicts are told before the log is on the disk",
-        DB,
-        "    \"SELECT set_config('app.tenant', :tenant, true),",
-        "    \"SELECT set_config('synchronous_commit', 'off', true), set_config('app.tenant', :tenant, true),",
-    ),
-    Mutant(
         "what was judged before is judged again",
         PUSH,
         "        known = self.store.verdicts([m.id for m in mutations])\n",
@@ -49,7 +43,16 @@ MUTANTS = (
         "set_config('app.tenant', coalesce(nullif(current_setting('app.tenant', true), ''), :tenant), false)",
     ),
 )
-BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
+CLOCK = "clock "
+
+
+def mutant_of(name: str) -> Mutant:
+    """By name; ``clock +3600`` is the product's one clock, wrong by so many seconds."""
+    if name.startswith(CLOCK):
+        now = "return _fixed.get() or datetime.now(UTC)"
+        wrong = f"return _fixed.get() or datetime.fromtimestamp(datetime.now(UTC).timestamp() + {int(name[6:])}, UTC)"
+        return Mutant(name, "app.core.clock", now, wrong)
+    return next(mutant for mutant in MUTANTS if mutant.name == name)
 
 
 def main(port: int, log: Path) -> int:
@@ -61,20 +64,33 @@ def main(port: int, log: Path) -> int:
         threads=12,
         events=False,
         application="tests.faults.planted:app",
+        scheduler_command=(sys.executable, "-m", "tests.faults.planted", "scheduler"),
         pid_file=log.with_suffix(".pid"),
     ) as supervisor:
         return supervisor.wait()
+
+
+def schedule() -> None:
+    """Be the scheduler, with the bug."""
+    plant(mutant_of(os.environ[NAME]))
+    from flask.cli import main as flask
+
+    sys.argv = ["flask", "--app", "wsgi", "scheduler", "run"]
+    flask()
 
 
 def __getattr__(name: str) -> object:
     """``app``: made on demand, in gunicorn's workers, after the bug was planted."""
     if name != "app":
         raise AttributeError(name)
-    plant(BY_NAME[os.environ[NAME]])
+    plant(mutant_of(os.environ[NAME]))
     from app.factory import create_app
 
     return create_app(Config.from_env())
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(int(sys.argv[1]), Path(sys.argv[2])))
+    if sys.argv[1:] == ["scheduler"]:
+        schedule()
+    else:
+        raise SystemExit(main(int(sys.argv[1]), Path(sys.argv[2])))

@@ -87,7 +87,7 @@ class Postgres:
         """Statements of the superuser."""
         with self.admin(database) as connection:
             for statement in statements:
-                connection.execute(sql.SQL(statement))  # type: ignore[arg-type]
+                connection.execute(sql.SQL(statement))
 
     def settings(self) -> dict[str, str]:
         """What makes writes durable."""

@@ -72,6 +72,8 @@ class Rig:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._former is not None:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending
         try:
             if self._service is not None:
                 self._service.end()
@@ -165,10 +167,23 @@ class Rig:
             proxy.heal()
         wait_ready(f"{self.service.url}/readyz", 60)
 
-    def judge(self, scenario: str, town: Town, rounds: int, **notes: object) -> Row:
-        """End-of-run protocol; a line of the table."""
+    def judge(
+        self, scenario: str, town: Town, rounds: int, *, may_forget: bool = False, **notes: object
+    ) -> Row:
+        """End-of-run protocol; a line of the table.
+
+        Args:
+            scenario: Its name.
+            town: Whose phones.
+            rounds: How often something was broken.
+            may_forget: Whether the database may have lost its end, so that phones tell it again. Elsewhere a new
+                epoch means that something acknowledged was gone, also when the phones made up for it.
+            notes: Figures of its own.
+        """
         town.halt()
         found = self.findings(town)
+        if not may_forget:
+            found.lost += town.forgotten()
         return found.row(scenario, town.acknowledged(), rounds, **notes)
 
     def findings(self, town: Town) -> Findings:
