@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Callable
 from functools import partial
 from random import Random
 
@@ -46,11 +47,22 @@ def web_workers(rig: Rig, seed: int, kills: int, between: int) -> Row:
     return row
 
 
-def postgres(rig: Rig, seed: int, kills: int, between: int) -> Row:
-    """All processes of PostgreSQL end at once while pushes are under way; every third time it stops immediately."""
+def postgres(
+    rig: Rig, seed: int, kills: int, between: int, *, prepare: Callable[[], None] = lambda: None
+) -> Row:
+    """All processes of PostgreSQL end at once while pushes are under way; every third time it stops immediately.
+
+    Args:
+        rig: The installation.
+        seed: Of phones and moments.
+        kills: How many.
+        between: Acknowledgements between two.
+        prepare: Called when the companies are there and the phones are not yet at work.
+    """
     random, slowest, mid, stuck = Random(seed), 0.0, 0, 0
     rig.serve()
     with rig.town(seed) as town:
+        prepare()
         town.begin()
         for number in range(kills):
             stuck += not rig.wait_acknowledged(town, between)

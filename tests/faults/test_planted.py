@@ -1,8 +1,5 @@
 """A harness that cannot fail proves nothing: bugs of a few lines in the service are reported."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from tests.faults import kills, partitions
@@ -39,23 +36,29 @@ class TestPlantedBugs:
 
     def test_verdicts_that_are_told_before_the_log_is_on_the_disk_are_reported(self, rig: Rig) -> None:
         rig.serve()  # which would refuse to start on what follows
-        with lossy(rig):
-            row = kills.postgres(rig, 11, 2, 15)
+        try:
+            row = kills.postgres(rig, 11, 2, 15, prepare=lambda: be_lossy(rig))
+        finally:
+            be_durable(rig)
 
         assert row.lost > 0, row
 
 
-@contextmanager
-def lossy(rig: Rig) -> Iterator[None]:
+LATE = {"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
+
+
+def be_lossy(rig: Rig) -> None:
     """PostgreSQL says that it has committed, and writes it down some seconds later."""
-    roles = [rig.postgres.users[role] for role in ("app", "engine")]
-    late = {"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
-    rig.postgres.administer(*(f"ALTER ROLE {role} SET synchronous_commit = off" for role in roles))
-    rig.postgres.administer(*(f"ALTER SYSTEM SET {name} = '{value}'" for name, value in late.items()))
-    rig.postgres.administer("SELECT pg_reload_conf()", RENEW)
-    try:
-        yield
-    finally:
-        rig.postgres.administer(*(f"ALTER ROLE {role} RESET synchronous_commit" for role in roles))
-        rig.postgres.administer(*(f"ALTER SYSTEM RESET {name}" for name in late))
-        rig.postgres.administer("SELECT pg_reload_conf()", RENEW)
+    for role in ("app", "engine"):
+        rig.postgres.administer(f"ALTER ROLE {rig.postgres.users[role]} SET synchronous_commit = off")
+    rig.postgres.administer(*(f"ALTER SYSTEM SET {name} = '{value}'" for name, value in LATE.items()))
+    rig.postgres.administer("SELECT pg_reload_conf()", "CHECKPOINT", RENEW)
+
+
+def be_durable(rig: Rig) -> None:
+    """As it was."""
+    for role in ("app", "engine"):
+        rig.postgres.administer(f"ALTER ROLE {rig.postgres.users[role]} RESET synchronous_commit")
+    rig.postgres.administer(
+        *(f"ALTER SYSTEM RESET {name}" for name in LATE), "SELECT pg_reload_conf()", RENEW
+    )
