@@ -137,7 +137,7 @@ class Device:
         self.done = 0
         self.burst = 15
         self._records: list[str] = []
-        self._made: list[str] = []
+        self._made: list[tuple[str, str]] = []
         self._serial = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"phone-{login}")
         self._life: Future[None] | None = None
@@ -259,16 +259,16 @@ class Device:
             seen = phone.get("account", record) or {}
             phone.edit("account", record, tags=[*(seen.get("tags") or [])[-4:], text])
         elif roll < 0.93 and self._made:
-            contact = random.choice(self._made)
+            contact, account = random.choice(self._made)
             if phone.store.record("contact", contact) is not None:
-                phone.edit("contact", contact, job_title=text)
+                phone.edit("contact", contact, job_title=self.text(account))
         elif roll < 0.955:
             phone.create("activity", account_id=record, kind="note", subject=text)
         elif roll < 0.97:
             with phone.group():
                 made = phone.create("contact", account_id=record, name=text)
                 phone.create("activity", account_id=record, contact_id=made, kind="note", subject=text)
-            self._made = [*self._made, made][-20:]
+            self._made = [*self._made, (made, record)][-20:]
         elif roll < 0.98:
             phone.edit("account", record, name=" ")  # refused, and listed
         elif roll < 0.985:
