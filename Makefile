@@ -14,6 +14,8 @@ SPREAD = -n $(WORKERS) --dist loadfile
 ENGINE_TESTS = tests/sync tests/sync_api tests/inbox tests/devices tests/scope tests/journeys tests/identity/test_farewell.py
 # Of new histories in test-long.
 MINUTES = 60
+# Where test-faults keeps its results; a table for people is written beside it.
+FAULTS = .fieldmerge/faults.json
 
 # Korean text in files and on the terminal, whatever LANG says; packages of this project only.
 export PYTHONUTF8 = 1
@@ -21,10 +23,10 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo serve stop reset test test-more test-long coverage mutants mutants-pure mutants-sql check bench
+.PHONY: help demo serve stop reset test test-more test-long test-faults coverage mutants mutants-pure mutants-sql check bench
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.ready ## play the story of two offline phones, then keep the server running (ONCE=1: end after it)
 	@$(FLASK) demo $(if $(ONCE),--once)
@@ -62,6 +64,9 @@ test-long: $(VENV)/.ready-dev ## an hour and more: new histories for the ledger,
 	say $(PY) -m tests.mutation pure --jobs $(WORKERS); \
 	say $(PY) -m tests.mutation sql --jobs $(WORKERS) --minutes $(MINUTES); \
 	exit $$status
+
+test-faults: $(VENV)/.ready-dev ## hours: 200 kills each of workers and PostgreSQL, 500 partition runs; goes on where it stopped (ARGS="--minutes 60")
+	@exec $(PY) -m tests.faults --out $(FAULTS) $(ARGS)
 
 coverage: $(VENV)/.ready-dev ## see that the tests take every branch of the engine
 	@$(PY) -m coverage run -m pytest -q -m "not more" $(ENGINE_TESTS)

@@ -14,7 +14,7 @@ from app.http.logs import configure_logs
 from app.http.services import services
 from app.jobs.rerender import rerendering
 from app.jobs.scheduler import run_scheduler
-from app.serve import DEFAULT_EVENTS_PORT, listen
+from app.serve import DEFAULT_EVENTS_PORT, end_with_supervisor, listen
 from app.serve import serve as run_until_signal
 from app.sync_api.pushing import judge_parked_of_tenant
 from app.sync_api.registry import BY_NAME, REGISTRY
@@ -82,6 +82,7 @@ def run() -> None:
 
     `flask serve` runs one for you. Of several, one works and the others stand by.
     """
+    end_with_supervisor()
     found = services()
     refuse_unsafe_start(found.config)
     configure_logs(found.config.log_level)
@@ -112,6 +113,7 @@ def run_events(host: str, port: int, fd: int | None) -> None:
 
     `flask serve` runs one for you.
     """
+    end_with_supervisor()
     config = find_installation().config
     if not config.listen_url:
         raise click.ClickException(

@@ -1,5 +1,6 @@
 """Every refusal and failure as application/problem+json, with a stable code and no driver text."""
 
+import errno
 import random
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -73,6 +74,9 @@ HTTP_CODES: dict[int, str] = {
 _RETRYABLE = ("08", "40001", "40P01", "53", "55P03", "57")
 # Integrity errors that no service foresaw, by SQLSTATE.
 _INTEGRITY = {"23505": (409, "duplicate"), "23503": (422, "reference_not_found")}
+
+# What the machine lacks for a while: handles, memory, disk.
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT}
 
 log = structlog.get_logger(__name__)
 
@@ -176,6 +180,7 @@ def init_errors(app: Flask) -> None:
     app.register_error_handler(PoolTimeout, _on_unavailable)
     # The engine does not wrap what a raw connection meets when it is made: nobody listens, or nobody is let in.
     app.register_error_handler(psycopg.OperationalError, _on_unavailable)
+    app.register_error_handler(OSError, _on_os_error)
     app.register_error_handler(Exception, _on_bug)
 
 
@@ -234,6 +239,13 @@ def _on_database_error(error: DBAPIError) -> Response:
 
 def _on_unavailable(error: Exception) -> Response:
     log.warning("database_unavailable", error=type(error).__name__)
+    return problem(503, "unavailable")
+
+
+def _on_os_error(error: OSError) -> Response:
+    if error.errno not in _EXHAUSTED:
+        return _on_bug(error)
+    log.error("machine_exhausted", error=errno.errorcode[error.errno])
     return problem(503, "unavailable")
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from app.config import Config
 from app.serve import find_port
 from tests.cli.conftest import Run, variables_of
+from tests.faults.processes import children_of, is_alive, wait_until
 
 PROJECT = Path(__file__).parents[2]
 PATIENCE_S = 60
@@ -39,7 +40,7 @@ def running(
 
 
 def end(child: subprocess.Popen[bytes]) -> None:
-    """Let a server end what it started; one that is killed leaves its workers behind."""
+    """Let a server end what it started."""
     child.terminate()
     try:
         child.wait(PATIENCE_S)
@@ -112,6 +113,18 @@ class TestServe:
             assert json.loads(body_of(f"{url}/api/v1/sync/events"))["details"]["url"] is None
             child.send_signal(signal.SIGTERM)
             assert child.wait(PATIENCE_S) == 0
+
+    def test_what_it_started_ends_when_it_is_killed(self, migrated: Config, tmp_path: Path) -> None:
+        words = ("serve", "--port", str(find_port(18_060)), "--workers", "1", "--no-events")
+        with running(words, migrated, tmp_path) as child:
+            wait_for("scheduler.leads", tmp_path)
+            below = children_of(child.pid)
+            below += [pid for one in below for pid in children_of(one)]
+            assert len(below) == 3  # gunicorn's master, its worker, the scheduler
+
+            child.kill()
+
+            assert wait_until(lambda: not any(is_alive(pid) for pid in below), PATIENCE_S)
 
     def test_refuses_a_database_without_durability(self, flask: Run, migrated: Config) -> None:
         lossy = f"{migrated.database_url}&options=-c%20synchronous_commit%3Doff"

@@ -1,3 +1,4 @@
+import errno
 import re
 from typing import Any
 
@@ -107,6 +108,9 @@ class TestFailures:
             (database_error(InterfaceError, None), 503, "unavailable"),
             (database_error(ProgrammingError, "42P01", connection_invalidated=True), 503, "unavailable"),
             (PoolTimeout("QueuePool limit"), 503, "unavailable"),
+            (OSError(errno.EMFILE, "Too many open files"), 503, "unavailable"),
+            (OSError(errno.ENOSPC, "No space left on device"), 503, "unavailable"),
+            (OSError(errno.EBADF, "Bad file descriptor"), 500, "internal_error"),
             (database_error(DataError, "22003"), 422, "value_out_of_range"),
             (database_error(IntegrityError, "23505"), 409, "duplicate"),
             (database_error(IntegrityError, "23503"), 422, "reference_not_found"),

@@ -1,0 +1,64 @@
+"""A harness that cannot fail proves nothing: bugs of a few lines in the service are reported."""
+
+import pytest
+
+from tests.faults import kills, partitions
+from tests.faults.machines import RENEW
+from tests.faults.plan import Work
+from tests.faults.rig import Rig
+
+FOUND_BY: dict[str, tuple[str, Work]] = {
+    "a lost COMMIT is answered as done": ("lost", lambda rig, seed: partitions.lost_commits(rig, seed, 4)),
+    "verdicts are told before the log is on the disk": (
+        "lost",
+        lambda rig, seed: kills.postgres(rig, seed, 3, 15),
+    ),
+    "what was judged before is judged again": (
+        "doubled",
+        lambda rig, seed: partitions.lost_answers(rig, seed, 3),
+    ),
+}
+
+
+@pytest.mark.more
+class TestPlantedBugs:
+    @pytest.mark.parametrize("mutant", FOUND_BY)
+    def test_are_reported(self, rig: Rig, mutant: str) -> None:
+        kind, work = FOUND_BY[mutant]
+        rig.mutant = mutant
+        try:
+            row = work(rig, 11)
+        finally:
+            rig.mutant = None
+
+        assert not isinstance(row, tuple)
+        assert getattr(row, kind) > 0, row
+
+    def test_verdicts_that_are_told_before_the_log_is_on_the_disk_are_reported(self, rig: Rig) -> None:
+        rig.serve()  # which would refuse to start on what follows
+        try:
+            row = kills.postgres(rig, 11, 2, 15, prepare=lambda: be_lossy(rig))
+        finally:
+            be_durable(rig)
+
+        assert row.lost > 0, row
+
+
+LATE = {"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
+
+
+def be_lossy(rig: Rig) -> None:
+    """PostgreSQL says that it has committed, and writes it down some seconds later."""
+    for role in ("app", "engine"):
+        rig.postgres.administer(f"ALTER ROLE {rig.postgres.users[role]} SET synchronous_commit = off")
+    rig.postgres.administer(*(f"ALTER SYSTEM SET {name} = '{value}'" for name, value in LATE.items()))
+    rig.postgres.administer("SELECT pg_reload_conf()", "CHECKPOINT", RENEW)
+
+
+def be_durable(rig: Rig) -> None:
+    """As it was."""
+    for role in ("app", "engine"):
+        rig.postgres.administer(f"ALTER ROLE {rig.postgres.users[role]} RESET synchronous_commit")
+    rig.postgres.administer(
+        *(f"ALTER SYSTEM RESET {name}" for name in LATE), "SELECT pg_reload_conf()", RENEW
+    )
