@@ -6,7 +6,7 @@ from typing import Any
 from gunicorn.http import wsgi  # type: ignore[import-untyped] # ships no types
 from prometheus_client import multiprocess
 
-from app.serve import end_with_supervisor
+from app.core.supervised import end_with_supervisor
 
 # Read by the master, before it has any worker.
 end_with_supervisor()

@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import ctypes
 import errno
 import http.client
 import json
@@ -24,6 +23,7 @@ from types import FrameType, TracebackType
 from typing import IO, Self
 from urllib.parse import urlsplit
 
+from app.core.supervised import SUPERVISED_BY
 from localpg import state_root
 from localpg.processes import find_process
 
@@ -33,15 +33,12 @@ SCHEDULER_COMMAND = (sys.executable, "-m", "flask", "--app", "wsgi", "scheduler"
 EVENTS_COMMAND = (sys.executable, "-m", "flask", "--app", "wsgi", "events", "run")
 EVENTS_PATH = "/api/v1/sync/events"
 EVENTS_URL = "FIELDMERGE_EVENTS_URL"
-SUPERVISED_BY = "SUPERVISED_BY"
-"""Tells children which process is their supervisor; of no meaning to people."""
 
 _PORTS_TRIED = 20
 _WEB_GRACE_S = 35.0  # a little more than graceful_timeout of app/gunicorn_conf.py
 _KEPT_GRACE_S = 10.0
 _RESTART_FIRST_S, _RESTART_MOST_S = 1.0, 60.0
 _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared only
-_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 _STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -136,20 +133,6 @@ def serve(
     ) as supervisor:
         _tell(f"Serving on {supervisor.url} (Ctrl-C stops it)")
         return supervisor.wait()
-
-
-def end_with_supervisor() -> None:
-    """Called by a child of a supervisor: be terminated when that one is killed and can no longer do it itself.
-
-    Only Linux knows how; elsewhere the next start, or ``make stop``, ends what is left. gunicorn's workers see by
-    themselves that their master has gone.
-    """
-    expected = os.environ.get(SUPERVISED_BY)
-    if expected != str(os.getppid()) or sys.platform != "linux":
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
-    if expected != str(os.getppid()):  # it went in this very moment
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def default_pid_file() -> Path:

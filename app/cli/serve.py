@@ -8,13 +8,14 @@ import click
 from app import migrating
 from app.cli.installation import Installation, find_installation, is_named, start_local
 from app.core.clock import utc_now
+from app.core.supervised import end_with_supervisor
 from app.doctor.examination import refuse_unsafe_start
 from app.events.server import serve_events
 from app.http.logs import configure_logs
 from app.http.services import services
 from app.jobs.rerender import rerendering
 from app.jobs.scheduler import run_scheduler
-from app.serve import DEFAULT_EVENTS_PORT, end_with_supervisor, listen
+from app.serve import DEFAULT_EVENTS_PORT, listen
 from app.serve import serve as run_until_signal
 from app.sync_api.pushing import judge_parked_of_tenant
 from app.sync_api.registry import BY_NAME, REGISTRY
