@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-import psycopg
 from sqlalchemy import text
 
 from app.core.clock import utc_now
@@ -65,11 +64,10 @@ ACCOUNTS = """
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """One tenant; the owner's address, by which tables are analysed."""
+    """One tenant."""
 
     db: Database
     id: UUID
-    owner_url: str
 
     def fill(
         self, name: str, *, territories: int, reps: int, accounts: int, tell: Callable[[str], None]
@@ -86,28 +84,16 @@ class Company:
             last = min(first + BATCH, accounts) - 1
             with self.db.session(self.id, actor="import:bench") as session:
                 session.execute(text(ACCOUNTS), given | {"first": first, "last": last})
-            if first == 0:
-                self._analyze()
             self.drain()
             if (last + 1) % 50_000 == 0:
                 tell(f"{name}: {last + 1:,} of {accounts:,} accounts loaded and sequenced")
-
-    def _analyze(self) -> None:
-        """Let the planner know of a tenant that is new among many.
-
-        The drain itself does so only when a table has grown by a fifth; below that the first accounts of one
-        more tenant took half a minute to sequence.
-        """
-        with psycopg.connect(self.owner_url, autocommit=True) as owner:
-            owner.execute("SET client_min_messages = error")  # of tables that are not the owner's
-            owner.execute("ANALYZE")
 
     def drain(self) -> None:
         """Sequence what waits, as the scheduler does."""
         drain(self.db.engine, REGISTRY, self.id, now=utc_now(), lock_timeout_ms=60_000)
 
 
-def open_company(db: Database, owner_url: str) -> Company:
+def open_company(db: Database) -> Company:
     """A tenant of its own, whose phones may hold more records than is usual."""
     with db.session(None) as session:
         code = f"bench-{new_id().hex[-8:]}"
@@ -120,4 +106,4 @@ def open_company(db: Database, owner_url: str) -> Company:
             ),
             {"tenant": tenant, "cap": CAP},
         )
-    return Company(db, tenant, owner_url)
+    return Company(db, tenant)

@@ -124,13 +124,13 @@ def _with_tenants(here: Stage, size: int) -> Point:
     point = _point(here, size, accounts=2_000)
     ((tenants,),) = here.office.execute("SELECT count(*) FROM tenants").fetchall()
     for _ in range(size - (tenants - 1)):  # the stage's own has nothing in it
-        other = open_company(here.db, here.config.database_owner_url)
+        other = open_company(here.db)
         other.fill("grow", territories=1, reps=1, accounts=2_000, tell=here.tell)
     return point
 
 
 def _point(here: Stage, size: int, *, accounts: int, territories: int = 1) -> Point:
-    mine = replace(here, company=open_company(here.db, here.config.database_owner_url))
+    mine = replace(here, company=open_company(here.db))
     mine.company.fill("grow", territories=territories, reps=1, accounts=accounts, tell=here.tell)
     return Point(size, mine, mine.phone("grow-0"), "grow-0", {name: [] for name in FIGURES})
 

@@ -188,7 +188,7 @@ def stage(tell: Tell, *, scheduler: bool = False) -> Iterator[Stage]:
                 server,
                 name,
                 db,
-                open_company(db, urls.owner),
+                open_company(db),
                 office,
                 tell,
             )

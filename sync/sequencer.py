@@ -102,7 +102,7 @@ def _drain_once(
         start, quarantined = store.standing()
         if not ids:
             return Drained(start, 0, 0)
-        store.expect_many(len(marks))
+        store.expect_many(len(marks), start)
         poison = _find_poison(store, registry, now, marks, quarantined) if careful else {}
         run = _Run(store, registry, now, start, quarantined, poison)
         touched = run.everything(_work_of(marks))
