@@ -9,10 +9,6 @@ from tests.faults.rig import Rig
 
 FOUND_BY: dict[str, tuple[str, Work]] = {
     "a lost COMMIT is answered as done": ("lost", lambda rig, seed: partitions.lost_commits(rig, seed, 4)),
-    "verdicts are told before the log is on the disk": (
-        "lost",
-        lambda rig, seed: kills.postgres(rig, seed, 3, 15),
-    ),
     "what was judged before is judged again": (
         "doubled",
         lambda rig, seed: partitions.lost_answers(rig, seed, 3),
