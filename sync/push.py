@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby, pairwise
@@ -114,6 +115,10 @@ def fault_of(members: Sequence[Mutation]) -> str | None:
     return None
 
 
+class Afresh(Exception):
+    """A plain edit that was judged without a savepoint failed: the transaction is to be made again, with one."""
+
+
 class Pusher:
     """Judges the mutations of one chunk inside one transaction.
 
@@ -132,6 +137,7 @@ class Pusher:
         sender: Sender,
         *,
         fresh: Callable[[], None] = lambda: None,
+        boldly: bool = False,
     ) -> None:
         """Join store, rooms and sender.
 
@@ -141,12 +147,15 @@ class Pusher:
             rooms: Service functions bound to the user.
             sender: Who pushes.
             fresh: Called before each mutation; drops what an earlier one left in memory.
+            boldly: A plain edit is all that the transaction holds, so that its savepoint can be spared; where the
+                edit fails, ``Afresh`` is raised, and the caller rolls back.
         """
         self.store = store
         self.registry = registry
         self.rooms = rooms
         self.sender = sender
         self.fresh = fresh
+        self.boldly = boldly
         self.device = DeviceState(0)
         self._claimed: set[UUID] = set()
         self._repeated: set[UUID] = set()
@@ -302,7 +311,7 @@ class Pusher:
     def _judge_claimed(self, run: Sequence[Mutation], known: dict[UUID, StoredVerdict]) -> list[Verdict]:
         planner = Planner(self.store, self.registry, self.rooms, self.sender, self._devices)
         try:
-            with self.store.savepoint():
+            with nullcontext() if self.boldly else self.store.savepoint():
                 plans = planner.plans(run)
                 decided = write(list(_plain(plans)), self.store, self.rooms)
         except Exception as error:
@@ -335,6 +344,8 @@ class Pusher:
         """After a failure of a run, of which nothing is left: so that it is only of the one that is at fault."""
         if self.rooms.is_transient(error):
             raise error
+        if self.boldly:
+            raise Afresh from error
         if len(run) <= FEW:
             return self._singly(run, known)
         middle = len(run) // 2

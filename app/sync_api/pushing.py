@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.core.at_once import Said
@@ -27,7 +28,7 @@ from app.sync_api.wire import SyncRequest
 from sync.cursor import Cursor
 from sync.judge import PARKED, Sender
 from sync.pull import Worth, worth_of
-from sync.push import Pushed, Pusher, chunks_of, opening_of
+from sync.push import Afresh, Pushed, Pusher, chunks_of, opening_of
 from sync.registry import Registry
 from sync.sequencer import REQUEST_MARKS
 from sync.stores.glance import STANDING, Glance, parameters
@@ -125,26 +126,55 @@ class Pushing:
         def judge(chunk: Sequence[Mutation]) -> Pushed:
             # Where the life was asked for more closely, the device may have no row yet.
             opening = None if standing else opening_of(*who.ids, chunk, mask_json)
-            said: list[Said] = [
-                (WRITER, writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id)),
-                (STANDING, parameters(who.tenant_id, who.user_id, who.device_id, cursor)),
-                (query.statement, query.values),
-            ]
-            with self.db.begun([*said, *(opening.said() if opening else ())]) as (session, results):
-                if not found:
-                    found.append(_standing_of(results[1], cursor))
-                actor = query.read(next(iter(results[2]), None))
-                if opening and not opening.take(results[3:]):
-                    raise NotOfThisLife
-                sender = _sender(who, actor, now, request, found[0])
-                pusher = _pusher(self.registry, self.synced, session, actor, sender, who, now, opening)
-                part = pusher.push(chunk)
-                store = pusher.store
-                ended = self.db.end(session, [*store.unsaid(), store.marks(REQUEST_MARKS + 1)])
-                part.marks = ended[-1][0][0]
-                return part
+            if opening is not None and opening.claim is not None:
+                try:
+                    return self._judge(who, query, request, cursor, chunk, now, found, opening, boldly=True)
+                except Afresh:
+                    opening = opening_of(*who.ids, chunk, mask_json)
+            return self._judge(who, query, request, cursor, chunk, now, found, opening)
 
         return self._chunks(who, request, judge, lambda: _waits_for_records(found[0], now))
+
+    def _judge(
+        self,
+        who: Identity,
+        query: ActorQuery,
+        request: SyncRequest,
+        cursor: Cursor,
+        chunk: Sequence[Mutation],
+        now: datetime,
+        found: list[Standing],
+        opening: Opening | None,
+        *,
+        boldly: bool = False,
+    ) -> Pushed:
+        """One chunk in its transaction; *found* is the standing, or is given it by the first chunk."""
+        said: list[Said] = [
+            (WRITER, writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id)),
+            (STANDING, parameters(*who.ids, cursor)),
+            (query.statement, query.values),
+        ]
+        with self.db.begun([*said, *(opening.said() if opening else ())]) as (session, results):
+            if not found:
+                found.append(_standing_of(results[1], cursor))
+            actor = query.read(next(iter(results[2]), None))
+            if opening and not opening.take(results[3:]):
+                raise NotOfThisLife
+            store = _store(session, who, opening)
+            rooms = RoomVerbs(self.synced, session, actor, store, now)
+            sender = _sender(who, actor, now, request, found[0])
+            pusher = Pusher(
+                store, self.registry, rooms, sender, fresh=session.expunge_all, boldly=boldly and Pusher.runs
+            )
+            part = pusher.push(chunk)
+            try:
+                ended = self.db.end(session, [*store.unsaid(), store.marks(REQUEST_MARKS + 1)])
+            except DBAPIError as error:
+                if boldly and not is_transient(error):
+                    raise Afresh from error  # a deferred constraint
+                raise
+            part.marks = ended[-1][0][0]
+            return part
 
     def quarantine(self, who: Identity, request: SyncRequest) -> Pushed:
         """Set the mutations of a locked-out device aside, unjudged; its user may be no user any more.
@@ -310,9 +340,8 @@ def _pusher(
     sender: Sender,
     who: Identity,
     now: datetime,
-    opening: Opening | None = None,
 ) -> Pusher:
-    store = _store(session, who, opening)
+    store = _store(session, who)
     rooms = RoomVerbs(synced, session, actor, store, now)
     return Pusher(store, registry, rooms, sender, fresh=session.expunge_all)
 

@@ -1306,7 +1306,7 @@ class TestTrouble:
         assert [len(ledger(world, i)) for i in ids] == [1] * 60
 
 
-class TestOrder:
+class TestLocks:
     """Phones that touch the same records in other orders wait for each other once, and not in a circle."""
 
     @pytest.fixture
