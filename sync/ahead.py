@@ -200,7 +200,7 @@ class _Drafted(PushStore):
         self._asked = asked
         self._past = past
 
-    def _run(self, sql: str, **values: Any) -> Any:
+    def _run(self, sql: Any, **values: Any) -> Any:
         raise NotPlain
 
     def record(self, entity: SyncEntity, record_id: UUID) -> RecordState | None:

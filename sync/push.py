@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby, pairwise
@@ -18,7 +19,7 @@ from sync.registry import Registry
 from sync.rooms import Rooms
 from sync.stamps import corrected_time
 from sync.states import DeviceState, StoredVerdict
-from sync.stores.push import PushStore
+from sync.stores.push import Opening, PushStore
 from sync.values import wire_time
 from sync.verdicts import Status, Verdict
 from sync.wire import (
@@ -50,7 +51,8 @@ class Pushed:
     """What a chunk came to: verdicts in ``n`` order, and whether a new id carried an old ``n``.
 
     ``created`` names the records that it made: parked work may wait for them; ``at_once`` counts what
-    was written together with others.
+    was written together with others; ``marks`` is how many waited for the sequencer at its end, as far as
+    they were counted.
     """
 
     verdicts: list[Verdict]
@@ -58,6 +60,7 @@ class Pushed:
     cloned: bool
     created: list[UUID] = field(default_factory=list)
     at_once: int = 0
+    marks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,10 @@ def fault_of(members: Sequence[Mutation]) -> str | None:
     return None
 
 
+class Afresh(Exception):
+    """A plain edit that was judged without a savepoint failed: the transaction is to be made again, with one."""
+
+
 class Pusher:
     """Judges the mutations of one chunk inside one transaction.
 
@@ -130,6 +137,7 @@ class Pusher:
         sender: Sender,
         *,
         fresh: Callable[[], None] = lambda: None,
+        boldly: bool = False,
     ) -> None:
         """Join store, rooms and sender.
 
@@ -139,12 +147,15 @@ class Pusher:
             rooms: Service functions bound to the user.
             sender: Who pushes.
             fresh: Called before each mutation; drops what an earlier one left in memory.
+            boldly: A plain edit is all that the transaction holds, so that its savepoint can be spared; where the
+                edit fails, ``Afresh`` is raised, and the caller rolls back.
         """
         self.store = store
         self.registry = registry
         self.rooms = rooms
         self.sender = sender
         self.fresh = fresh
+        self.boldly = boldly
         self.device = DeviceState(0)
         self._claimed: set[UUID] = set()
         self._repeated: set[UUID] = set()
@@ -152,7 +163,7 @@ class Pusher:
 
     def push(self, mutations: Sequence[Mutation]) -> Pushed:
         """Judge a chunk in ``n`` order (at most 50, no group in part); the caller commits."""
-        return self._each(mutations, self._judge, self._judge_group, runs=self.runs)
+        return self._each(mutations, self._judge, self._judge_group, judges=True)
 
     def quarantine(self, mutations: Sequence[Mutation]) -> Pushed:
         """Set a chunk aside, unjudged, for somebody to decide; the caller commits."""
@@ -174,13 +185,15 @@ class Pusher:
         judge: Callable[[Mutation, dict[UUID, StoredVerdict]], Verdict],
         judge_group: Callable[[UUID, Sequence[Mutation], dict[UUID, StoredVerdict]], list[Verdict]],
         *,
-        runs: bool = False,
+        judges: bool = False,
     ) -> Pushed:
         self.device = self.store.lock_device()
         known = self.store.verdicts([m.id for m in mutations])
         self._repeated = {one for one, times in Counter(m.id for m in mutations).items() if times > 1}
         answered: list[tuple[Mutation, Verdict]] = []
-        for unit in self._with_runs(mutations, known) if runs else units_of(mutations):
+        if judges:
+            self._hold([m for m in mutations if m.id not in known])
+        for unit in self._with_runs(mutations, known) if judges and self.runs else units_of(mutations):
             self.fresh()
             if unit.is_run:
                 verdicts = self._judge_run(unit.members, known)
@@ -208,7 +221,7 @@ class Pusher:
         if stored is not None:
             return self._replay(mutation, stored)
         decided = self._decide(mutation)
-        self.store.answer(mutation.id, _columns_of(decided))
+        self.store.answer_many([(mutation.id, _columns_of(decided))])
         known[mutation.id] = _as_stored(mutation, self.sender.device_id, decided.verdict)
         return decided.verdict
 
@@ -217,6 +230,46 @@ class Pusher:
             self._claimed.remove(mutation.id)  # once: the next one of this id is a replay
             return True
         return self.store.claim(self._row_of(mutation))
+
+    def _hold(self, mutations: Sequence[Mutation]) -> None:
+        """Lock what a chunk is about to touch in one order, whatever the order of its mutations.
+
+        Two phones that edit the same records in other orders would else wait for each other until the database
+        has noticed. Claims come before locks here too: who waits for a claim must not hold what its owner needs.
+        """
+        wanted = self._targets(mutations)
+        if sum(map(len, wanted.values())) < 2 or self._is_one_run(mutations):
+            return
+        alone = [m for m in mutations if group_of(m) is None and m.id not in self._repeated]
+        if alone:
+            self._claimed |= self.store.claim_many([self._row_of(m) for m in alone])
+        for name, ids in sorted(wanted.items()):
+            entity = self.registry.find(name)
+            seen = self.rooms.sees_which(entity, sorted(ids)) if entity else set()
+            if entity and seen:
+                self.store.lock(entity, seen)
+
+    def _targets(self, mutations: Sequence[Mutation]) -> dict[str, set[UUID]]:
+        """The records that mutations name, by the entity, where they may be locked at all."""
+        found: dict[str, set[UUID]] = {}
+        for mutation in mutations:
+            envelope = envelope_of(mutation)
+            entity = self.registry.find(envelope.entity)
+            if entity is None or envelope.record_id is None or envelope.op == "create":
+                continue
+            if entity.pushable and not entity.append_only and entity.shape_for(self.sender.shape_class):
+                found.setdefault(entity.name, set()).add(envelope.record_id)
+        return found
+
+    def _is_one_run(self, mutations: Sequence[Mutation]) -> bool:
+        """Whether all is judged together, where the records are locked in order anyway."""
+        records = {str(m.raw.get("record_id")) for m in mutations}
+        return (
+            self.runs
+            and len(records) == len(mutations)
+            and len({m.raw.get("entity") for m in mutations}) == 1
+            and all(is_plain(m, self.registry, self.rooms) for m in mutations)
+        )
 
     # -- runs
 
@@ -244,8 +297,10 @@ class Pusher:
 
     def _judge_run(self, run: Sequence[Mutation], known: dict[UUID, StoredVerdict]) -> list[Verdict]:
         """Verdicts on plain edits of distinct records, in their order."""
-        claimed = self.store.claim_many([self._row_of(m) for m in run])
-        self._claimed |= claimed
+        unclaimed = [m for m in run if m.id not in self._claimed]
+        if unclaimed:
+            self._claimed |= self.store.claim_many([self._row_of(m) for m in unclaimed])
+        claimed = self._claimed.copy()
         verdicts: list[Verdict] = []
         for ours, found in groupby(run, lambda m: m.id in claimed):
             members = list(found)
@@ -256,7 +311,7 @@ class Pusher:
     def _judge_claimed(self, run: Sequence[Mutation], known: dict[UUID, StoredVerdict]) -> list[Verdict]:
         planner = Planner(self.store, self.registry, self.rooms, self.sender, self._devices)
         try:
-            with self.store.savepoint():
+            with nullcontext() if self.boldly else self.store.savepoint():
                 plans = planner.plans(run)
                 decided = write(list(_plain(plans)), self.store, self.rooms)
         except Exception as error:
@@ -289,6 +344,8 @@ class Pusher:
         """After a failure of a run, of which nothing is left: so that it is only of the one that is at fault."""
         if self.rooms.is_transient(error):
             raise error
+        if self.boldly:
+            raise Afresh from error
         if len(run) <= FEW:
             return self._singly(run, known)
         middle = len(run) // 2
@@ -592,20 +649,33 @@ class Pusher:
         return [self.sender.device_id, *self.device.also_known_as]
 
     def _row_of(self, mutation: Mutation) -> dict[str, Any]:
-        """The columns of the verdict key; whatever is unsound in the envelope is left to the payload."""
-        envelope = envelope_of(mutation)
-        return {
-            "id": mutation.id,
-            "n": mutation.n,
-            "hash": mutation.hash,
-            "entity": envelope.entity,
-            "record_id": envelope.record_id or NO_RECORD,
-            "op": envelope.op,
-            "group_id": envelope.group,
-            "base_version": envelope.base_version,
-            "payload": payload_of(self.rooms.keepable(mutation.raw)),
-            "occurred_at": envelope.occurred_at,
-        }
+        return claim_of(mutation, self.rooms.keepable)
+
+
+def claim_of(mutation: Mutation, keepable: Callable[[Any], Any]) -> dict[str, Any]:
+    """The columns of the verdict key; whatever is unsound in the envelope is left to the payload."""
+    envelope = envelope_of(mutation)
+    return {
+        "id": mutation.id,
+        "n": mutation.n,
+        "hash": mutation.hash,
+        "entity": envelope.entity,
+        "record_id": envelope.record_id or NO_RECORD,
+        "op": envelope.op,
+        "group_id": envelope.group,
+        "base_version": envelope.base_version,
+        "payload": payload_of(keepable(mutation.raw)),
+        "occurred_at": envelope.occurred_at,
+    }
+
+
+def opening_of(
+    tenant_id: UUID, user_id: UUID, device_id: UUID, chunk: Sequence[Mutation], keepable: Callable[[Any], Any]
+) -> Opening:
+    """What a chunk asks before anything is judged."""
+    alone = chunk[0] if len(chunk) == 1 and group_of(chunk[0]) is None else None
+    claim = claim_of(alone, keepable) if alone else None
+    return Opening(tenant_id, user_id, device_id, tuple(m.id for m in chunk), claim)
 
 
 def _plain(plans: Sequence[Plan | None]) -> Iterator[Plan]:

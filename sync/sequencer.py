@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Lock
+from threading import Condition
 from uuid import UUID
 
 from sync.policy import SyncEntity
@@ -17,6 +17,9 @@ REQUEST_MARKS = 5_000
 
 MIN_INTERVAL_S = 0.05
 """At most 20 drains a second for a tenant and process."""
+
+WAIT_S = 0.2
+"""How long a request waits for another's drain."""
 
 UNUSED_POSITION = 1 << 60
 """Where rolled-back tries write, so that they meet no position of the feed."""
@@ -263,15 +266,20 @@ def _halve(
 
 
 class Drainer:
-    """Drains on behalf of requests: bounded, one waiting thread per process, never in a row too fast."""
+    """Drains on behalf of requests: bounded, one drain at a time in a process, never in a row too fast.
+
+    Requests that come while another's drain is about to begin are served by that one.
+    """
 
     def __init__(self, engine: Engine, registry: Registry, clock: Callable[[], datetime]) -> None:
         """Use *engine* (a small pool of the engine role's own)."""
         self._engine = engine
         self._registry = registry
         self._clock = clock
-        self._waiting = Lock()
+        self._changed = Condition()
+        self._draining = False
         self._last: dict[UUID, float] = {}
+        self._done: dict[UUID, tuple[float, Drained]] = {}
 
     def drain_if_due(self, tenant_id: UUID, waiting_marks: int) -> Drained | None:
         """Drain the tenant now, unless there is nothing to do, too much for a request, or no room.
@@ -283,23 +291,46 @@ class Drainer:
         Returns:
             What was drained; None when it was left to somebody else.
         """
-        if not 0 < waiting_marks <= REQUEST_MARKS or not self._waiting.acquire(timeout=0.2):
+        if not 0 < waiting_marks <= REQUEST_MARKS:
             return None
+        came = time.monotonic()
+        with self._changed:
+            while self._draining:
+                left = came + WAIT_S - time.monotonic()
+                if left <= 0:
+                    return None
+                self._changed.wait(left)
+                if (drained := self._seen(tenant_id, came)) is not None:
+                    return drained
+            self._draining = True
         try:
-            pause = self._last.get(tenant_id, 0.0) + MIN_INTERVAL_S - time.monotonic()
-            if pause > 0:
-                time.sleep(pause)
-            self._last[tenant_id] = time.monotonic()
-            return drain(
-                self._engine,
-                self._registry,
-                tenant_id,
-                now=self._clock(),
-                lock_timeout_ms=200,
-                statement_timeout_ms=15_000,
-            )
+            return self._drain(tenant_id)
         finally:
-            self._waiting.release()
+            with self._changed:
+                self._draining = False
+                self._changed.notify_all()
+
+    def _seen(self, tenant_id: UUID, came: float) -> Drained | None:
+        """The last drain, if it began after a request came, and so has seen all that the request had committed."""
+        began, drained = self._done.get(tenant_id, (came, None))
+        return drained if began > came else None
+
+    def _drain(self, tenant_id: UUID) -> Drained | None:
+        pause = self._last.get(tenant_id, 0.0) + MIN_INTERVAL_S - time.monotonic()
+        if pause > 0:
+            time.sleep(pause)
+        began = self._last[tenant_id] = time.monotonic()
+        drained = drain(
+            self._engine,
+            self._registry,
+            tenant_id,
+            now=self._clock(),
+            lock_timeout_ms=200,
+            statement_timeout_ms=15_000,
+        )
+        if drained is not None:
+            self._done[tenant_id] = (began, drained)
+        return drained
 
 
 def drain_all(engine: Engine, registry: Registry, *, now: datetime) -> dict[UUID, Drained]:

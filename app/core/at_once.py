@@ -53,7 +53,8 @@ class AtOnce:
         Args:
             pooled: The connection; without *begin* its transaction has done nothing yet, and goes on.
             said: The statements.
-            begin: With what the message starts a transaction; the connection is in none.
+            begin: With what the message starts a transaction; the connection is in none. Without *end* it goes
+                on, and the connection begins and ends none by itself (AUTOCOMMIT).
             end: With what the message ends it.
 
         Raises:
@@ -68,8 +69,8 @@ class AtOnce:
             parts.append(_execute(statement) if self._prepares else statement.plain)
         message = ";".join(part for part in (begin, *parts, end) if part)
         with driver_errors():
-            autocommit = driver.autocommit
-            if begin:
+            autocommit, is_whole = driver.autocommit, bool(begin and end)
+            if is_whole:
                 driver.autocommit = True
             try:
                 if self._prepares:
@@ -83,10 +84,26 @@ class AtOnce:
                     _prepare(driver, pooled.info, statements)
                     found = _results(driver, message, values)
             finally:
-                if begin and not driver.closed:
+                if is_whole and not driver.closed:
                     driver.rollback()  # nothing, where the message has ended its transaction
                     driver.autocommit = autocommit
         return found[1 if begin else 0 : len(said) + (1 if begin else 0)]
+
+    def close(self, pooled: PoolProxiedConnection, said: Sequence[Said], *, end: str) -> list[list[Any]]:
+        """The same for the end of a transaction that has done something, of which nothing may be prepared anew.
+
+        What was prepared is gone after a savepoint that was rolled back, and asking anew would be too late.
+        """
+        driver: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
+        statements = [self._statement(one) for one, _ in said]
+        values = [
+            asked[name]
+            for statement, (_, asked) in zip(statements, said, strict=True)
+            for name in statement.order
+        ]
+        with driver_errors():
+            found = _results(driver, ";".join((*(statement.plain for statement in statements), end)), values)
+        return found[: len(said)]
 
     @staticmethod
     def sent(said: TextClause | str) -> str:

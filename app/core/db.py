@@ -180,6 +180,30 @@ class Database:
             set_writer(session, tenant_id, user_id=user_id, device_id=device_id, actor=actor)
             yield session
 
+    @contextmanager
+    def begun(
+        self, said: Sequence[Said], *, begin: str = "BEGIN"
+    ) -> Iterator[tuple[Session, list[list[Any]]]]:
+        """A session in one transaction that begins with *said*, all of it in one message, and what that gave.
+
+        It commits at the end, unless it was ended before, and rolls back on any error.
+
+        Args:
+            said: The statements; the first of them says whose rows are touched.
+            begin: How the transaction begins.
+        """
+        with self.app.connect() as raw:
+            # The driver would begin it by a message of its own.
+            connection = raw.execution_options(isolation_level="AUTOCOMMIT")
+            with Session(connection, expire_on_commit=False) as session, session.begin():
+                pooled = session.connection().connection
+                yield session, self.at_once.ask(pooled, said, begin=begin)
+
+    def end(self, session: Session, said: Sequence[Said]) -> list[list[Any]]:
+        """End the transaction of a session that was ``begun``: the last statements and COMMIT in one message."""
+        session.flush()
+        return self.at_once.close(session.connection().connection, said, end="COMMIT")
+
     def tell(self, said: Sequence[Said]) -> None:
         """Send statements at once, as one transaction; the first of them says whose rows they touch."""
         pooled = self.app.raw_connection()

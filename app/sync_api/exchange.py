@@ -21,7 +21,7 @@ from app.http.transaction import note_accesses
 from app.identity import service as identity
 from app.sync_api.looking import look, look_in
 from app.sync_api.metrics import DRAINS_FAILED
-from app.sync_api.pushing import ActorOf, Identity, Pushing, Standing
+from app.sync_api.pushing import Identity, NotOfThisLife, Pushing, Standing
 from app.sync_api.synced import Synced
 from app.sync_api.wire import SyncRequest
 from sync.cursor import Cursor, CursorInvalid, decode, encode
@@ -35,7 +35,7 @@ from sync.segments import Segments
 from sync.sequencer import REQUEST_MARKS, Drainer
 from sync.stores.epochs import begin_epoch, lives, note_carried
 from sync.stores.feed import FeedReader, keep_given, keep_left_out, keep_set, set_id_of
-from sync.stores.glance import Glance, NotAtAGlance
+from sync.stores.glance import Awaited, Glance, NotAtAGlance
 from sync.stores.support import note_clone
 from sync.verdicts import Verdict
 
@@ -146,7 +146,6 @@ class Exchange:
     def answer(
         self,
         who: Identity,
-        actor_of: ActorOf,
         request: SyncRequest,
         query: ActorQuery,
         packing: Packing = PLAIN,
@@ -155,10 +154,8 @@ class Exchange:
 
         Args:
             who: From the access token.
-            actor_of: Reads user, role, scope and the device's state in a session; raises Unauthenticated.
             request: Checked envelope.
-            query: The same as *actor_of*, as a statement: a phone for which there is nothing new costs one round
-                trip to the database.
+            query: Reads user, role, scope and the device's state; raises Unauthenticated.
             packing: How the answer is compressed when it is large.
 
         Raises:
@@ -172,15 +169,18 @@ class Exchange:
             raise RequestInvalid("mutations_without_cursor", "/mutations")
         pushed, unjudged = Pushed([], 0, False), False
         if cursor is not None and request.mutations:
-            standing = self._standing(who, cursor)
-            if standing is None:
+            judged = self._pushed(who, query, request, cursor)
+            if judged is None:
                 cursor, unjudged = None, True
             else:
-                pushed = self.pushing.push(who, actor_of, request, standing)
+                pushed = judged
+        has_drained = pushed.marks > 0
+        if has_drained:
+            self._drain(who, pushed.marks, scope_differs=False)
         answer = None
-        if cursor is not None and not request.mutations:
-            answer = self._glanced(who, query, request, cursor, started)
-        answer = answer or self._pulled(who, query, request, cursor, pushed, started, packing)
+        if cursor is not None:
+            answer = self._glanced(who, query, request, cursor, pushed, started)
+        answer = answer or self._pulled(who, query, request, cursor, pushed, started, packing, has_drained)
         # A phone whose work was not judged has to come again with it.
         answer.page.has_more = answer.page.has_more or unjudged
         self._keep(who, request, answer)
@@ -257,11 +257,22 @@ class Exchange:
 
     # -- epoch
 
-    def _standing(self, who: Identity, cursor: Cursor) -> Standing | None:
-        """In which life of the database the mutations are judged; None when they are not.
+    def _pushed(
+        self, who: Identity, query: ActorQuery, request: SyncRequest, cursor: Cursor
+    ) -> Pushed | None:
+        """The mutations judged; None when they were not, because of what the cursor is worth.
 
-        It is asked before anything is judged. Without mutations the pull finds the same by itself.
+        That is asked before anything is judged, by the first message of the push, and more closely where the
+        cursor is not simply good. Without mutations the pull finds the same by itself.
         """
+        try:
+            return self.pushing.push(who, query, request, cursor)
+        except NotOfThisLife:
+            standing = self._standing(who, cursor)
+        return self.pushing.push(who, query, request, cursor, standing) if standing else None
+
+    def _standing(self, who: Identity, cursor: Cursor) -> Standing | None:
+        """In which life of the database the mutations are judged; None when they are not."""
         with self.snapshot(who) as (connection, _):
             reader = FeedReader(connection, who.tenant_id, frozenset())
             highest_n = _device_row(connection, who).highest_n
@@ -303,16 +314,30 @@ class Exchange:
             yield connection, session
 
     def _glanced(
-        self, who: Identity, query: ActorQuery, request: SyncRequest, cursor: Cursor, started: float
+        self,
+        who: Identity,
+        query: ActorQuery,
+        request: SyncRequest,
+        cursor: Cursor,
+        pushed: Pushed,
+        started: float,
     ) -> _Answer | None:
-        """The answer when nothing waits and nothing is new; None when more has to be read."""
-        rows = look(self.db, who, query, cursor)
+        """The answer when nothing waits and nothing is new, or what is new is known where to look for.
+
+        None when more has to be read. Whoever has pushed has drained: marks that came since are of others.
+        """
+        awaited = None
+        if pushed.verdicts:
+            awaited = Awaited.of(cursor, limit=request.limit, pending=request.pending)
+            if awaited is None:
+                return None
+        rows = look(self.db, who, query, cursor, awaited)
         if rows is None or rows[1] is None:
             return None
         actor, row = query.read(rows[0]), rows[1]
-        glance = Glance(row, actor.scope.buckets)
+        glance = Glance(row, actor.scope.buckets, awaited=awaited, delta=rows[2])
         drained, live = glance.buckets(who.user_id)
-        if glance.marks or drained != live:
+        if (glance.marks and not pushed.marks) or drained != live:
             return None
         device = _device_of(row)
         ask = self._ask(who, actor, request, device)
@@ -320,7 +345,10 @@ class Exchange:
             page = pull(glance, self.registry, cursor, ask, set_id_of)
         except (NotAtAGlance, Restored):
             return None
-        return _Answer(Pushed([], 0, False), actor, device, page, {}, started, ask.changes_held)
+        records = self._records_of(page, pushed.verdicts)
+        if records is None:
+            return None
+        return _Answer(pushed, actor, device, page, records, started, ask.changes_held)
 
     def _pulled(
         self,
@@ -331,6 +359,7 @@ class Exchange:
         pushed: Pushed,
         started: float,
         packing: Packing,
+        has_drained: bool,
     ) -> _Answer:
         may_drain = True
         while True:
@@ -346,7 +375,7 @@ class Exchange:
                         segments=self.segments,
                     )
                     reader = Glance(row, actor.scope.buckets, feed)
-                    due = self._due(who, reader, feed) if may_drain else None
+                    due = self._due(who, reader, feed, has_drained) if may_drain else None
                     if due is None:
                         device = _device_of(row)
                         ask = self._ask(who, actor, request, device)
@@ -360,10 +389,16 @@ class Exchange:
             may_drain = False
             self._drain(who, *due)
 
-    def _due(self, who: Identity, reader: Glance, feed: FeedReader) -> tuple[int, bool] | None:
-        """Marks that wait, and whether the user's live scope is no longer what was drained; None for neither."""
-        marks = feed.waiting_marks(REQUEST_MARKS + 1) if reader.marks else 0
+    def _due(
+        self, who: Identity, reader: Glance, feed: FeedReader, has_drained: bool
+    ) -> tuple[int, bool] | None:
+        """Marks that wait, and whether the user's live scope is no longer what was drained; None for neither.
+
+        After a drain of the request's own, marks alone are those that others have made since.
+        """
         drained, live = reader.buckets(who.user_id)
+        wanted = reader.marks and not (has_drained and drained == live)
+        marks = feed.waiting_marks(REQUEST_MARKS + 1) if wanted else 0
         return (marks, drained != live) if marks or drained != live else None
 
     def _drain(self, who: Identity, marks: int, scope_differs: bool) -> None:
@@ -394,6 +429,22 @@ class Exchange:
             highest_n=device.highest_n,
             changes_held=request.schema_version < self.registry.oldest_schema,
         )
+
+    def _records_of(self, page: Page, verdicts: Sequence[Verdict]) -> dict[tuple[str, UUID], str] | None:
+        """Bodies for the verdicts where the page has them as they were judged; None where it lacks one.
+
+        What is in the page is in the scope, and the feed has it in the actor's shape.
+        """
+        given = {(row.entity, row.record_id): row for row in page.changes}
+        found: dict[tuple[str, UUID], str] = {}
+        for verdict in verdicts:
+            if verdict.entity not in self.synced or verdict.record_id is None:
+                continue
+            row = given.get((verdict.entity, verdict.record_id))
+            if row is None or row.body is None or row.version != verdict.version:
+                return None
+            found[verdict.entity, verdict.record_id] = row.body
+        return found
 
     def _records(
         self, connection: Connection, session: Session, actor: Actor, verdicts: Sequence[Verdict]

@@ -12,22 +12,28 @@ from app.core.db import WRITER, Database, writer_values
 from app.core.scope import ActorQuery
 from app.sync_api.pushing import Identity
 from sync.cursor import Cursor
-from sync.stores.glance import GLANCE, parameters
+from sync.stores.glance import DELTA, GLANCE, Awaited, parameters
 
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 log = structlog.get_logger(__name__)
 
 
-def look(db: Database, who: Identity, query: ActorQuery, cursor: Cursor) -> tuple[Any, Any] | None:
+def look(
+    db: Database, who: Identity, query: ActorQuery, cursor: Cursor, awaited: Awaited | None = None
+) -> tuple[Any, Any, Sequence[Any]] | None:
     """The rows of the actor and of ``GLANCE``, of one snapshot, in a transaction that is over with it.
 
     Returns:
-        The rows; None when the database could not be asked so. The caller then asks in its usual way.
+        The rows, and those of the delta that is *awaited*; None when the database could not be asked so. The
+        caller then asks in its usual way.
     """
+    said = _said(who, query, cursor)
+    if awaited is not None:
+        said.append((DELTA, awaited.parameters(who.tenant_id, cursor)))
     pooled = db.app.raw_connection()
     try:
-        rows = db.at_once.ask(pooled, _said(who, query, cursor), begin=BEGIN, end="COMMIT")
+        rows = db.at_once.ask(pooled, said, begin=BEGIN, end="COMMIT")
     except DBAPIError as error:
         # Once it is a server that was restarted. For ever it would cost every request a connection.
         log.warning(
@@ -37,7 +43,7 @@ def look(db: Database, who: Identity, query: ActorQuery, cursor: Cursor) -> tupl
         return None
     finally:
         pooled.close()
-    return _first(rows[1]), _first(rows[2])
+    return _first(rows[1]), _first(rows[2]), rows[3] if awaited is not None else ()
 
 
 def look_in(

@@ -7,26 +7,32 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app.core.db import Database, savepoint
+from app.core.at_once import Said
+from app.core.db import WRITER, Database, savepoint, writer_values
 from app.core.errors import DomainError, Unavailable
-from app.core.scope import Actor, Role, Scope
+from app.core.masking import mask_json
+from app.core.scope import Actor, ActorQuery, Role, Scope
 from app.identity import service as identity
 from app.inbox import service as inbox
 from app.sync_api.metrics import AT_ONCE, MUTATIONS, VERDICTS
 from app.sync_api.rooms import RoomVerbs, is_transient
 from app.sync_api.synced import Synced
 from app.sync_api.wire import SyncRequest
+from sync.cursor import Cursor
 from sync.judge import PARKED, Sender
-from sync.push import Pushed, Pusher, chunks_of
+from sync.pull import Worth, worth_of
+from sync.push import Afresh, Pushed, Pusher, chunks_of, opening_of
 from sync.registry import Registry
-from sync.stores.push import Parked, PushStore, parked_and_arrived, parked_on
+from sync.sequencer import REQUEST_MARKS
+from sync.stores.glance import STANDING, Glance, parameters
+from sync.stores.push import Opening, Parked, PushStore, parked_and_arrived, parked_on
 from sync.verdicts import Status
 from sync.wire import Mutation
 
@@ -36,6 +42,10 @@ Found = TypeVar("Found")
 log = structlog.get_logger(__name__)
 
 ActorOf = Callable[[Session], Actor]
+
+
+class NotOfThisLife(Exception):
+    """What a cursor is worth has to be asked more closely before anything is judged."""
 
 
 class OutcomeUnknown(Unavailable):
@@ -51,6 +61,11 @@ class Identity:
     tenant_id: UUID
     user_id: UUID
     device_id: UUID
+
+    @property
+    def ids(self) -> tuple[UUID, UUID, UUID]:
+        """Tenant, user and device."""
+        return self.tenant_id, self.user_id, self.device_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,29 +100,81 @@ class Pushing:
         self.clock = clock
 
     def push(
-        self, who: Identity, actor_of: ActorOf, request: SyncRequest, standing: Standing | None = None
+        self,
+        who: Identity,
+        query: ActorQuery,
+        request: SyncRequest,
+        cursor: Cursor,
+        standing: Standing | None = None,
     ) -> Pushed:
         """Judge the mutations of a request, lowest ``n`` first.
 
         Args:
             who: From the access token.
-            actor_of: Reads user, role, scope and the device's state in a session; raises Unauthenticated.
+            query: Reads user, role, scope and the device's state; raises Unauthenticated.
             request: Checked envelope.
-            standing: The life of the database; without one it is its first, in which every base is known.
+            cursor: Where the phone stands.
+            standing: The life of the database, where it was asked for before.
 
         Raises:
+            NotOfThisLife: The cursor is none of this life of the database, or not good; nothing was judged.
             OutcomeUnknown: 503; chunks before the failing one are judged and committed.
         """
         now = self.clock()
+        found = [standing] if standing else []
 
         def judge(chunk: Sequence[Mutation]) -> Pushed:
-            with self.db.session(who.tenant_id, user_id=who.user_id, device_id=who.device_id) as session:
-                actor = actor_of(session)
-                sender = _sender(who, actor, now, request, standing)
-                pusher = _pusher(self.registry, self.synced, session, actor, sender, who, now)
-                return pusher.push(chunk)
+            # Where the life was asked for more closely, the device may have no row yet.
+            opening = None if standing else opening_of(*who.ids, chunk, mask_json)
+            if opening is not None and opening.claim is not None:
+                try:
+                    return self._judge(who, query, request, cursor, chunk, now, found, opening, boldly=True)
+                except Afresh:
+                    opening = opening_of(*who.ids, chunk, mask_json)
+            return self._judge(who, query, request, cursor, chunk, now, found, opening)
 
-        return self._chunks(who, request, judge, _waits_for_records(standing, now))
+        return self._chunks(who, request, judge, lambda: _waits_for_records(found[0], now))
+
+    def _judge(
+        self,
+        who: Identity,
+        query: ActorQuery,
+        request: SyncRequest,
+        cursor: Cursor,
+        chunk: Sequence[Mutation],
+        now: datetime,
+        found: list[Standing],
+        opening: Opening | None,
+        *,
+        boldly: bool = False,
+    ) -> Pushed:
+        """One chunk in its transaction; *found* is the standing, or is given it by the first chunk."""
+        said: list[Said] = [
+            (WRITER, writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id)),
+            (STANDING, parameters(*who.ids, cursor)),
+            (query.statement, query.values),
+        ]
+        with self.db.begun([*said, *(opening.said() if opening else ())]) as (session, results):
+            if not found:
+                found.append(_standing_of(results[1], cursor))
+            actor = query.read(next(iter(results[2]), None))
+            if opening and not opening.take(results[3:]):
+                raise NotOfThisLife
+            store = _store(session, who, opening)
+            rooms = RoomVerbs(self.synced, session, actor, store, now)
+            sender = _sender(who, actor, now, request, found[0])
+            pusher = Pusher(
+                store, self.registry, rooms, sender, fresh=session.expunge_all, boldly=boldly and Pusher.runs
+            )
+            part = pusher.push(chunk)
+            try:
+                ended = self.db.end(session, [*store.unsaid(), store.marks(REQUEST_MARKS + 1)])
+            except DBAPIError as error:
+                if boldly and not is_transient(error):
+                    raise Afresh from error  # a deferred constraint
+                raise
+            part.marks = ended[-1][0][0]
+            return part
 
     def quarantine(self, who: Identity, request: SyncRequest) -> Pushed:
         """Set the mutations of a locked-out device aside, unjudged; its user may be no user any more.
@@ -124,18 +191,23 @@ class Pushing:
                 pusher = _pusher(self.registry, self.synced, session, actor, sender, who, now)
                 return pusher.quarantine(chunk)
 
-        return self._chunks(who, request, set_aside, parks=False)
+        return self._chunks(who, request, set_aside, lambda: False)
 
     def _chunks(
-        self, who: Identity, request: SyncRequest, judge: Callable[[Sequence[Mutation]], Pushed], parks: bool
+        self,
+        who: Identity,
+        request: SyncRequest,
+        judge: Callable[[Sequence[Mutation]], Pushed],
+        parks: Callable[[], bool],
     ) -> Pushed:
         whole = Pushed([], 0, False)
         for chunk in chunks_of(request.mutations):
             part = _persistently(partial(judge, chunk))
             whole.verdicts += part.verdicts
             whole.cloned = whole.cloned or part.cloned
+            whole.marks = part.marks
             AT_ONCE.inc(part.at_once)
-            if parks and part.created:
+            if part.created and parks():
                 self._judge_parked(who.tenant_id, part.created)
         MUTATIONS.inc(len(request.mutations))
         for verdict in whole.verdicts:
@@ -243,9 +315,20 @@ def _judge_now(
     return verdict.status != Status.REJECTED
 
 
-def _store(session: Session, who: Identity) -> PushStore:
+def _standing_of(rows: Sequence[Any], cursor: Cursor) -> Standing:
+    """The life of the database in which a good cursor was made, of one row of ``STANDING``."""
+    row = next(iter(rows), None)
+    if row is None or row.epoch != cursor.epoch:
+        raise NotOfThisLife
+    reader = Glance(row, frozenset())
+    if worth_of(reader, cursor, reader.head(), row.highest_n) is not Worth.GOOD:
+        raise NotOfThisLife
+    return Standing(row.epoch, row.started_at, row.generation, frozenset((*row.carried, row.epoch)))
+
+
+def _store(session: Session, who: Identity, opening: Opening | None = None) -> PushStore:
     return PushStore(
-        session.connection(), who.tenant_id, who.user_id, who.device_id, partial(savepoint, session)
+        session.connection(), who.tenant_id, who.user_id, who.device_id, partial(savepoint, session), opening
     )
 
 
@@ -293,10 +376,10 @@ def _persistently(work: Callable[[], Found]) -> Found:
     for attempt in range(1, TRIES + 1):
         try:
             return work()
-        except DBAPIError as error:
-            if not is_transient(error) or attempt == TRIES:
-                if is_transient(error):
-                    raise OutcomeUnknown(retry_after_s=random.randint(1, 4)) from error  # noqa: S311
+        except Exception as error:
+            if not is_transient(error):
                 raise
+            if attempt == TRIES:
+                raise OutcomeUnknown(retry_after_s=random.randint(1, 4)) from error  # noqa: S311
             time.sleep(0.02 * attempt * (1 + random.random()))  # noqa: S311  (spreads load)
     raise AssertionError("unreachable")

@@ -1,5 +1,6 @@
 """The rooms' service functions as the sync engine calls them: validated, refused by code, in one session."""
 
+import errno
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import marshmallow as ma
+import psycopg
 import structlog
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
@@ -33,6 +35,8 @@ from sync.wire import Intent, is_id
 
 # Connection trouble, deadlocks, serialization failures, exhausted resources, locks, timeouts, shutdown.
 TRANSIENT_STATES = ("08", "25P03", "40", "53", "55P03", "57")
+WITHOUT_STATE = (OperationalError, psycopg.OperationalError)
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC, errno.EAGAIN, errno.EIO)
 INTEGRITY_CODES = {"23503": "reference_not_found", "23505": "duplicate"}
 FRAMES = 12
 
@@ -348,11 +352,13 @@ class RoomVerbs:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Deadlock, serialization failure, lock or connection trouble: the same work may pass later."""
+    """Deadlock, serialization failure, lock or connection trouble, an exhausted machine: the work may pass later."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
+    if isinstance(error, OSError):
+        return isinstance(error, (ConnectionError, TimeoutError)) or error.errno in EXHAUSTED
     state = sqlstate_of(error)
-    return state.startswith(TRANSIENT_STATES) if state else isinstance(error, OperationalError)
+    return state.startswith(TRANSIENT_STATES) if state else isinstance(error, WITHOUT_STATE)
 
 
 @contextmanager

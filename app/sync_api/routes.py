@@ -17,7 +17,7 @@ from app.core.scope import Actor, Role
 from app.history import service as history
 from app.history.schemas import HistoryPageSchema, HistoryQuery, RejectionPageSchema
 from app.http.api import Blueprint
-from app.http.auth import current_actor, current_actor_query, current_claims, current_farewell
+from app.http.auth import current_actor_query, current_claims, current_farewell
 from app.http.errors import Refused as HttpRefused
 from app.http.etag import require_version, set_version
 from app.http.fields import Rendered
@@ -104,7 +104,7 @@ class Sync(MethodView):
             asked = sync_request(load_body(), registry.schema_version, registry.oldest_wire)
             if farewell is None:
                 answer = exchange().answer(
-                    who, current_actor, asked, current_actor_query(), _packing_of(request.accept_encodings)
+                    who, asked, current_actor_query(), _packing_of(request.accept_encodings)
                 )
             else:
                 answer = exchange().farewell(who, asked)

@@ -1,12 +1,13 @@
 """One row that answers all that a pull asks when there is nothing new."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 from uuid import UUID
 
 from sync.budget import DEFAULTS, Settings
 from sync.cursor import Cursor
-from sync.pull import NOWHERE, Channel, FeedRow, Head, Reader, Record, Sheaf
+from sync.pull import FETCH, NOWHERE, Channel, FeedRow, Head, Reader, Record, Sheaf
 
 # In the words of the driver: it is sent in one pipeline with what comes before and after it. The first mark is asked
 # for in the order of its index and not by EXISTS, which forgets orders: another company's backlog would be read.
@@ -38,8 +39,59 @@ WHERE h.tenant_id = %(tenant)s
 """
 
 
+# What has to be known of the database's life before anything is judged, in one snapshot.
+STANDING = """
+SELECT h.position, d.nonce, h.floor, e.id AS epoch, e.generation, e.started_at,
+       NULL::integer AS records_warn, coalesce(v.highest_n, 0) AS highest_n,
+       coalesce(v.carried_from, '{}') AS carried,
+       ARRAY(SELECT n.position::text || ' ' || n.nonce FROM sync_drain n
+             WHERE n.tenant_id = %(tenant)s AND n.position = ANY(%(drains)s)) AS drains
+FROM sync_heads h
+JOIN sync_drain d ON d.tenant_id = h.tenant_id AND d.position = h.position
+CROSS JOIN (SELECT id, generation, started_at FROM sync_epochs WHERE ended_at IS NULL
+            ORDER BY generation DESC LIMIT 1) AS e
+LEFT JOIN sync_devices v ON v.tenant_id = h.tenant_id AND v.device_id = %(device)s
+WHERE h.tenant_id = %(tenant)s
+"""
+
+# The delta of a cursor that stands at a checkpoint, along the channels that the cursor names.
+DELTA = """
+SELECT f.position, f.entered, f.entity, f.record_id, f.version, f.body, f.gone, f.bucket, f.shape
+FROM sync_subscription_sets c CROSS JOIN LATERAL jsonb_array_elements(c.channels) AS k
+CROSS JOIN LATERAL (
+    SELECT * FROM sync_feed f
+    WHERE f.tenant_id = %(tenant)s AND f.bucket = k ->> 0 AND f.shape = k ->> 1 AND f.position > %(after)s
+      AND ((f.gone IS NULL AND f.position > %(changes_after)s) OR (f.gone IS NOT NULL AND f.position > %(gone_after)s))
+    ORDER BY f.position LIMIT %(limit)s) AS f
+WHERE c.tenant_id = %(tenant)s AND c.id = %(set)s
+ORDER BY f.position LIMIT %(limit)s
+"""
+
+
 class NotAtAGlance(Exception):
     """More has to be read than one look gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """The delta that the pull of a phone is going to ask for first, unless its scope has changed."""
+
+    after: int
+    changes_after: int
+    gone_after: int
+    limit: int
+
+    @classmethod
+    def of(cls, cursor: Cursor, *, limit: int, pending: int) -> Self | None:
+        """None where the phone is on its way through a walk."""
+        if cursor.walks:
+            return None
+        after = cursor.position if pending else min(cursor.position, cursor.removals)
+        return cls(after, cursor.position, NOWHERE if pending else cursor.removals, max(1, min(FETCH, limit)))
+
+    def parameters(self, tenant_id: UUID, cursor: Cursor) -> dict[str, Any]:
+        """What ``DELTA`` is asked with."""
+        return {"tenant": tenant_id, "set": cursor.subscription_set, **asdict(self)}
 
 
 def parameters(tenant_id: UUID, user_id: UUID, device_id: UUID, cursor: Cursor | None) -> dict[str, Any]:
@@ -60,12 +112,33 @@ class Glance:
     What it cannot tell it asks of the reader of the same snapshot, if there is one; else it raises ``NotAtAGlance``.
     """
 
-    def __init__(self, row: Any, live: frozenset[str], feed: Reader | None = None) -> None:
-        """Wrap a row of ``GLANCE``; *live* are the buckets of the scope function, of the same snapshot."""
+    def __init__(
+        self,
+        row: Any,
+        live: frozenset[str],
+        feed: Reader | None = None,
+        *,
+        awaited: Awaited | None = None,
+        delta: Sequence[Any] = (),
+    ) -> None:
+        """Wrap what was read.
+
+        Args:
+            row: Of ``GLANCE``, or of ``STANDING`` where a cursor is only weighed.
+            live: The buckets of the scope function, of the same snapshot.
+            feed: The reader of that snapshot.
+            awaited: The delta that was read along.
+            delta: Its rows.
+        """
         self._row = row
+        self._awaited = awaited
+        self._delta = delta
         self._live = live
         self._feed = feed
-        self._subscribed = row.subscribed or []
+
+    @property
+    def _subscribed(self) -> Sequence[Any]:
+        return self._row.subscribed or ()
 
     @property
     def marks(self) -> bool:
@@ -74,9 +147,9 @@ class Glance:
 
     def head(self) -> Head:
         """The newest drain, the floor, the present epoch and the budget."""
-        row = self._row
-        told = (row.records_warn, row.records_cap, row.keep_days, row.resend_days)
-        settings = DEFAULTS if row.records_warn is None else Settings(*told)
+        row, settings = self._row, DEFAULTS
+        if row.records_warn is not None:
+            settings = Settings(row.records_warn, row.records_cap, row.keep_days, row.resend_days)
         return Head(row.position, row.nonce, row.floor, row.epoch, settings)
 
     def buckets(self, user_id: UUID) -> tuple[frozenset[str], frozenset[str]]:
@@ -113,9 +186,12 @@ class Glance:
         gone_after: int | None,
         limit: int,
     ) -> list[FeedRow]:
-        """None, where there are none."""
+        """None, where there are none; those that were read along, where they are what is asked for."""
         if not self._row.news:
             return []
+        asked = Awaited(after, changes_after, NOWHERE if gone_after is None else gone_after, limit)
+        if asked == self._awaited and set(channels) == set(self.channels("") or ()):
+            return [FeedRow(*row) for row in self._delta]
         return self._of_feed().delta(
             channels, after=after, changes_after=changes_after, gone_after=gone_after, limit=limit
         )

@@ -1,7 +1,7 @@
 """SQL of push: the device's row, verdict keys, the record as it stands, its ledger, the inbox."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,6 +86,29 @@ FROM jsonb_to_recordset(CAST(:losses AS jsonb)) AS r (entity text, record_id uui
 """
 
 
+LOCK_DEVICE = text(
+    "SELECT highest_n, also_known_as FROM sync_devices WHERE tenant_id = :tenant AND device_id = :device FOR UPDATE"
+)
+
+VERDICTS = text(
+    "SELECT id, device_id, hash, status, code, detail, fields, version, conflict_id, entity, record_id"
+    " FROM sync_mutations WHERE tenant_id = :tenant AND user_id = :user AND id = ANY(CAST(:ids AS uuid[]))"
+    " AND status IS NOT NULL"
+)
+
+# In the order of its index, else another company's backlog would be read through.
+MARKS = text(
+    "SELECT count(*) FROM (SELECT 1 FROM sync_pending WHERE tenant_id = :tenant ORDER BY id LIMIT :n) AS m"
+)
+
+NOTE_DEVICE = text(
+    "UPDATE sync_devices SET highest_n = greatest(highest_n, :n), also_known_as = CAST(:aliases AS uuid[])"
+    " WHERE tenant_id = :tenant AND device_id = :device"
+)
+
+Said = tuple[TextClause, Mapping[str, Any]]
+
+
 @lru_cache(maxsize=512)
 def _statement(sql: str) -> TextClause:
     return text(sql)
@@ -93,6 +116,39 @@ def _statement(sql: str) -> TextClause:
 
 class RecordUnreadable(Exception):
     """The record holds what no phone can be shown (it is in quarantine, or soon will be)."""
+
+
+@dataclass(slots=True)
+class Opening:
+    """What every push asks first, in the order in which it has to be asked, so that it can go in one message.
+
+    The device's row is locked before the verdicts are read. A claim goes along where one mutation is judged by
+    itself: whatever comes of it, it is claimed at once.
+    """
+
+    tenant_id: UUID
+    user_id: UUID
+    device_id: UUID
+    ids: tuple[UUID, ...]
+    claim: Mapping[str, Any] | None = None
+    device: Any = None
+    verdicts: Sequence[Any] = ()
+    claimed: bool = False
+
+    def said(self) -> list[Said]:
+        """The statements."""
+        whose = {"tenant": self.tenant_id, "user": self.user_id, "device": self.device_id}
+        said: list[Said] = [(LOCK_DEVICE, whose), (VERDICTS, {**whose, "ids": _ids(self.ids)})]
+        if self.claim is not None:
+            said.append((_statement(CLAIM), {**whose, "rows": _rows_of([self.claim])}))
+        return said
+
+    def take(self, results: Sequence[Sequence[Any]]) -> bool:
+        """Keep the rows; False when the device has no row to lock yet, and nothing of this may be used."""
+        self.device = next(iter(results[0]), None)
+        self.verdicts = results[1]
+        self.claimed = len(results) > 2 and bool(results[2])
+        return self.device is not None
 
 
 class PushStore:
@@ -105,6 +161,7 @@ class PushStore:
         user_id: UUID,
         device_id: UUID,
         nested: Callable[[], AbstractContextManager[Any]],
+        opening: Opening | None = None,
     ) -> None:
         """Wrap the connection of the session that the service functions use.
 
@@ -114,18 +171,52 @@ class PushStore:
             user_id: Who pushes.
             device_id: From which device.
             nested: Opens a savepoint that also undoes what the session holds in memory.
+            opening: What was asked in this transaction before; each of its answers is used once. The caller
+                then ends the transaction with what is ``unsaid``.
         """
         self.connection = connection
-        self._nested = nested
+        self._open_nested = nested
+        self._locked = opening.device if opening else None
+        self._known = (opening.ids, opening.verdicts) if opening else None
+        self._claimed = {opening.claim["id"]: opening.claimed} if opening and opening.claim else {}
+        self._puts_off = opening is not None
+        self._unsaid: list[Said] = []
         self.tenant_id = tenant_id
         self.user_id = user_id
         self.device_id = device_id
 
-    def _run(self, sql: str, **values: Any) -> Any:
+    def _run(self, sql: str | TextClause, **values: Any) -> Any:
+        self.say()
         return self.connection.execute(
-            _statement(sql),
-            {"tenant": self.tenant_id, "user": self.user_id, "device": self.device_id, **values},
+            _statement(sql) if isinstance(sql, str) else sql, self._whose() | values
         )
+
+    def _whose(self) -> dict[str, Any]:
+        return {"tenant": self.tenant_id, "user": self.user_id, "device": self.device_id}
+
+    def _nested(self) -> AbstractContextManager[Any]:
+        self.say()
+        return self._open_nested()
+
+    def _put_off(self, statement: TextClause, **values: Any) -> None:
+        if self._puts_off:
+            self._unsaid.append((statement, self._whose() | values))
+        else:
+            self._run(statement, **values)
+
+    def say(self) -> None:
+        """Send what was put off; whatever is asked next may depend on it."""
+        for statement, values in self.unsaid():
+            self.connection.execute(statement, values)
+
+    def unsaid(self) -> list[Said]:
+        """What was put off so that it goes with COMMIT; it is the caller's from now on."""
+        said, self._unsaid = self._unsaid, []
+        return said
+
+    def marks(self, at_most: int) -> Said:
+        """Asks how many marks wait, counted up to *at_most*."""
+        return MARKS, {"tenant": self.tenant_id, "n": at_most}
 
     def lock_device(self) -> DeviceState:
         """Lock the device's row, so that its pushes are judged one after the other."""
@@ -139,28 +230,18 @@ class PushStore:
         return DeviceState(row[0], tuple(row[1]))
 
     def _device_row(self) -> Any:
-        return self._run(
-            "SELECT highest_n, also_known_as FROM sync_devices"
-            " WHERE tenant_id = :tenant AND device_id = :device FOR UPDATE"
-        ).one_or_none()
+        locked, self._locked = self._locked, None
+        return locked if locked is not None else self._run(LOCK_DEVICE).one_or_none()
 
     def note_device(self, highest_n: int, also_known_as: Sequence[UUID]) -> None:
         """Keep the highest judged ``n`` and the devices under which replayed mutations were first judged."""
-        self._run(
-            "UPDATE sync_devices SET highest_n = greatest(highest_n, :n), also_known_as = :aliases"
-            " WHERE tenant_id = :tenant AND device_id = :device",
-            n=highest_n,
-            aliases=list(also_known_as),
-        )
+        self._put_off(NOTE_DEVICE, n=highest_n, aliases=_ids(also_known_as))
 
     def verdicts(self, ids: Sequence[UUID]) -> dict[UUID, StoredVerdict]:
         """First answers to those of *ids* that are known for the user, whatever the device."""
-        rows = self._run(
-            "SELECT id, device_id, hash, status, code, detail, fields, version, conflict_id, entity, record_id"
-            " FROM sync_mutations WHERE tenant_id = :tenant AND user_id = :user AND id = ANY(CAST(:ids AS uuid[]))"
-            " AND status IS NOT NULL",
-            ids=_ids(ids),
-        )
+        known, self._known = self._known, None
+        asked_before = known is not None and known[0] == tuple(ids)
+        rows = known[1] if known and asked_before else self._run(VERDICTS, ids=_ids(ids))
         return {row[0]: StoredVerdict(row[1], bytes(row[2]), *row[3:]) for row in rows}
 
     def claim(self, mutation: Mapping[str, Any]) -> bool:
@@ -172,20 +253,18 @@ class PushStore:
 
     def claim_many(self, mutations: Sequence[Mapping[str, Any]]) -> set[UUID]:
         """The same for many, in the order given; gives those that no other request has."""
-        rows = self._run(CLAIM, rows=_json([{**m, "hash": m["hash"].hex()} for m in mutations]))
-        return {row[0] for row in rows}
+        if [m["id"] for m in mutations] == list(self._claimed):
+            claimed, self._claimed = self._claimed, {}
+            return {mutation_id for mutation_id, is_ours in claimed.items() if is_ours}
+        return {row[0] for row in self._run(CLAIM, rows=_rows_of(mutations))}
 
     def answer(self, mutation_id: UUID, verdict: Mapping[str, Any]) -> None:
         """Keep the final verdict of a claimed mutation."""
-        self.answer_many([(mutation_id, verdict)])
+        self._run(ANSWER, **_answers_of([(mutation_id, verdict)]))
 
     def answer_many(self, verdicts: Sequence[tuple[UUID, Mapping[str, Any]]]) -> None:
-        """The same for many."""
-        self._run(
-            ANSWER,
-            ids=_ids(mutation_id for mutation_id, _ in verdicts),
-            rows=_json([{**verdict, "id": mutation_id} for mutation_id, verdict in verdicts]),
-        )
+        """The same for many, outside of any savepoint: it may be put off."""
+        self._put_off(_statement(ANSWER), **_answers_of(verdicts))
 
     def record(self, entity: SyncEntity, record_id: UUID) -> RecordState | None:
         """The record as it stands, locked; of the whole tenant: the caller checks the scope.
@@ -222,6 +301,14 @@ class PushStore:
             )
             for row in rows
         }
+
+    def lock(self, entity: SyncEntity, ids: Collection[UUID]) -> None:
+        """Lock records as ``records`` does, in the same order, without reading them."""
+        self._run(
+            f"SELECT 1 FROM {entity.table} WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))"  # noqa: S608
+            " ORDER BY id FOR NO KEY UPDATE",
+            ids=_ids(ids),
+        )
 
     def _row_stamps(self, table: str, root: str, ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
         rows = self._run(
@@ -459,6 +546,17 @@ class PushStore:
 
 def _json(rows: Sequence[Any]) -> str:
     return orjson.dumps(rows).decode()
+
+
+def _answers_of(verdicts: Sequence[tuple[UUID, Mapping[str, Any]]]) -> dict[str, str]:
+    return {
+        "ids": _ids(mutation_id for mutation_id, _ in verdicts),
+        "rows": _json([{**verdict, "id": mutation_id} for mutation_id, verdict in verdicts]),
+    }
+
+
+def _rows_of(mutations: Sequence[Mapping[str, Any]]) -> str:
+    return _json([{**m, "hash": m["hash"].hex()} for m in mutations])
 
 
 def _ids(ids: Iterable[UUID]) -> str:

@@ -85,15 +85,20 @@ class FeedStore:
         statement_timeout_ms: int,
     ) -> Iterator[Self]:
         """A repeatable-read transaction whose snapshot is taken after the lock was got."""
-        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-            # None of these statements takes a snapshot: LOCK TABLE must come before the first that does.
+        # AUTOCOMMIT: the driver would send BEGIN as a message of its own.
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            # Of these statements only the last takes a snapshot: LOCK TABLE must come before the first that does.
             connection.exec_driver_sql(
-                f"SET LOCAL lock_timeout = {int(lock_timeout_ms)};"
+                "BEGIN ISOLATION LEVEL REPEATABLE READ;"
+                f" SET LOCAL lock_timeout = {int(lock_timeout_ms)};"
                 f" SET LOCAL statement_timeout = {int(statement_timeout_ms)};"
-                f" LOCK TABLE {lock_table(tenant_id)} IN EXCLUSIVE MODE",
+                f" LOCK TABLE {lock_table(tenant_id)} IN EXCLUSIVE MODE;"
+                f" {PLANNED_FOR_FEW}",
                 execution_options={"no_parameters": True},
             )
-            yield cls(connection, tenant_id)
+            store = cls(connection, tenant_id)
+            store._planned_for_few = True
+            yield store
             connection.commit()
 
     @staticmethod

@@ -1,8 +1,8 @@
 """The sweep can fail: bugs that are planted into the server or its database are reported, each in a few runs."""
 
 import re
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -10,7 +10,10 @@ import pytest
 from flask import Response
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
+from app.core.at_once import Said
+from app.core.db import Database
 from app.http.services import services
 from tests.sweep.faults import Mode, SweptConnection
 from tests.sweep.flows import Delta, Drain, Glance, Push, Refresh
@@ -24,6 +27,23 @@ def patched() -> Iterator[pytest.MonkeyPatch]:
         yield patch
 
 
+def plant(patched: pytest.MonkeyPatch, around: Callable[[], AbstractContextManager[None]]) -> None:
+    """Let every end of a transaction happen inside *around*, whether it is a message or a part of one."""
+    end_with = Database.end
+
+    def commit(self: SweptConnection) -> None:
+        with around():
+            psycopg.Connection.commit(self)
+
+    def end(self: Database, session: Session, said: Sequence[Said]) -> list[list[Any]]:
+        with around():
+            return end_with(self, session, said)
+        return [[(1,)]]
+
+    patched.setattr(SweptConnection, "commit", commit)
+    patched.setattr(Database, "end", end)
+
+
 def problems(found: Swept) -> str:
     return "\n".join(found.problems)
 
@@ -32,11 +52,12 @@ class TestIsReported:
     def test_a_commit_that_failed_and_is_called_a_success(
         self, service: Service, patched: pytest.MonkeyPatch
     ) -> None:
-        def commit(self: SweptConnection) -> None:
-            with suppress(psycopg.Error):
-                psycopg.Connection.commit(self)
+        @contextmanager
+        def blindly() -> Iterator[None]:
+            with suppress(psycopg.Error, DBAPIError):
+                yield
 
-        patched.setattr(SweptConnection, "commit", commit)
+        plant(patched, blindly)
 
         found = sweep(service, Push(service, rich=False), [Mode.DISK_FULL], where=commits)
 
@@ -45,15 +66,16 @@ class TestIsReported:
     def test_a_verdict_that_is_not_found_again(self, service: Service, patched: pytest.MonkeyPatch) -> None:
         engine_url = services(service.app).config.database_engine_url
 
-        def commit(self: SweptConnection) -> None:
+        @contextmanager
+        def forgetfully() -> Iterator[None]:
             try:
-                psycopg.Connection.commit(self)
-            except psycopg.Error:
+                yield
+            except (psycopg.Error, DBAPIError):
                 with psycopg.connect(engine_url, autocommit=True) as forgetful:
                     forgetful.execute("UPDATE sync_mutations SET id = gen_random_uuid()")
                 raise
 
-        patched.setattr(SweptConnection, "commit", commit)
+        plant(patched, forgetfully)
 
         found = sweep(service, Push(service, rich=False), [Mode.LOST_AFTER], where=commits)
 

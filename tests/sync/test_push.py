@@ -1,10 +1,13 @@
 """Judging mutations over HTTP: order, creates, deletes, and one mutation's fault that is nobody else's."""
 
+import errno
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import event, text
@@ -1163,6 +1166,46 @@ class TestTrouble:
         assert world.sql("SELECT 1 FROM sync_mutations WHERE tenant_id = :tenant") == []
         assert told(push(rep, create)) == ("applied", None)
 
+    @pytest.mark.parametrize(
+        "trouble",
+        [OSError(errno.EMFILE, "Too many open files"), psycopg.OperationalError("the connection is closed")],
+        ids=["no file handles", "a bare error of the driver"],
+    )
+    def test_of_the_machine_is_nobodys_fault_and_no_item_for_a_person(
+        self, world: World, rep: Person, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+    ) -> None:
+        tries: list[int] = []
+
+        def fail(*_: Any, **__: Any) -> None:
+            tries.append(1)
+            if len(tries) not in (3, 9):
+                raise trouble
+
+        create = BY_NAME["task"].create
+        assert create is not None
+        misbehave(monkeypatch, "task", create=before(create, fail))
+        rep.sync()
+
+        passing = push(rep, rep.mutation("create", "task", new_id(), fields=task_of()))
+        lasting = rep.post_sync(mutations=[rep.mutation("create", "task", new_id(), fields=task_of())])
+
+        assert told(passing) == ("applied", None)
+        assert (lasting.status_code, lasting.json["code"], len(tries)) == (503, "outcome_unknown", 8)
+        assert world.sql("SELECT code FROM conflicts WHERE tenant_id = :tenant") == []
+
+    def test_of_a_file_that_is_not_there_is_a_fault_of_ours_that_nobody_waits_for(
+        self, world: World, rep: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: Any, **__: Any) -> None:
+            raise FileNotFoundError(errno.ENOENT, "No such file")
+
+        misbehave(monkeypatch, "task", create=fail)
+
+        assert told(push(rep, rep.mutation("create", "task", new_id(), fields=task_of()))) == (
+            "conflict",
+            "failed",
+        )
+
     def test_a_connection_lost_in_the_middle_leaves_nothing_half_done(
         self, world: World, rep: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -1221,7 +1264,7 @@ class TestTrouble:
         rep.sync()
         create = rep.mutation("create", "task", new_id(), fields=task_of())
         with monkeypatch.context() as patch:
-            patch.setattr(Exchange, "_records", _lose_connection)
+            patch.setattr(Exchange, "_keep", _lose_connection)
             assert rep.post_sync(mutations=[create]).status_code == 503
 
         verdict = push(rep, create)
@@ -1261,6 +1304,111 @@ class TestTrouble:
         assert [v["replayed"] for v in verdicts] == [True] * 50 + [False] * 10
         assert {v["status"] for v in verdicts} == {"applied"}
         assert [len(ledger(world, i)) for i in ids] == [1] * 60
+
+
+class TestLocks:
+    """Phones that touch the same records in other orders wait for each other once, and not in a circle."""
+
+    @pytest.fixture
+    def tries(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """Of each transaction that judged, how many mutations it got."""
+        found: list[int] = []
+        judge = Pusher.push
+
+        def noted(pusher: Pusher, mutations: Any) -> Any:
+            found.append(len(mutations))
+            return judge(pusher, mutations)
+
+        monkeypatch.setattr(Pusher, "push", noted)
+        return found
+
+    @staticmethod
+    def slowly(monkeypatch: pytest.MonkeyPatch, entity: str, **verbs: Any) -> None:
+        """Leave the other phone the time to take what it begins with."""
+        misbehave(
+            monkeypatch, entity, **{n: before(v, lambda *_, **__: time.sleep(0.2)) for n, v in verbs.items()}
+        )
+
+    @staticmethod
+    def at_once(*pushes: tuple[Person, list[Any]]) -> list[list[Any]]:
+        with ThreadPoolExecutor(len(pushes)) as pool:
+            answers = list(pool.map(lambda one: one[0].post_sync(mutations=one[1]).json, pushes))
+        return [[told(v) for v in answer["verdicts"]] for answer in answers]
+
+    def deadlocks(self, world: World) -> int:
+        with world.psql() as connection:
+            connection.execute("SELECT pg_sleep(1.1)")  # counts are told once a second
+            (found,) = connection.execute(
+                "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+            ).fetchone() or (0,)
+        return int(found)
+
+    def test_of_edits_that_are_judged_one_by_one(
+        self, world: World, rep: Person, monkeypatch: pytest.MonkeyPatch, tries: list[int]
+    ) -> None:
+        other = world.person("rep", world.north)
+        first, last = sorted(world.account() for _ in range(2))
+        rep.sync()
+        other.sync()
+        before_that = self.deadlocks(world)
+        self.slowly(monkeypatch, "account", update=BY_NAME["account"].update)
+
+        found = self.at_once(
+            (rep, [rep.edit("account", i, {"phone": "+82255500001"}) for i in (first, last)]),
+            (other, [other.edit("account", i, {"tier": "A"}) for i in (last, first)]),
+        )
+
+        assert {status for verdicts in found for status, _ in verdicts} == {"applied", "merged"}
+        assert tries == [2, 2]
+        assert self.deadlocks(world) == before_that
+
+    def test_of_commands_and_edits_between_creates(
+        self, world: World, rep: Person, monkeypatch: pytest.MonkeyPatch, tries: list[int]
+    ) -> None:
+        phone = world.second_phone(rep)
+        account, task = world.account(), new_id()
+        world.insert("tasks", id=task, assignee_id=rep.id, title="견적")
+        rep.sync()
+        phone.sync()
+        before_that = self.deadlocks(world)
+        complete, schema = BY_NAME["task"].commands["complete"]
+        slow = before(complete, lambda *_, **__: time.sleep(0.2))
+        misbehave(monkeypatch, "task", commands={"complete": (slow, schema)})
+        self.slowly(monkeypatch, "account", update=BY_NAME["account"].update)
+
+        found = self.at_once(
+            (
+                rep,
+                [
+                    rep.mutation("complete", "task", task, base_version=1),
+                    rep.mutation("create", "task", new_id(), fields=task_of()),
+                    rep.edit("account", account, {"phone": "+82255500001"}),
+                ],
+            ),
+            (
+                phone,
+                [
+                    phone.edit("account", account, {"tier": "A"}),
+                    phone.mutation("create", "task", new_id(), fields=task_of()),
+                    phone.edit("task", task, {"title": "견적서"}),
+                ],
+            ),
+        )
+
+        assert [len(verdicts) for verdicts in found] == [3, 3]
+        assert tries == [3, 3]
+        assert self.deadlocks(world) == before_that
+
+    def test_what_the_user_may_not_know_of_is_not_locked(self, world: World, rep: Person) -> None:
+        mine, foreign = world.account(), world.account(world.south)
+        rep.sync()
+        unseen = rep.mutation("update", "account", foreign, base_version=1, fields={"tier": "B"})
+        with world.session() as session:
+            session.execute(text("SELECT 1 FROM accounts WHERE id = :id FOR UPDATE"), {"id": foreign})
+
+            verdicts = rep.sync(unseen, rep.mutation("delete", "account", mine, base_version=1))
+
+        assert told(verdicts[0]) == ("rejected", "not_found")
 
 
 def _lose_connection(*_: Any) -> None:

@@ -19,7 +19,7 @@ from app.core.ids import new_id
 from app.sync_api.registry import REGISTRY
 from sync import sequencer
 from sync.registry import Registry
-from sync.sequencer import REQUEST_MARKS, Drainer, drain, drain_all
+from sync.sequencer import REQUEST_MARKS, Drained, Drainer, drain, drain_all
 from sync.stores.sequencer import FeedStore, lock_table
 from tests.world import World
 
@@ -918,6 +918,44 @@ class TestRequest:
             drainer.drain_if_due(world.id, 1)
 
         assert time.monotonic() - started >= 4 * sequencer.MIN_INTERVAL_S
+
+    def test_one_drain_serves_all_requests_that_came_before_it_began(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        drains: list[float] = []
+        drain_once = sequencer.drain
+
+        def counted(*args: Any, **kwargs: Any) -> Drained | None:
+            drains.append(time.monotonic())
+            return drain_once(*args, **kwargs)
+
+        monkeypatch.setattr(sequencer, "drain", counted)
+        monkeypatch.setattr(sequencer, "MIN_INTERVAL_S", 0.15)
+        drainer = self.drainer(world)
+        world.account()
+        drainer.drain_if_due(world.id, 1)
+        accounts = [world.account() for _ in range(4)]
+        found: list[Drained | None] = []
+        threads = [
+            threading.Thread(target=lambda: found.append(drainer.drain_if_due(world.id, 1))) for _ in accounts
+        ]
+
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(5)
+
+        assert (len(drains), len(found), None in found) == (2, 4, False)
+        assert all(feed(world, account) for account in accounts)
+
+    def test_a_request_that_came_after_a_drain_began_is_served_by_the_next(self, world: World) -> None:
+        drainer = self.drainer(world)
+        world.account()
+        drainer.drain_if_due(world.id, 1)
+        late = world.account()
+
+        assert drainer.drain_if_due(world.id, 1) is not None
+        assert feed(world, late)
 
 
 class TestDrainAll:

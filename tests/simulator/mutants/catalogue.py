@@ -122,8 +122,8 @@ MUTANTS = (
     Mutant(
         "requests never drain",
         EXCHANGE,
-        "return (marks, drained != live) if marks or drained != live else None",
-        "return None",
+        "self.drainer.drain_if_due(who.tenant_id, marks + scope_differs)",
+        "pass",
     ),
     # -- the sequencer
     Mutant(
@@ -358,7 +358,7 @@ MUTANTS = (
     Mutant(
         "a lost connection is a fault of the server",
         "app.sync_api.rooms",
-        "    return state.startswith(TRANSIENT_STATES) if state else isinstance(error, OperationalError)",
+        "    return state.startswith(TRANSIENT_STATES) if state else isinstance(error, WITHOUT_STATE)",
         "    return False",
     ),
     Mutant(
@@ -399,8 +399,8 @@ MUTANTS = (
     Mutant(
         "drains at read committed",
         SEQUENCER_SQL,
-        'isolation_level="REPEATABLE READ"',
-        'isolation_level="READ COMMITTED"',
+        '"BEGIN ISOLATION LEVEL REPEATABLE READ;"',
+        '"BEGIN ISOLATION LEVEL READ COMMITTED;"',
         "machine",
         interleaved=True,
     ),
@@ -415,15 +415,15 @@ MUTANTS = (
     Mutant(
         "a drain deletes marks that its snapshot did not see",
         SEQUENCER_SQL,
-        '"DELETE FROM sync_pending WHERE tenant_id = :tenant AND id = ANY(:ids)", ids=list(mark_ids)',
-        '"DELETE FROM sync_pending WHERE tenant_id = :tenant AND id <= (SELECT max(id) + 1000 FROM unnest(CAST(:ids AS bigint[])) AS x (id))", ids=list(mark_ids)',
+        '"DELETE FROM sync_pending WHERE tenant_id = :tenant AND id = ANY(:marks)"',
+        '"DELETE FROM sync_pending WHERE tenant_id = :tenant AND id <= (SELECT max(id) + 1000 FROM unnest(CAST(:marks AS bigint[])) AS x (id))"',
         interleaved=True,
     ),
     Mutant(
         "drains do not lock their table",
         SEQUENCER_SQL,
-        'connection.exec_driver_sql(f"LOCK TABLE {lock_table(tenant_id)} IN EXCLUSIVE MODE")',
-        "pass",
+        'f" LOCK TABLE {lock_table(tenant_id)} IN EXCLUSIVE MODE;"',
+        '""',
         interleaved=True,
     ),
 )
