@@ -221,7 +221,7 @@ class Pusher:
         if stored is not None:
             return self._replay(mutation, stored)
         decided = self._decide(mutation)
-        self.store.answer_many([(mutation.id, _columns_of(decided))])
+        self.store.answer_many([(mutation.id, _columns_of(decided, self.sender.now))])
         known[mutation.id] = _as_stored(mutation, self.sender.device_id, decided.verdict)
         return decided.verdict
 
@@ -363,7 +363,7 @@ class Pusher:
     ) -> list[Verdict]:
         """Keep the verdicts on the first ones of *run*, as many as were decided."""
         if decided:
-            self.store.answer_many([(one.verdict.id, _columns_of(one)) for one in decided])
+            self.store.answer_many([(one.verdict.id, _columns_of(one, self.sender.now)) for one in decided])
         for mutation, one in zip(run, decided, strict=False):
             self._claimed.remove(mutation.id)
             if mutation.id in self._repeated:
@@ -427,7 +427,7 @@ class Pusher:
     ) -> None:
         for mutation in members:
             one = decided[mutation.id]
-            self.store.answer(mutation.id, _columns_of(one))
+            self.store.answer(mutation.id, _columns_of(one, self.sender.now))
             known[mutation.id] = _as_stored(mutation, self.sender.device_id, one.verdict)
 
     def _decide_group(self, members: Sequence[Mutation]) -> dict[UUID, Decided]:
@@ -465,7 +465,7 @@ class Pusher:
                 elif one.verdict.status == Status.REJECTED or one.whole is not None:
                     return decided, (mutation, one, why)
                 else:
-                    self.store.answer(mutation.id, _columns_of(one))
+                    self.store.answer(mutation.id, _columns_of(one, self.sender.now))
                     decided[mutation.id] = one
             if len(hung) == len(waiting):
                 return decided, hung[0]
@@ -720,7 +720,8 @@ def _rejected(
     return Decided(verdict, at)
 
 
-def _columns_of(decided: Decided) -> dict[str, Any]:
+def _columns_of(decided: Decided, now: datetime) -> dict[str, Any]:
+    """The columns of a verdict; *now* is the service's idea of it, whichever clock is ahead counts."""
     verdict = decided.verdict
     return {
         "status": str(verdict.status),
@@ -730,6 +731,7 @@ def _columns_of(decided: Decided) -> dict[str, Any]:
         "version": verdict.version,
         "conflict_id": verdict.conflict_id,
         "stamp_at": decided.stamp_at,
+        "judged_at": now,
     }
 
 

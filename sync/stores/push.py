@@ -69,9 +69,9 @@ ON CONFLICT DO NOTHING RETURNING id
 ANSWER = """
 UPDATE sync_mutations m SET status = r.status, code = r.code, detail = CAST(r.detail AS jsonb),
     fields = CAST(r.fields AS jsonb), version = r.version, conflict_id = r.conflict_id, stamp_at = r.stamp_at,
-    judged_at = clock_timestamp()
+    judged_at = greatest(clock_timestamp(), r.judged_at)
 FROM json_to_recordset(CAST(:rows AS json)) AS r (id uuid, status text, code text, detail text, fields text,
-    version integer, conflict_id uuid, stamp_at timestamptz)
+    version integer, conflict_id uuid, stamp_at timestamptz, judged_at timestamptz)
 WHERE m.tenant_id = :tenant AND m.user_id = :user AND m.id = ANY(CAST(:ids AS uuid[])) AND m.id = r.id
 """
 

@@ -9,7 +9,8 @@ import pytest
 from app.core.clock import utc_now
 from app.core.ids import new_id
 from app.jobs import retention
-from app.jobs.retention import forget_the_past
+from app.jobs.retention import forget_by_both_clocks, forget_the_past
+from sync.stores.push import ANSWER
 from tests.scope.phones import differences, pull
 from tests.world import Person, World
 
@@ -354,3 +355,40 @@ class TestTheRest:
         forget(world)
 
         assert forget(world) == 0
+
+
+class TestClocks:
+    """Rows are stamped by one clock and judged by another; either may be ten years off."""
+
+    @pytest.fixture
+    def sent(self, world: World, rep: Person) -> dict[str, Any]:
+        account = world.account()
+        world.drain()
+        rep.sync()
+        edit = rep.edit("account", account, {"phone": "+82255501234"})
+        assert rep.sync(edit)[0]["status"] == "applied"
+        return edit
+
+    @pytest.mark.parametrize("years", [-10, 10])
+    def test_of_the_service_alone_make_nothing_old(
+        self, world: World, sent: dict[str, Any], years: int
+    ) -> None:
+        forget_by_both_clocks(world.db, world.id, utc_now() + years * 365 * DAY)
+
+        assert count(world, "sync_mutations WHERE id = :id", id=UUID(sent["id"])) == 1
+
+    def test_of_the_database_that_were_behind_make_no_verdict_old(
+        self, world: World, rep: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        account = world.account()
+        world.drain()
+        rep.sync()
+        behind = ANSWER.replace("clock_timestamp()", "(clock_timestamp() - interval '10 years')")
+        assert behind != ANSWER
+        monkeypatch.setattr("sync.stores.push.ANSWER", behind)
+        edit = rep.edit("account", account, {"phone": "+82255501234"})
+        assert rep.sync(edit)[0]["replayed"] is False
+
+        forget_by_both_clocks(world.db, world.id, utc_now())
+
+        assert rep.sync(edit)[0]["replayed"] is True

@@ -135,11 +135,14 @@ MUTANTS = (
     Mutant(
         "children do not move with their record",
         SEQUENCER,
-        "            if moved:\n                work.weak[child]",
-        "            if False:\n                work.weak[child]",
+        '            work.weak[child] |= self.store.ids(sql, "ids", moved, now=self.now)',
+        "            pass",
     ),
     Mutant(
-        "inbox items do not follow their record", SEQUENCER, "if other.followers and rendered:", "if False:"
+        "inbox items do not follow their record",
+        SEQUENCER,
+        "            if other.followers:",
+        "            if False:",
     ),
     Mutant(
         "own visits do not follow the territories of their user",
