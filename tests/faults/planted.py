@@ -9,38 +9,24 @@ from app.serve import Supervisor
 from tests.simulator.mutants.planting import Mutant, plant
 
 NAME = "FIELDMERGE_FAULTS_MUTANT"
-PUSHING, PUSH, DB, SEQUENCER = "app.sync_api.pushing", "sync.push", "app.core.db", "sync.stores.sequencer"
+PUSH, DB = "sync.push", "app.core.db"
 
 MUTANTS = (
     Mutant(
         "a lost COMMIT is answered as done",
-        PUSHING,
-        "                return pusher.push(chunk)\n\n        return self._chunks(who, request, judge, _waits",
-        "                found = pusher.push(chunk)\n"
-        "                try:\n"
-        "                    session.commit()\n"
-        "                except DBAPIError:\n"
-        "                    session.invalidate()\n"
-        "                return found\n\n"
-        "        return self._chunks(who, request, judge, _waits",
+        DB,
+        '        return self.at_once.close(session.connection().connection, said, end="COMMIT")\n',
+        "        try:\n"
+        '            return self.at_once.close(session.connection().connection, said, end="COMMIT")\n'
+        "        except DBAPIError:\n"
+        "            session.invalidate()\n"
+        "            return [[(1,)]]\n",
     ),
     Mutant(
         "what was judged before is judged again",
         PUSH,
         "        known = self.store.verdicts([m.id for m in mutations])\n",
         "        self.store.claim = lambda row, claim=self.store.claim: claim(row) or True\n        known = {}\n",
-    ),
-    Mutant(
-        "drains do not lock their table",
-        SEQUENCER,
-        'connection.exec_driver_sql(f"LOCK TABLE {lock_table(tenant_id)} IN EXCLUSIVE MODE")',
-        "pass",
-    ),
-    Mutant(
-        "whose rows a request may touch outlives its transaction",
-        DB,
-        "set_config('app.tenant', :tenant, true)",
-        "set_config('app.tenant', coalesce(nullif(current_setting('app.tenant', true), ''), :tenant), false)",
     ),
 )
 CLOCK = "clock "

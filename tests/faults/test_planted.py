@@ -1,11 +1,16 @@
 """A harness that cannot fail proves nothing: bugs of a few lines in the service are reported."""
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 
 from tests.faults import kills, partitions
 from tests.faults.machines import RENEW
 from tests.faults.plan import Work
+from tests.faults.planted import MUTANTS
 from tests.faults.rig import Rig
+from tests.simulator.mutants.planting import Mutant
 
 FOUND_BY: dict[str, tuple[str, Work]] = {
     "a lost COMMIT is answered as done": ("lost", lambda rig, seed: partitions.lost_commits(rig, seed, 4)),
@@ -14,6 +19,16 @@ FOUND_BY: dict[str, tuple[str, Work]] = {
         lambda rig, seed: partitions.lost_answers(rig, seed, 3),
     ),
 }
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_planted_bug_fits_the_code_as_it_is(mutant: Mutant) -> None:
+    """Else the service would not even start, an hour later."""
+    module = importlib.util.find_spec(mutant.where)
+    assert module is not None
+    assert module.origin is not None
+    assert Path(module.origin).read_text(encoding="utf-8").count(mutant.old) == 1
+    assert mutant.name in FOUND_BY
 
 
 @pytest.mark.more
