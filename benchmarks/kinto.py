@@ -39,6 +39,7 @@ kinto.permission_max_overflow = {POOL}
 kinto.cache_pool_size = {POOL}
 kinto.cache_max_overflow = {POOL}
 kinto.batch_max_requests = {BATCH}
+kinto.storage_max_fetch_size = 1000000
 kinto.bucket_create_principals = system.Authenticated
 multiauth.policies = basicauth
 
