@@ -14,6 +14,8 @@ SPREAD = -n $(WORKERS) --dist loadfile
 ENGINE_TESTS = tests/sync tests/sync_api tests/inbox tests/devices tests/scope tests/journeys tests/identity/test_farewell.py
 # Of new histories in test-long.
 MINUTES = 60
+# mutmut brings setproctitle, with which gunicorn and pytest rename their processes: not into everybody's environment.
+MUTMUT = .fieldmerge/mutmut
 # Where test-faults keeps its results; a table for people is written beside it.
 FAULTS = .fieldmerge/faults.json
 
@@ -53,7 +55,7 @@ test: $(VENV)/.ready-dev ## run the tests on the local PostgreSQL (ARGS="-k visi
 test-more: $(VENV)/.ready-dev ## run the heavier suites too: long simulations, other PostgreSQL versions
 	@$(PY) -m pytest -m more $(ARGS) || [ $$? = 5 ] # 5: there are none
 
-test-long: $(VENV)/.ready-dev ## an hour and more: new histories for the ledger, 200 made-up requests an operation, inverted branches, the whole sweep, mutants
+test-long: $(VENV)/.ready-dev $(MUTMUT)/.ready ## an hour and more: new histories for the ledger, 200 made-up requests an operation, inverted branches, the whole sweep, mutants
 	@status=0; \
 	say() { echo "== $$*"; "$$@" || status=1; }; \
 	say $(PY) -m tests.simulator run --jobs $(WORKERS) --minutes $(MINUTES); \
@@ -61,7 +63,7 @@ test-long: $(VENV)/.ready-dev ## an hour and more: new histories for the ledger,
 	say $(PY) -m tests.inverted --sample 40 --seed $$(date +%j); \
 	say $(PY) -m tests.simulator mutants; \
 	say env FIELDMERGE_SWEEP=whole $(PY) -m pytest -q -m more tests/sweep; \
-	say $(PY) -m tests.mutation pure --jobs $(WORKERS); \
+	say $(MUTMUT)/bin/python -m tests.mutation pure --jobs $(WORKERS); \
 	say $(PY) -m tests.mutation sql --jobs $(WORKERS) --minutes $(MINUTES); \
 	exit $$status
 
@@ -75,8 +77,8 @@ coverage: $(VENV)/.ready-dev ## see that the tests take every branch of the engi
 mutants: $(VENV)/.ready-dev ## plant bugs of one line into the server, and see that histories find each (ARGS="--only 'a removal'")
 	@exec $(PY) -m tests.simulator mutants $(ARGS)
 
-mutants-pure: $(VENV)/.ready-dev ## let mutmut break the pure modules; 90 % of each have to be found (ARGS="sync.cursor*")
-	@exec $(PY) -m tests.mutation pure --jobs $(WORKERS) $(ARGS)
+mutants-pure: $(MUTMUT)/.ready ## let mutmut break the pure modules; 90 % of each have to be found (ARGS="sync.cursor*")
+	@exec $(MUTMUT)/bin/python -m tests.mutation pure --jobs $(WORKERS) $(ARGS)
 
 mutants-sql: $(VENV)/.ready-dev ## break the SQL of push, pull and sequencer by rule, and see that tests or histories find it
 	@exec $(PY) -m tests.mutation sql --jobs $(WORKERS) --minutes $(MINUTES) $(ARGS)
@@ -107,6 +109,12 @@ $(VENV)/.ready-dev: requirements/dev.lock
 	@$(make_venv)
 	@echo "Installing the packages of requirements/dev.lock into $(VENV) (the first time takes a minute) ..."
 	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(MUTMUT)/.ready: requirements/mutants.lock $(VENV)/.ready-dev
+	@echo "Installing the packages of requirements/mutants.lock into $(MUTMUT) ..."
+	@$(PY) -m venv --clear $(MUTMUT)
+	@$(MUTMUT)/bin/python -m pip --disable-pip-version-check --no-input install --require-hashes -r requirements/mutants.lock
 	@touch $@
 
 # A venv without a working pip is one that was interrupted, or whose Python is gone: it is made again.

@@ -26,10 +26,12 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def begin(hours_ago: float = 1, known: frozenset[UUID] = frozenset()) -> None:
         push_before = Pushing.push
 
-        def push_in_second_life(pushing: Pushing, who: Any, actor_of: Any, request: Any, *_: Any) -> Any:
+        def push_in_second_life(
+            pushing: Pushing, who: Any, query: Any, request: Any, cursor: Any, *_: Any
+        ) -> Any:
             started = utc_now() - timedelta(hours=hours_ago)
             standing = Standing(PRESENT, started, 2, known | {PRESENT})
-            return push_before(pushing, who, actor_of, request, standing)
+            return push_before(pushing, who, query, request, cursor, standing)
 
         monkeypatch.setattr(Pushing, "push", push_in_second_life)
 
