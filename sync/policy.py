@@ -58,6 +58,8 @@ class Field:
             stands for the shape that is being rendered.
         rows: Fields of a part, for ``Kind.ROWS``.
         table: Table of the parts, and ``root`` the column that names the root, for ``Kind.ROWS``.
+        refers: Entity of the record that the value names, if phones may hold one; such a record is held
+            while one that points to it is written.
         since: Schema version that brought it; older apps do not know it.
     """
 
@@ -69,12 +71,18 @@ class Field:
     rows: Mapping[str, "Field"] = field(default_factory=dict)
     table: str = ""
     root: str = ""
+    refers: str = ""
     since: int = 1
 
 
 def last_write(kind: Kind = Kind.TEXT, *classes: str) -> Field:
     """The later stamp wins."""
     return Field(Merge.LAST_WRITE, kind, frozenset(classes) or None)
+
+
+def reference(entity: str, *classes: str) -> Field:
+    """The id of a record of *entity*; the later stamp wins."""
+    return Field(Merge.LAST_WRITE, Kind.ID, frozenset(classes) or None, refers=entity)
 
 
 def ask(kind: Kind = Kind.TEXT, *classes: str) -> Field:

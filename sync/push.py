@@ -15,6 +15,7 @@ from sync.ahead import Plan, Planner, is_plain, write
 from sync.errors import Refused
 from sync.inbox import InboxItem
 from sync.judge import Decided, Judge, Sender
+from sync.policy import SyncEntity
 from sync.registry import Registry
 from sync.rooms import Rooms
 from sync.stamps import corrected_time
@@ -250,16 +251,34 @@ class Pusher:
                 self.store.lock(entity, seen)
 
     def _targets(self, mutations: Sequence[Mutation]) -> dict[str, set[UUID]]:
-        """The records that mutations name, by the entity, where they may be locked at all."""
+        """The records that mutations name, by the entity, where they may be locked at all.
+
+        What fields point to is held by the services too, weakly; here as strongly as what is edited, since one
+        record may be both, and a lock that grows stronger is no longer taken in order.
+        """
         found: dict[str, set[UUID]] = {}
         for mutation in mutations:
             envelope = envelope_of(mutation)
             entity = self.registry.find(envelope.entity)
-            if entity is None or envelope.record_id is None or envelope.op == "create":
+            if entity is None:
                 continue
-            if entity.pushable and not entity.append_only and entity.shape_for(self.sender.shape_class):
-                found.setdefault(entity.name, set()).add(envelope.record_id)
+            named = [] if envelope.op == "create" else [(entity, envelope.record_id)]
+            for target, record_id in (*named, *self._referred(entity, mutation)):
+                if record_id is not None and self._is_lockable(target):
+                    found.setdefault(target.name, set()).add(record_id)
         return found
+
+    def _referred(self, entity: SyncEntity, mutation: Mutation) -> Iterator[tuple[SyncEntity, UUID]]:
+        sent = mutation.raw.get("fields")
+        for name, value in sent.items() if isinstance(sent, dict) else ():
+            known = entity.fields.get(name)
+            target = self.registry.find(known.refers) if known and known.refers else None
+            if target is not None and is_id(value):
+                yield target, UUID(value)
+
+    def _is_lockable(self, entity: SyncEntity) -> bool:
+        may_change = entity.pushable and not entity.append_only
+        return may_change and entity.shape_for(self.sender.shape_class) is not None
 
     def _is_one_run(self, mutations: Sequence[Mutation]) -> bool:
         """Whether all is judged together, where the records are locked in order anyway."""

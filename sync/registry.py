@@ -39,6 +39,10 @@ class Registry:
             _check_shapes(entity)
             if newest_since(entity) > self.schema_version:
                 raise RegistryInvalid(f"{entity.name} is newer than schema version {self.schema_version}")
+        for entity in self.entities:
+            strange = {f.refers for f in entity.fields.values() if f.refers} - self._by_name.keys()
+            if strange:
+                raise RegistryInvalid(f"{entity.name} refers to {', '.join(sorted(strange))}, which is none")
 
     @classmethod
     def of(cls, entities: Iterable[SyncEntity], subscriptions_sql: str) -> Self:

@@ -9,6 +9,7 @@ from sync.policy import (
     last_write,
     merged,
     read_only,
+    reference,
     text_merge,
     text_set,
 )
@@ -118,7 +119,7 @@ ACCOUNT = SyncEntity(
         "business_number": ask(Kind.TEXT, *SALES),
         "kinds": text_set(),
         "subtype": last_write(),
-        "parent_id": last_write(Kind.ID),
+        "parent_id": reference("account"),
         "owner_id": last_write(Kind.ID),
         "territory_id": last_write(Kind.ID),
         "tier": last_write(),
@@ -181,7 +182,7 @@ SITE = SyncEntity(
     "site",
     table="sites",
     fields={
-        "account_id": last_write(Kind.ID),
+        "account_id": reference("account"),
         "name": last_write(),
         "postcode": last_write(),
         "sido": last_write(),
@@ -201,7 +202,7 @@ CONTACT = SyncEntity(
     "contact",
     table="contacts",
     fields={
-        "account_id": last_write(Kind.ID),
+        "account_id": reference("account"),
         "name": last_write(),
         "job_title": last_write(),
         "phone": last_write(),
@@ -216,8 +217,8 @@ ACCOUNT_RELATION = SyncEntity(
     "account_relation",
     table="account_relations",
     fields={
-        "account_id": last_write(Kind.ID),
-        "to_account_id": last_write(Kind.ID),
+        "account_id": reference("account"),
+        "to_account_id": reference("account"),
         "kind": last_write(),
     },
     shapes=(SALES_SHAPE,),
@@ -228,8 +229,8 @@ ACCOUNT_CONTACT = SyncEntity(
     "account_contact",
     table="account_contacts",
     fields={
-        "account_id": last_write(Kind.ID),
-        "contact_id": last_write(Kind.ID),
+        "account_id": reference("account"),
+        "contact_id": reference("contact"),
         "role": last_write(),
         "stance": last_write(),
         "influence": last_write(Kind.INTEGER),

@@ -1,7 +1,7 @@
 """How activities and tasks reach phones and merge."""
 
 from app.activity.states import TASK_MACHINE
-from sync.policy import Kind, Priority, SyncEntity, last_write, read_only, text_merge
+from sync.policy import Kind, Priority, SyncEntity, last_write, read_only, reference, text_merge
 
 # The fields are the same; two shapes, because owning an account gives a technician nothing, though the
 # bucket ``user:<owner>`` is theirs. Partners see none of it.
@@ -71,9 +71,9 @@ ACTIVITY = SyncEntity(
     "activity",
     table="activities",
     fields={
-        "account_id": last_write(Kind.ID),
-        "contact_id": last_write(Kind.ID),
-        "visit_id": last_write(Kind.ID),
+        "account_id": reference("account"),
+        "contact_id": reference("contact"),
+        "visit_id": reference("visit"),
         "author_id": read_only(Kind.ID),
         "kind": last_write(),
         "direction": last_write(),
@@ -95,7 +95,7 @@ TASK = SyncEntity(
     "task",
     table="tasks",
     fields={
-        "account_id": last_write(Kind.ID),
+        "account_id": reference("account"),
         "assignee_id": last_write(Kind.ID),
         "title": last_write(),
         "body": text_merge(),

@@ -1399,6 +1399,29 @@ class TestLocks:
         assert tries == [3, 3]
         assert self.deadlocks(world) == before_that
 
+    def test_of_edits_and_what_new_records_point_to(
+        self, world: World, rep: Person, monkeypatch: pytest.MonkeyPatch, tries: list[int]
+    ) -> None:
+        other = world.person("rep", world.north)
+        first, last = sorted(world.account() for _ in range(2))
+        rep.sync()
+        other.sync()
+        before_that = self.deadlocks(world)
+        self.slowly(monkeypatch, "account", update=BY_NAME["account"].update)
+
+        def work(person: Person, edited: UUID, visited: UUID) -> list[Any]:
+            note = {"account_id": str(visited), "kind": "note", "subject": "견적"}
+            return [
+                person.edit("account", edited, {"tier": "A"}),
+                person.mutation("create", "activity", new_id(), fields=note),
+            ]
+
+        found = self.at_once((rep, work(rep, first, last)), (other, work(other, last, first)))
+
+        assert [status for verdicts in found for status, _ in verdicts] == ["applied"] * 4
+        assert tries == [2, 2]
+        assert self.deadlocks(world) == before_that
+
     def test_what_the_user_may_not_know_of_is_not_locked(self, world: World, rep: Person) -> None:
         mine, foreign = world.account(), world.account(world.south)
         rep.sync()
