@@ -1,0 +1,1 @@
+"""Products, price lists and promotions: what is sold, and for how much."""
