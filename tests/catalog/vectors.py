@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from app.catalog.pricing.engine import price_order
-from tests.catalog.grid import Json, vectors
 from app.catalog.pricing.wire import book_of, draft_of, priced_json
+from tests.catalog.grid import Json, vectors
 
 PLACE = Path(__file__).parents[2] / "openapi" / "vectors" / "pricing.json"
 ABOUT = (
