@@ -50,7 +50,7 @@ def look_in(
     db: Database, connection: Connection, who: Identity, query: ActorQuery, cursor: Cursor | None
 ) -> tuple[Any, Any]:
     """The same rows in the transaction of *connection*, which has seen nothing yet and goes on."""
-    rows = db.at_once.ask(connection.connection, _said(who, query, cursor))
+    rows = db.at_once.ask(connection.connection, _said(who, query, cursor), begin=BEGIN)
     return _first(rows[1]), _first(rows[2])
 
 
