@@ -4,6 +4,7 @@ import enum
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Protocol
 from uuid import UUID
 
@@ -755,6 +756,7 @@ def _size(row: FeedRow) -> int:
     return len((row.body or "").encode())
 
 
+@lru_cache(maxsize=4096)
 def _rank(bucket: str) -> tuple[int, str]:
     """Place of a bucket in the order of a first sync."""
     kind = bucket.partition(":")[0]

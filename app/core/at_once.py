@@ -22,6 +22,7 @@ Said = tuple[TextClause | str, Mapping[str, Any]]
 """A statement, as text() or in the words of the driver, and its values."""
 
 _PARAMETER = re.compile(r"%\((\w+)\)s|%%")
+_PLAIN = re.compile(r"[A-Za-z0-9_:.-]*").fullmatch
 _DIALECT = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy types it partly
 _PREPARED = "fieldmerge_prepared"
 _TRANSFORMER = "fieldmerge_transformer"
@@ -144,7 +145,8 @@ class AtOnce:
         for result in results:
             if result.status == ExecStatus.FATAL_ERROR:
                 raise psycopg.errors.error_from_result(result, encoding=driver.info.encoding)
-        transformer, found = _transformer(driver, info), []
+        transformer = _transformer(driver, info)
+        found: list[list[Any]] = []
         for statement, result in zip(statements, results[first:], strict=False):
             if result.status != ExecStatus.TUPLES_OK:
                 found.append([])
@@ -236,24 +238,30 @@ def _still_prepared(driver: psycopg.Connection[Any]) -> set[str]:
 def exchanged(driver: psycopg.Connection[Any], message: bytes) -> Generator[Any, Any, list[PGresult]]:
     """Send a message and wait for all that comes back, as the driver's own cursors do."""
     driver.pgconn.send_query(message)
-    return (yield from generators.execute(driver.pgconn))
+    results: list[PGresult] = yield from generators.execute(driver.pgconn)
+    return results
 
 
-def _transformer(driver: psycopg.Connection[Any], info: MutableMapping[Any, Any]) -> Transformer:
+def _transformer(driver: psycopg.Connection[Any], info: MutableMapping[Any, Any]) -> Any:
     """Of the connection; it remembers how values of each type are written and read."""
-    found: Transformer | None = info.get(_TRANSFORMER)
+    found = info.get(_TRANSFORMER)
     if found is None:
         found = info[_TRANSFORMER] = Transformer(driver)
     return found
 
 
 def _literal(literal: Callable[[Any], Any], value: Any) -> bytes:
-    if type(value) is UUID:  # half of all values, and nothing in them needs to be quoted
+    kind = type(value)
+    if kind is UUID:  # half of all values, and nothing in them needs to be quoted
         return b"'%b'::uuid" % str(value).encode()
+    if kind is str and _PLAIN(value):
+        return b"'%b'" % value.encode()
     return b"NULL" if value is None else bytes(literal(value))
 
 
 def _maker(result: PGresult) -> Callable[[Sequence[Any]], Any]:
     """Makes a named tuple of a row."""
     names = [(result.fname(n) or b"").decode() for n in range(result.nfields)]
-    return namedtuple("Row", names, rename=True)._make
+    kind: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # its names are the database's
+    maker: Callable[[Sequence[Any]], Any] = kind._make
+    return maker

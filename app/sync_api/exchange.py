@@ -190,7 +190,8 @@ class Exchange:
             answer.records,
             page,
             epoch=page.cursor.epoch,
-            token=encode(page.cursor, self.key),
+            # A phone that stays where it was keeps its token.
+            token=request.cursor if page.cursor == cursor else encode(page.cursor, self.key),
             now=self.clock(),
             events=self.events_path,
             directives=answer.directives,
@@ -590,7 +591,7 @@ def _json(
         "epoch": epoch,
         "cursor": token,
         "has_more": page is not None and page.has_more,
-        "server_time": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "server_time": now.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z",
         "budget": page and page.budget,
         "events": events,
         "directives": list(directives),

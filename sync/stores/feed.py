@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 from uuid import UUID
@@ -50,6 +51,11 @@ END = (1 << 63) - 1
 
 def set_id_of(channels: Sequence[Channel]) -> str:
     """The name of a subscription set: a hash of its channels."""
+    return _set_id_of(tuple(channels))
+
+
+@lru_cache(maxsize=1024)
+def _set_id_of(channels: tuple[Channel, ...]) -> str:
     return hashlib.sha256(json.dumps(sorted(channels)).encode()).hexdigest()[:32]
 
 
