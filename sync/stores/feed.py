@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import takewhile
 from typing import Any
@@ -17,7 +18,7 @@ from sync.budget import DEFAULTS, Settings
 from sync.packing import Packing
 from sync.pull import Channel, FeedRow, Head, Record, Sheaf
 from sync.render import ID, VERSION
-from sync.segments import SEGMENT_BYTES, SEGMENT_ROWS, Kept, Key, Proof, Segment, Segments
+from sync.segments import SEGMENT_BYTES, SEGMENT_ROWS, Kept, Key, Proof, Segment, Segments, Stamp
 from sync.stores.driver import driver_errors
 
 ROW = "f.position, f.entered, f.entity, f.record_id, f.version, f.body, f.gone, f.bucket, f.shape"
@@ -43,6 +44,24 @@ SELECT (SELECT count(*) FROM sync_feed f
         WHERE d.tenant_id = %(tenant)s AND d.position >= r.until ORDER BY d.position LIMIT 1)
 FROM unnest(%(afters)s::bigint[], %(untils)s::bigint[]) WITH ORDINALITY AS r (after, until, place) ORDER BY r.place
 """
+STAMPS = """
+SELECT c.bucket, c.shape, r.position,
+       (SELECT d.nonce FROM sync_drain d
+        WHERE d.tenant_id = %(tenant)s AND d.position >= r.position ORDER BY d.position LIMIT 1),
+       h.floor,
+       (SELECT d.nonce FROM sync_drain d
+        WHERE d.tenant_id = %(tenant)s AND d.position >= h.floor ORDER BY d.position LIMIT 1)
+FROM sync_heads h
+CROSS JOIN unnest(%(buckets)s::text[], %(shapes)s::text[]) AS c (bucket, shape)
+CROSS JOIN LATERAL (
+    SELECT f.position FROM sync_feed f
+    WHERE f.tenant_id = %(tenant)s AND f.bucket = c.bucket AND f.shape = c.shape
+    ORDER BY f.position DESC LIMIT 1) AS r
+WHERE h.tenant_id = %(tenant)s
+"""
+STAMPED = 64
+"""So many channels are looked at together."""
+
 AT_ONCE = SEGMENT_ROWS if capabilities.has_stream_chunked() else 1
 """Rows that the driver hands over together; older libraries of PostgreSQL know only one by one."""
 
@@ -70,6 +89,7 @@ class FeedReader:
         *,
         packing: Packing | None = None,
         segments: Segments | None = None,
+        expected: Sequence[Channel] = (),
     ) -> None:
         """Wrap *connection*, whose transaction has the tenant set.
 
@@ -79,12 +99,15 @@ class FeedReader:
             live: Buckets that the scope function gives the user in this very snapshot.
             packing: How the answer is compressed; without it rows are given one by one.
             segments: Those that are kept; without it every segment is read.
+            expected: Channels that may be walked, in that order.
         """
         self.connection = connection
         self.tenant_id = tenant_id
         self.live = live
         self.packing = packing
         self.segments = segments
+        self._expected = expected
+        self._stamps: dict[Channel, Stamp | None] = {}
         self._subscribed: dict[UUID, tuple[frozenset[str], frozenset[str], dict[Channel, int]]] = {}
 
     def _run(self, sql: str, **values: Any) -> Any:
@@ -218,13 +241,47 @@ class FeedReader:
         if self.packing is None:
             return None
         key: Key = (self.tenant_id, *channel, self.packing.encoding)
-        chain = self.segments.chain(key, after, limit, byte_limit, gone_after) if self.segments else []
-        proofs = self._proofs(channel, [(kept.segment.after, kept.segment.until) for kept in chain])
-        true = [kept.segment for kept, _ in _while_true(chain, proofs)]
-        if true:
-            return Sheaf(channel, tuple(true), true[-1].until)
-        ends = _ends_of_stale(chain, proofs)
+        ends: list[int] = []
+        stamp = self._stamp(channel)
+        if stamp is None or stamp[0] <= after:
+            return Sheaf(channel, (), after, done=True)
+        if self.segments is not None:
+            chain = self.segments.chain(key, after, limit, byte_limit, gone_after)
+            true, ends = self._true(self.segments, key, channel, chain.kept)
+            if true or (chain.closed and not chain.kept):
+                closed = chain.closed and len(true) == len(chain.kept)
+                return Sheaf(channel, tuple(true), true[-1].until if true else after, closed=closed)
         return self._read(key, channel, after, gone_after, limit, byte_limit, ends)
+
+    def _true(
+        self, segments: Segments, key: Key, channel: Channel, chain: Sequence[Kept]
+    ) -> tuple[list[Segment], list[int]]:
+        """Those of a chain before the first that is true no more; if that is the first, where to cut anew."""
+        if not chain:
+            return [], []
+        stamp = self._stamp(channel)
+        if all(kept.stamp == stamp for kept in chain):
+            return [kept.segment for kept in chain], []
+        proofs = self._proofs(channel, [(kept.segment.after, kept.segment.until) for kept in chain])
+        true = [kept for kept, _ in _while_true(chain, proofs)]
+        segments.keep(key, [replace(kept, stamp=stamp) for kept in true])
+        return [kept.segment for kept in true], _ends_of_stale(chain, proofs)
+
+    def _stamp(self, channel: Channel) -> Stamp | None:
+        """Of the channel in this snapshot; None where it has nothing. Those that come next are looked at too."""
+        if channel not in self._stamps:
+            place = self._expected.index(channel) + 1 if channel in self._expected else 0
+            asked = [channel, *self._expected[place : place + STAMPED - 1]]
+            values = {
+                "tenant": self.tenant_id,
+                "buckets": [bucket for bucket, _ in asked],
+                "shapes": [shape for _, shape in asked],
+            }
+            self._stamps |= dict.fromkeys(asked)
+            with driver_errors(), self._driver().cursor(binary=True) as cursor:
+                for bucket, shape, *stamp in cursor.execute(STAMPS, values):
+                    self._stamps[bucket, shape] = tuple(stamp)
+        return self._stamps[channel]
 
     def _driver(self) -> psycopg.Connection[Any]:
         driver: psycopg.Connection[Any] = self.connection.connection.driver_connection  # type: ignore[assignment]
@@ -295,7 +352,7 @@ class FeedReader:
         for segment, (rows, nonce) in zip(segments, proofs, strict=True):
             if nonce is not None:
                 proof: Proof = (rows, nonce)
-                kept.append(Kept(segment, proof))
+                kept.append(Kept(segment, proof, self._stamp(channel)))
         self.segments.keep(key, kept)
 
     def lost(self, channel: Channel, *, after: int, given: int, limit: int) -> list[FeedRow]:

@@ -182,6 +182,11 @@ class Glance:
         """Whether anything waits to be sequenced."""
         return bool(self._row.marks)
 
+    @property
+    def news(self) -> bool:
+        """Whether something in the channels of the cursor is newer than it."""
+        return bool(self._row.news)
+
     def head(self) -> Head:
         """The newest drain, the floor, the present epoch and the budget."""
         row, settings = self._row, DEFAULTS
