@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from sync.budget import DEFAULTS, Budget, Settings, left_out
@@ -40,8 +40,7 @@ class Head:
     settings: Settings = DEFAULTS
 
 
-@dataclass(frozen=True, slots=True)
-class FeedRow:
+class FeedRow(NamedTuple):
     """One row of the feed; ``body`` is None where the record is gone (then ``gone`` has the reason)."""
 
     position: int

@@ -34,6 +34,7 @@ from sync.registry import Registry
 from sync.render import body_sql
 from sync.segments import Segments
 from sync.sequencer import REQUEST_MARKS, Drainer
+from sync.stores.driver import statement
 from sync.stores.epochs import begin_epoch, lives, note_carried
 from sync.stores.feed import FeedReader, keep_given, keep_left_out, keep_set, set_id_of
 from sync.stores.glance import Awaited, Glance, NotAtAGlance
@@ -575,7 +576,7 @@ def _device_of(row: Any) -> _DeviceRow:
 def _note_sync(connection: Connection, who: Identity, request: SyncRequest, now: datetime) -> None:
     schema, app, platform, pending, last_error = request.told
     connection.execute(
-        text(
+        statement(
             "INSERT INTO sync_devices (tenant_id, device_id, user_id, schema_version, app_version, platform,"
             " pending, last_error, last_sync_at)"
             " VALUES (:tenant, :device, :user, :schema, :app, :platform, :pending, :error, :now)"

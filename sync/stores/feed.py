@@ -12,14 +12,14 @@ from uuid import UUID
 
 import psycopg
 from psycopg import capabilities
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from sync.budget import DEFAULTS, Settings
 from sync.packing import Packing
 from sync.pull import Channel, FeedRow, Head, Record, Sheaf
 from sync.render import ID, VERSION
 from sync.segments import SEGMENT_BYTES, SEGMENT_ROWS, Kept, Key, Proof, Segment, Segments, Stamp
-from sync.stores.driver import driver_errors
+from sync.stores.driver import driver_errors, statement
 
 ROW = "f.position, f.entered, f.entity, f.record_id, f.version, f.body, f.gone, f.bucket, f.shape"
 
@@ -111,7 +111,7 @@ class FeedReader:
         self._subscribed: dict[UUID, tuple[frozenset[str], frozenset[str], dict[Channel, int]]] = {}
 
     def _run(self, sql: str, **values: Any) -> Any:
-        return self.connection.execute(text(sql), {"tenant": self.tenant_id, **values})
+        return self.connection.execute(statement(sql), {"tenant": self.tenant_id, **values})
 
     def head(self) -> Head:
         """The newest drain, the floor, the present epoch and the budget."""
@@ -504,7 +504,7 @@ class _Cutting:
 def settings_of(connection: Connection, tenant_id: UUID) -> Settings:
     """What the tenant's administrators have set."""
     row = connection.execute(
-        text(
+        statement(
             "SELECT records_warn, records_cap, keep_days, resend_days, version FROM sync_settings"
             " WHERE tenant_id = :tenant"
         ),
@@ -519,7 +519,7 @@ def keep_set(connection: Connection, tenant_id: UUID, channels: Sequence[Channel
     When it was last named is kept to the day: a set that no cursor can name any more is forgotten.
     """
     connection.execute(
-        text(
+        statement(
             "INSERT INTO sync_subscription_sets AS s (tenant_id, id, channels)"
             " VALUES (:tenant, :id, CAST(:channels AS jsonb))"
             " ON CONFLICT (tenant_id, id) DO UPDATE SET used_at = now() WHERE s.used_at < now() - interval '1 day'"
@@ -534,7 +534,7 @@ def keep_given(connection: Connection, tenant_id: UUID, user_id: UUID, given: Ma
         return
     channels = sorted(given)  # in one order, so that two devices of the user do not wait for each other
     connection.execute(
-        text(
+        statement(
             "INSERT INTO sync_given (tenant_id, user_id, bucket, shape, position)"
             " SELECT :tenant, :user, g.bucket, g.shape, g.position FROM unnest(CAST(:buckets AS text[]),"
             " CAST(:shapes AS text[]), CAST(:positions AS bigint[])) AS g (bucket, shape, position)"
@@ -555,13 +555,13 @@ def keep_left_out(connection: Connection, tenant_id: UUID, user_id: UUID, bucket
     """Note which buckets the cap leaves out for a user, on all of their devices; the caller commits."""
     values = {"tenant": tenant_id, "user": user_id, "buckets": sorted(buckets)}
     connection.execute(
-        text(
+        statement(
             "DELETE FROM sync_left_out WHERE tenant_id = :tenant AND user_id = :user AND bucket <> ALL(:buckets)"
         ),
         values,
     )
     connection.execute(
-        text(
+        statement(
             "INSERT INTO sync_left_out (tenant_id, user_id, bucket)"
             " SELECT :tenant, :user, unnest(CAST(:buckets AS text[])) ON CONFLICT DO NOTHING"
         ),

@@ -233,7 +233,7 @@ class Glance:
             return []
         asked = Awaited(after, changes_after, NOWHERE if gone_after is None else gone_after, limit)
         if asked == self._awaited and set(channels) == set(self.channels("") or ()):
-            return [FeedRow(*row) for row in self._delta]
+            return [FeedRow._make(row) for row in self._delta]
         return self._of_feed().delta(
             channels, after=after, changes_after=changes_after, gone_after=gone_after, limit=limit
         )

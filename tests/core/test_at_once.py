@@ -117,3 +117,37 @@ def test_threads_that_meet_new_statements_at_once_do_not_mix_them_up(pools: Data
     with ThreadPoolExecutor(8) as threads:
         sums = list(threads.map(ask, range(8), timeout=60))
     assert sums == [sum(n + k for k in range(n, n + 20)) for n in range(8)]
+
+
+def test_a_message_begins_its_own_transaction_also_when_its_statements_are_new(pools: Database) -> None:
+    pools.app.dispose()
+    pooled = pools.app.raw_connection()
+    said: list[Said] = [
+        (text("SELECT current_setting('transaction_isolation') AS level, now() AS begun"), {})
+    ]
+    begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+    (first,), (second,) = (pools.at_once.ask(pooled, said, begin=begin, end="COMMIT")[0] for _ in range(2))
+
+    assert first.level == second.level == "repeatable read"
+    assert first.begun < second.begun
+    pooled.close()
+
+
+def test_a_message_without_a_beginning_goes_on_in_the_transaction_of_the_connection(pools: Database) -> None:
+    pooled = pools.app.raw_connection()
+    said: list[Said] = [(text("SELECT now() AS begun"), {})]
+
+    (first,), (second,) = (pools.at_once.ask(pooled, said)[0] for _ in range(2))
+
+    assert first.begun == second.begun
+    pooled.rollback()
+    pooled.close()
+
+
+@pytest.mark.parametrize("word", ["", "it's", "a\\b", "%s %", "가람", '"', "a;b", "00:00", "$1", "--"])
+def test_a_word_arrives_as_it_was_said(pools: Database, word: str) -> None:
+    pooled = pools.app.raw_connection()
+    said: list[Said] = [(text("SELECT CAST(:word AS text) AS word"), {"word": word})]
+    assert pools.at_once.ask(pooled, said, begin="BEGIN", end="COMMIT")[0][0].word == word
+    pooled.close()
