@@ -108,8 +108,10 @@ def _log_on_a_small_disk(rig: Rig) -> Iterator[Path]:
             "ALTER SYSTEM SET max_wal_size = '64MB'", "ALTER SYSTEM SET min_wal_size = '32MB'"
         )
         rig.postgres.administer("ALTER SYSTEM SET wal_keep_size = 0", "CHECKPOINT", "SELECT pg_switch_wal()")
+        with rig.postgres.admin() as admin:
+            (current,) = admin.execute("SELECT pg_walfile_name(pg_current_wal_lsn())").fetchone() or ("",)
         rig.postgres.stop()
-        _trim(wal)
+        _trim(wal, current)
         subprocess.run(["cp", "-a", wal, disk / "pg_wal"], check=True)
         shutil.rmtree(wal)
         wal.symlink_to(disk / "pg_wal")
@@ -127,13 +129,11 @@ def _log_on_a_small_disk(rig: Rig) -> Iterator[Path]:
         rig.postgres.start()
 
 
-def _trim(wal: Path) -> None:
-    """Segments are kept for reuse; without those in advance the log fits on the small disk."""
-    segments = sorted(one for one in wal.iterdir() if one.is_file() and len(one.name) == 24)
-    written = [one for one in segments if any(one.read_bytes()[: 1 << 13])]
-    for one in segments:
-        if one not in written:
-            one.unlink()
+def _trim(wal: Path, current: str) -> None:
+    """Segments in advance, of which some were written in another life, are not wanted on the small disk."""
+    ahead = sorted(one for one in wal.iterdir() if len(one.name) == len(current) and one.name > current)
+    for one in ahead[1:]:  # the last checkpoint may have begun one
+        one.unlink()
 
 
 def _fill(file: Path) -> bool:
