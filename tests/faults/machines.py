@@ -26,6 +26,8 @@ STORM_WORK = 6
 """Mutations in each request of the storm, and in each request before it."""
 STORM_REQUESTS = 5
 """Of each phone: long enough that it is the storm that is measured, and not the loading of new workers."""
+STORM_WAIT_S = 20.0
+"""In a storm phones wait for as long as they are told, but for the impatient tenth."""
 PREFIXES = ("usr/lib", "usr/local/lib", "usr/lib64")
 
 
@@ -566,6 +568,7 @@ def retry_storm(rig: Rig, seed: int, phones: int, measure_s: float) -> Row:
         peak = _goodput(few, company, measure_s)
         for number, device in enumerate(company.devices):
             device.is_impatient = number % 10 == 0
+            device.most_wait_s = STORM_WAIT_S
         rig.service.end()
         came = threading.Event()
         began = time.monotonic()
