@@ -24,7 +24,9 @@ def port(migrated: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     words = ("serve", "--port", str(find_port(18_300)), "--workers", "1", "--threads", "1", "--no-events")
     with running(words, migrated, place, FIELDMERGE_LONGEST_WAIT_S="1"):
         found = int(urlsplit(wait_for(r"Serving on (\S+) ", place)).port or 0)
-        answered(asked(found, "/healthz"))  # a worker that still loads lets all wait where it does not see them
+        answered(
+            asked(found, "/healthz")
+        )  # a worker that still loads lets all wait where it does not see them
         yield found
 
 
