@@ -30,6 +30,7 @@ from app.http.metrics import init_metrics, show_metrics
 from app.http.openapi import SECURITY_SCHEME, TITLE, VERSION, spec_plugins
 from app.http.services import EXTENSION, Services
 from app.http.strict_json import MAX_BODY_BYTES, StrictRequest
+from app.http.waiting import refuse_what_waited_too_long
 from app.identity import routes as identity
 from app.identity.service import actor_query, check_farewell
 from app.inbox import routes as inbox
@@ -143,6 +144,7 @@ def _init_requests(app: Flask, config: Config) -> None:
             max_age=600,
         )
     secure = config.public_url.startswith("https:")
+    app.before_request(refuse_what_waited_too_long)
     app.before_request(_refuse_odd_requests)
     app.after_request(lambda response: _harden(response, secure))
 
