@@ -55,14 +55,22 @@ class Planner:
     """Judges runs of plain edits; each is judged by the same judge as any mutation."""
 
     def __init__(
-        self, store: PushStore, registry: Registry, rooms: Rooms, sender: Sender, devices: Sequence[UUID]
+        self,
+        store: PushStore,
+        registry: Registry,
+        rooms: Rooms,
+        sender: Sender,
+        devices: Sequence[UUID],
+        *,
+        holds: bool = False,
     ) -> None:
-        """Join what the judge needs; arguments as for it."""
+        """Join what the judge needs, as for it; *holds* where rooms may hold what they see until it is written."""
         self.store = store
         self.registry = registry
         self.rooms = rooms
         self.sender = sender
         self.devices = devices
+        self.holds = holds
 
     def plans(self, run: Sequence[Mutation]) -> list[Plan | None]:
         """What each comes to, locked; None for those that have to be judged by themselves.
@@ -71,33 +79,39 @@ class Planner:
             run: Plain edits of distinct records.
         """
         intents = [_intent(mutation) for mutation in run]
-        states = self._states([intent for intent in intents if intent])
+        seen = self._seen([intent for intent in intents if intent])
+        held = {record_id for _, ids in seen for record_id in ids}
         asked = {
             intent.mutation.id: self._asked(intent)
             for intent in intents
-            if intent and intent.record_id in states
+            if intent and intent.record_id in held
         }
-        histories = self.store.histories(list(asked.values()), self.devices) if asked else []
+        states, histories = self.store.pasts(seen, list(asked.values()), self.devices) if asked else ({}, [])
         pasts = dict(zip(asked, zip(asked.values(), histories, strict=True), strict=True))
         return [
             self._plan(intent, states[intent.record_id], *pasts[intent.mutation.id])
-            if intent and intent.mutation.id in pasts
+            if intent and intent.record_id in states
             else None
             for intent in intents
         ]
 
-    def _states(self, intents: Sequence[Intent]) -> dict[UUID, RecordState]:
+    def _seen(self, intents: Sequence[Intent]) -> list[tuple[SyncEntity, list[UUID]]]:
         """The records that the user sees; what they may not know of is neither read nor locked."""
-        wanted: dict[str, list[UUID]] = defaultdict(list)
+        wanted: dict[str, dict[UUID, Intent]] = defaultdict(dict)
         for intent in intents:
-            wanted[intent.entity].append(intent.record_id)
-        found: dict[UUID, RecordState] = {}
-        for name, ids in sorted(wanted.items()):
+            wanted[intent.entity][intent.record_id] = intent
+        found: list[tuple[SyncEntity, list[UUID]]] = []
+        for name, ours in sorted(wanted.items()):
             entity = self.registry.find(name)
-            seen = self.rooms.sees_which(entity, ids) if entity else set()
+            seen = self._look(entity, ours) if entity else set()
             if entity and seen:
-                found |= self.store.records(entity, sorted(seen))
+                found.append((entity, sorted(seen)))
         return found
+
+    def _look(self, entity: SyncEntity, ours: Mapping[UUID, Intent]) -> set[UUID]:
+        if not self.holds:
+            return self.rooms.sees_which(entity, list(ours))
+        return self.rooms.hold(entity, {record_id: intent.fields for record_id, intent in ours.items()})
 
     def _asked(self, intent: Intent) -> HistoryAsked:
         known = self.sender.knows_base(intent.epoch)
@@ -261,6 +275,9 @@ class _DraftedRooms(Rooms):
         return True  # no other is planned
 
     def sees_which(self, entity: SyncEntity, ids: Sequence[UUID]) -> set[UUID]:
+        raise NotPlain
+
+    def hold(self, entity: SyncEntity, edits: Mapping[UUID, Mapping[str, Any]]) -> set[UUID]:
         raise NotPlain
 
     def create(self, entity: SyncEntity, record_id: UUID, fields: Mapping[str, Any], *, at: datetime) -> None:

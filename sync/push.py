@@ -328,7 +328,9 @@ class Pusher:
         return verdicts
 
     def _judge_claimed(self, run: Sequence[Mutation], known: dict[UUID, StoredVerdict]) -> list[Verdict]:
-        planner = Planner(self.store, self.registry, self.rooms, self.sender, self._devices)
+        planner = Planner(
+            self.store, self.registry, self.rooms, self.sender, self._devices, holds=self.boldly
+        )
         try:
             with nullcontext() if self.boldly else self.store.savepoint():
                 plans = planner.plans(run)

@@ -48,6 +48,12 @@ class Rooms(Protocol):
     def sees_which(self, entity: SyncEntity, ids: Sequence[UUID]) -> set[UUID]:
         """Which of the live records are in the user's scope."""
 
+    def hold(self, entity: SyncEntity, edits: Mapping[UUID, Mapping[str, Any]]) -> set[UUID]:
+        """The same for records that are about to be edited by ``update_many``, locked in the order of their ids.
+
+        What it reads may be kept until they are written: no savepoint may be rolled back between.
+        """
+
     def takes_many(self, entity: SyncEntity, names: Mapping[str, Any]) -> bool:
         """Whether these fields may be written by ``update_many``: no rule reads them but the record's own."""
 

@@ -62,12 +62,8 @@ class AtOnce:
         """
         driver: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
         statements = [self._statement(one) for one, _ in said]
-        parts, values = [], []
-        for statement, (_, asked) in zip(statements, said, strict=True):
-            names = statement.places if self._prepares else statement.order
-            values += [asked[name] for name in names]
-            parts.append(_execute(statement) if self._prepares else statement.plain)
-        message = ";".join(part for part in (begin, *parts, end) if part)
+        message, values = self._message(statements, said)
+        message = ";".join(part for part in (begin, message, end) if part)
         with driver_errors():
             autocommit, is_whole = driver.autocommit, bool(begin and end)
             if is_whole:
@@ -89,6 +85,20 @@ class AtOnce:
                     driver.autocommit = autocommit
         return found[1 if begin else 0 : len(said) + (1 if begin else 0)]
 
+    def go_on(self, pooled: PoolProxiedConnection, said: Sequence[Said]) -> list[list[Any]]:
+        """The rows of each statement, in the middle of a transaction that must not be begun anew.
+
+        Raises:
+            DBAPIError: As the engine would, also where the driver has let go of what was prepared, as it does after
+                a savepoint that was rolled back: the transaction has to be rolled back and made again.
+        """
+        driver: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
+        statements = [self._statement(one) for one, _ in said]
+        with driver_errors():
+            if self._prepares:
+                _prepare(driver, pooled.info, statements)
+            return _results(driver, *self._message(statements, said))
+
     def close(self, pooled: PoolProxiedConnection, said: Sequence[Said], *, end: str) -> list[list[Any]]:
         """The same for the end of a transaction that has done something, of which nothing may be prepared anew.
 
@@ -104,6 +114,16 @@ class AtOnce:
         with driver_errors():
             found = _results(driver, ";".join((*(statement.plain for statement in statements), end)), values)
         return found[: len(said)]
+
+    def _message(self, statements: Sequence[_Statement], said: Sequence[Said]) -> tuple[str, list[Any]]:
+        """The words and values of statements that were prepared, where they may be."""
+        parts: list[str] = []
+        values: list[Any] = []
+        for statement, (_, asked) in zip(statements, said, strict=True):
+            names = statement.places if self._prepares else statement.order
+            values += [asked[name] for name in names]
+            parts.append(_execute(statement) if self._prepares else statement.plain)
+        return ";".join(parts), values
 
     @staticmethod
     def sent(said: TextClause | str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -32,11 +33,18 @@ from sync.push import Afresh, Pushed, Pusher, chunks_of, opening_of
 from sync.registry import Registry
 from sync.sequencer import REQUEST_MARKS
 from sync.stores.glance import STANDING, Glance, parameters
-from sync.stores.push import Opening, Parked, PushStore, parked_and_arrived, parked_on
+from sync.stores.push import Ask, Opening, Parked, PushStore, parked_and_arrived, parked_on
 from sync.verdicts import Status
 from sync.wire import Mutation
 
 TRIES = 5
+
+# A statement of a push looks for a few rows by their keys. Planning it takes as long as running it, so that it is
+# planned once, along indexes however small the tables were then.
+PUSHER = text(
+    f"{WRITER.text}, set_config('plan_cache_mode', 'force_generic_plan', true) AS planned,"
+    " set_config('enable_seqscan', 'off', true) AS along"
+)
 
 Found = TypeVar("Found")
 log = structlog.get_logger(__name__)
@@ -150,7 +158,7 @@ class Pushing:
     ) -> Pushed:
         """One chunk in its transaction; *found* is the standing, or is given it by the first chunk."""
         said: list[Said] = [
-            (WRITER, writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id)),
+            (PUSHER, writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id)),
             (STANDING, parameters(*who.ids, cursor)),
             (query.statement, query.values),
         ]
@@ -160,7 +168,7 @@ class Pushing:
             actor = query.read(next(iter(results[2]), None))
             if opening and not opening.take(results[3:]):
                 raise NotOfThisLife
-            store = _store(session, who, opening)
+            store = _store(session, who, opening, self._asker(session) if boldly else None)
             rooms = RoomVerbs(self.synced, session, actor, store, now)
             sender = _sender(who, actor, now, request, found[0])
             pusher = Pusher(
@@ -175,6 +183,10 @@ class Pushing:
                 raise
             part.marks = ended[-1][0][0]
             return part
+
+    def _asker(self, session: Session) -> Ask:
+        """Sends statements in the middle of the session's transaction."""
+        return partial(self.db.at_once.go_on, session.connection().connection)
 
     def quarantine(self, who: Identity, request: SyncRequest) -> Pushed:
         """Set the mutations of a locked-out device aside, unjudged; its user may be no user any more.
@@ -326,9 +338,17 @@ def _standing_of(rows: Sequence[Any], cursor: Cursor) -> Standing:
     return Standing(row.epoch, row.started_at, row.generation, frozenset((*row.carried, row.epoch)))
 
 
-def _store(session: Session, who: Identity, opening: Opening | None = None) -> PushStore:
+def _store(
+    session: Session, who: Identity, opening: Opening | None = None, ask: Ask | None = None
+) -> PushStore:
     return PushStore(
-        session.connection(), who.tenant_id, who.user_id, who.device_id, partial(savepoint, session), opening
+        session.connection(),
+        who.tenant_id,
+        who.user_id,
+        who.device_id,
+        partial(savepoint, session),
+        opening,
+        ask,
     )
 
 

@@ -29,7 +29,9 @@ SYNCED = (
         accounts.create_account,
         accounts.update_account,
         accounts.delete_account,
-        Many(accounts.update_accounts, accounts.update_account, accounts.BOUND_FIELDS),
+        Many(
+            accounts.update_accounts, accounts.update_account, accounts.BOUND_FIELDS, accounts.hold_accounts
+        ),
         masked=accounts.masked_fields,
     ),
     Synced(
@@ -39,7 +41,7 @@ SYNCED = (
         accounts.create_site,
         accounts.update_site,
         accounts.delete_site,
-        Many(accounts.update_sites, accounts.update_site, accounts.CHILD_BOUND_FIELDS),
+        Many(accounts.update_sites, accounts.update_site, accounts.CHILD_BOUND_FIELDS, accounts.hold_sites),
         masked=accounts.masked_fields,
     ),
     Synced(
@@ -49,7 +51,12 @@ SYNCED = (
         accounts.create_contact,
         accounts.update_contact,
         accounts.delete_contact,
-        Many(accounts.update_contacts, accounts.update_contact, accounts.CHILD_BOUND_FIELDS),
+        Many(
+            accounts.update_contacts,
+            accounts.update_contact,
+            accounts.CHILD_BOUND_FIELDS,
+            accounts.hold_contacts,
+        ),
         masked=accounts.masked_fields,
     ),
     Synced(

@@ -129,6 +129,12 @@ class RoomVerbs:
         """Which of the live records are in the actor's scope."""
         return self.synced[entity.name].visible(self.session, self.actor, ids)
 
+    def hold(self, entity: SyncEntity, edits: Mapping[UUID, Mapping[str, Any]]) -> set[UUID]:
+        """The same for records that are about to be edited by ``update_many``, which are locked."""
+        many = self.synced[entity.name].updates
+        found: set[UUID] = self._verb(many.hold if many else None)(self.session, self.actor, edits)
+        return found
+
     def takes_many(self, entity: SyncEntity, names: Mapping[str, Any]) -> bool:
         """Whether these fields may be written by ``update_many``."""
         return self.synced[entity.name].takes_many(names)

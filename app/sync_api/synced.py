@@ -23,11 +23,13 @@ class Many:
         verb: Takes a mapping from id to values and gives the versions by id; all or none.
         of: The verb for one.
         bound: Fields that rules of other records read, so that the order of their writes matters: one by one.
+        hold: Locks what the verb is about to write and keeps what it will read; gives the ids of the visible ones.
     """
 
     verb: Verb
     of: Verb
-    bound: frozenset[str] = frozenset()
+    bound: frozenset[str]
+    hold: Verb
 
 
 @dataclass(frozen=True, slots=True)

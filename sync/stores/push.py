@@ -37,16 +37,16 @@ SELECT k.place, (
             AND m.id = c.mutation_id AND m.device_id = :device AND m.n >= k.n)) ORDER BY c.version, c.id)
     FROM changes c WHERE c.tenant_id = :tenant AND c.entity = k.entity
     AND c.record_id = k.id AND c.version > k.version AND c.op <> 'lost'
-)::text, (
+)::text AS ledger, (
     SELECT max(c.stamp_at) FROM changes c WHERE c.tenant_id = :tenant AND c.entity = k.entity
     AND c.record_id = k.id AND c.version <= k.version AND c.op <> 'lost' AND k.version > 0
-), (
+) AS last, (
     SELECT json_agg(json_build_array(m.op, m.payload -> 'fields', m.base_version, m.version, m.stamp_at, m.status)
         ORDER BY m.device_id = :device, CASE WHEN m.device_id <> :device THEN m.judged_at END, m.n)
     FROM sync_mutations m WHERE m.tenant_id = :tenant AND m.record_id = k.id AND m.entity = k.entity
     AND m.user_id = :user AND m.device_id = ANY(CAST(:devices AS uuid[])) AND (m.device_id <> :device OR m.n < k.n)
     AND m.status IS NOT NULL
-)::text
+)::text AS own
 FROM ROWS FROM (json_to_recordset(CAST(:asked AS json))
                 AS (entity text, record_id uuid, version integer, n bigint))
     WITH ORDINALITY AS k (entity, id, version, n, place)
@@ -107,6 +107,7 @@ NOTE_DEVICE = text(
 )
 
 Said = tuple[TextClause, Mapping[str, Any]]
+Ask = Callable[[Sequence[Said]], Sequence[Sequence[Any]]]
 
 
 @lru_cache(maxsize=512)
@@ -162,6 +163,7 @@ class PushStore:
         device_id: UUID,
         nested: Callable[[], AbstractContextManager[Any]],
         opening: Opening | None = None,
+        ask: Ask | None = None,
     ) -> None:
         """Wrap the connection of the session that the service functions use.
 
@@ -173,6 +175,7 @@ class PushStore:
             nested: Opens a savepoint that also undoes what the session holds in memory.
             opening: What was asked in this transaction before; each of its answers is used once. The caller
                 then ends the transaction with what is ``unsaid``.
+            ask: Sends statements in one message and gives the rows of each; none of them may be asked again.
         """
         self.connection = connection
         self._open_nested = nested
@@ -181,6 +184,7 @@ class PushStore:
         self._claimed = {opening.claim["id"]: opening.claimed} if opening and opening.claim else {}
         self._puts_off = opening is not None
         self._unsaid: list[Said] = []
+        self._ask = ask
         self.tenant_id = tenant_id
         self.user_id = user_id
         self.device_id = device_id
@@ -276,16 +280,13 @@ class PushStore:
 
     def records(self, entity: SyncEntity, ids: Sequence[UUID]) -> dict[UUID, RecordState]:
         """The same for many; locked in the order of their ids, so that two pushes never cross."""
-        lock = "" if entity.append_only else " FOR NO KEY UPDATE"
         try:
-            rows = self._run(
-                f"SELECT t.id, t.version, t.deleted_at IS NOT NULL, {whole_sql(entity)}, t.stamps::text"  # noqa: S608
-                f" FROM {entity.table} t WHERE t.tenant_id = :tenant AND t.id = ANY(CAST(:ids AS uuid[]))"
-                f" ORDER BY t.id{lock}",
-                ids=_ids(ids),
-            ).all()
+            rows = self._run(_records_of(entity), ids=_ids(ids)).all()
         except DataError as error:  # bad data by SQL: no fault of the phone that edits the record
             raise RecordUnreadable(f"{entity.name} {ids[0]}") from error
+        return self._states_of(entity, rows)
+
+    def _states_of(self, entity: SyncEntity, rows: Sequence[Any]) -> dict[UUID, RecordState]:
         parts = {
             name: self._row_stamps(f.table, f.root, [row[0] for row in rows])
             for name, f in entity.fields.items()
@@ -301,6 +302,28 @@ class PushStore:
             )
             for row in rows
         }
+
+    def pasts(
+        self,
+        records: Sequence[tuple[SyncEntity, Sequence[UUID]]],
+        asked: Sequence[HistoryAsked],
+        devices: Sequence[UUID],
+    ) -> tuple[dict[UUID, RecordState], list[History]]:
+        """Records as they stand, locked, and what mutations have to know of their pasts.
+
+        A past is read after its record was locked; one message asks for both, where many go in one.
+        """
+        if self._ask is None:
+            states = {key: one for entity, ids in records for key, one in self.records(entity, ids).items()}
+            return states, self.histories(asked, devices)
+        whose = self._whose()
+        said = [(_records_of(entity), whose | {"ids": _ids(ids)}) for entity, ids in records]
+        past = (_statement(HISTORIES), whose | _asked_of(asked, devices))
+        *rows, histories = self._ask([*self.unsaid(), *said, past])[-len(said) - 1 :]
+        states = {}
+        for (entity, _), found in zip(records, rows, strict=True):
+            states |= self._states_of(entity, found)
+        return states, _histories_of(histories, len(asked))
 
     def lock(self, entity: SyncEntity, ids: Collection[UUID]) -> None:
         """Lock records as ``records`` does, in the same order, without reading them."""
@@ -332,13 +355,7 @@ class PushStore:
 
     def histories(self, asked: Sequence[HistoryAsked], devices: Sequence[UUID]) -> list[History]:
         """The same for many, in the order asked."""
-        rows = self._run(
-            HISTORIES,
-            asked=_json(asked),
-            devices=_ids(devices),
-        )
-        found = {row[0]: History(_ledger_of(row[1]), row[2], _own_of(row[3])) for row in rows}
-        return [found[place] for place in range(1, len(asked) + 1)]
+        return _histories_of(self._run(HISTORIES, **_asked_of(asked, devices)), len(asked))
 
     def create_did_not_pass(self, entity: str, record_id: UUID) -> bool:
         """Whether the user's own create of this record was rejected, or waits for a person."""
@@ -542,6 +559,33 @@ class PushStore:
             " WHERE tenant_id = :tenant AND id = :id AND deleted_at IS NOT NULL",
             id=record_id,
         )
+
+
+_records: dict[str, tuple[SyncEntity, TextClause]] = {}
+
+
+def _records_of(entity: SyncEntity) -> TextClause:
+    """Reads and locks records; putting its text together takes longer than asking."""
+    known = _records.get(entity.name)
+    if known is None or known[0] is not entity:
+        lock = "" if entity.append_only else " FOR NO KEY UPDATE"
+        sql = (
+            f"SELECT t.id, t.version, t.deleted_at IS NOT NULL AS deleted, {whole_sql(entity)} AS whole,"  # noqa: S608
+            f" t.stamps::text AS stamps FROM {entity.table} t"
+            " WHERE t.tenant_id = :tenant AND t.id = ANY(CAST(:ids AS uuid[]))"
+            f" ORDER BY t.id{lock}"
+        )
+        known = _records[entity.name] = entity, text(sql)
+    return known[1]
+
+
+def _asked_of(asked: Sequence[HistoryAsked], devices: Sequence[UUID]) -> dict[str, str]:
+    return {"asked": _json(asked), "devices": _ids(devices)}
+
+
+def _histories_of(rows: Iterable[Any], count: int) -> list[History]:
+    found = {row[0]: History(_ledger_of(row[1]), row[2], _own_of(row[3])) for row in rows}
+    return [found[place] for place in range(1, count + 1)]
 
 
 def _json(rows: Sequence[Any]) -> str:

@@ -24,6 +24,7 @@ from app.accounts.service.records import (
     check_id_free,
     flush,
     get_record,
+    hold_records,
     in_scope,
     light,
     lock_records,
@@ -184,6 +185,11 @@ def update_accounts(
     with taken():
         versions = write_rows(session, Account.__table__, actor.tenant_id, writes)
     return {account_id: versions.get(account_id, account.version) for account_id, account in accounts.items()}
+
+
+def hold_accounts(session: Session, actor: Actor, edits: Mapping[UUID, Mapping[str, Any]]) -> set[UUID]:
+    """Lock those of the scope that ``update_accounts`` is about to write; gives their ids."""
+    return hold_records(session, actor, Account, edits, _read_for(edits.values()))
 
 
 def _read_for(changes: Iterable[Mapping[str, Any]]) -> set[str]:

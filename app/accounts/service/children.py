@@ -20,6 +20,7 @@ from app.accounts.service.records import (
     check_id_free,
     flush,
     get_record,
+    hold_records,
     in_scope,
     light,
     lock_records,
@@ -82,6 +83,11 @@ def update_sites(
     return _update_many(session, actor, Site, changes)
 
 
+def hold_sites(session: Session, actor: Actor, edits: Mapping[UUID, Mapping[str, Any]]) -> set[UUID]:
+    """Lock those of the scope that ``update_sites`` is about to write; gives their ids."""
+    return hold_records(session, actor, Site, edits, _sent(edits))
+
+
 def delete_site(session: Session, actor: Actor, site_id: UUID, *, now: datetime) -> None:
     """Remove a site; raises HasDependants while visits to it are live."""
     site = get_site(session, actor, site_id, lock=True)
@@ -124,6 +130,11 @@ def update_contacts(
 ) -> dict[UUID, int]:
     """The same for many, all or none; gives their versions."""
     return _update_many(session, actor, Contact, changes)
+
+
+def hold_contacts(session: Session, actor: Actor, edits: Mapping[UUID, Mapping[str, Any]]) -> set[UUID]:
+    """Lock those of the scope that ``update_contacts`` is about to write; gives their ids."""
+    return hold_records(session, actor, Contact, edits, _sent(edits))
 
 
 def delete_contact(session: Session, actor: Actor, contact_id: UUID, *, now: datetime) -> None:
@@ -273,8 +284,7 @@ def _update_many(
     session: Session, actor: Actor, model: type[Simple], changes: Mapping[UUID, Mapping[str, Any]]
 ) -> dict[UUID, int]:
     """Change records that have no rule between two of their fields."""
-    sent_fields = {name for sent in changes.values() for name in sent}
-    records = lock_records(session, actor, model, changes, sent_fields)
+    records = lock_records(session, actor, model, changes, _sent(changes))
     writes: dict[UUID, dict[str, Any]] = {}
     for record_id, sent in changes.items():
         clean = changed(records[record_id], mask_free_text(plain(sent))[0])
@@ -286,6 +296,10 @@ def _update_many(
     with taken():
         versions = write_rows(session, model.__table__, actor.tenant_id, writes)
     return {record_id: versions.get(record_id, record.version) for record_id, record in records.items()}
+
+
+def _sent(changes: Mapping[UUID, Mapping[str, Any]]) -> set[str]:
+    return {name for sent in changes.values() for name in sent}
 
 
 def _delete(session: Session, actor: Actor, model: type[Child], record_id: UUID, now: datetime) -> None:

@@ -48,6 +48,7 @@ PARTNER_WRITES: Final[Mapping[type[Any], frozenset[str]]] = {
     Contact: frozenset({"name", "phone", "email", "job_title"})
 }
 
+_HELD: Final = "held"
 _TAKEN: Final[Mapping[str, type[DomainError]]] = {
     "uq_accounts_tenant_id_code": AccountCodeTaken,
     "uq_account_relations_tenant_id_account_id_to_account_id_kind": RelationTaken,
@@ -115,6 +116,40 @@ def lock_records(
     Raises:
         NotFound: One of them is foreign, deleted or unknown.
     """
+    found = _held(session, model, ids, names) or _locked(session, actor, model, ids, names)
+    if len(found) < len(ids):
+        raise NotFound()
+    return found
+
+
+def hold_records(
+    session: Session, actor: Actor, model: type[Record], ids: Collection[UUID], names: Collection[str]
+) -> set[UUID]:
+    """Lock records of the scope for the ``lock_records`` that is to follow, which then asks nobody.
+
+    Only for a transaction in which none of them is written between, and no savepoint is rolled back.
+
+    Returns:
+        Those that the scope holds.
+    """
+    known = [name for name in names if name in model.__table__.c]
+    found = _locked(session, actor, model, ids, known)
+    session.info[_HELD, model] = found
+    return set(found)
+
+
+def _held(
+    session: Session, model: type[Record], ids: Collection[UUID], names: Collection[str]
+) -> dict[UUID, Row[Any]]:
+    """What was held, if it is just that; once, since it is written next."""
+    found: dict[UUID, Row[Any]] = session.info.pop((_HELD, model), {})
+    is_that = found.keys() == set(ids) and all(set(names) <= set(row._fields) for row in found.values())
+    return found if is_that else {}
+
+
+def _locked(
+    session: Session, actor: Actor, model: type[Record], ids: Collection[UUID], names: Collection[str]
+) -> dict[UUID, Row[Any]]:
     columns = [model.__table__.c[name] for name in sorted({"id", "version", *names})]
     statement = (
         in_scope(actor, model)
@@ -123,10 +158,7 @@ def lock_records(
         .order_by(model.id)
         .with_for_update(of=model, key_share=True)
     )
-    found = {row.id: row for row in session.execute(statement)}
-    if len(found) < len(ids):
-        raise NotFound()
-    return found
+    return {row.id: row for row in session.execute(statement)}
 
 
 def refer_to(session: Session, actor: Actor, model: type[Record], record_id: UUID, field: str) -> Record:
