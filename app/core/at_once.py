@@ -99,30 +99,32 @@ class AtOnce:
                 _prepare(driver, pooled.info, statements)
             return _results(driver, *self._message(statements, said))
 
-    def close(self, pooled: PoolProxiedConnection, said: Sequence[Said], *, end: str) -> list[list[Any]]:
+    def close(
+        self, pooled: PoolProxiedConnection, said: Sequence[Said], *, end: str, as_prepared: bool = False
+    ) -> list[list[Any]]:
         """The same for the end of a transaction that has done something, of which nothing may be prepared anew.
 
-        What was prepared is gone after a savepoint that was rolled back, and asking anew would be too late.
+        What was prepared is gone after a savepoint that was rolled back, and asking anew would be too late. Whoever
+        can make the whole transaction anew says *as_prepared*.
         """
         driver: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
         statements = [self._statement(one) for one, _ in said]
-        values = [
-            asked[name]
-            for statement, (_, asked) in zip(statements, said, strict=True)
-            for name in statement.order
-        ]
         with driver_errors():
-            found = _results(driver, ";".join((*(statement.plain for statement in statements), end)), values)
-        return found[: len(said)]
+            if as_prepared and self._prepares:
+                _prepare(driver, pooled.info, statements)
+            message, values = self._message(statements, said, as_prepared=as_prepared)
+            return _results(driver, ";".join(part for part in (message, end) if part), values)[: len(said)]
 
-    def _message(self, statements: Sequence[_Statement], said: Sequence[Said]) -> tuple[str, list[Any]]:
+    def _message(
+        self, statements: Sequence[_Statement], said: Sequence[Said], *, as_prepared: bool = True
+    ) -> tuple[str, list[Any]]:
         """The words and values of statements that were prepared, where they may be."""
+        by_name = self._prepares and as_prepared
         parts: list[str] = []
         values: list[Any] = []
         for statement, (_, asked) in zip(statements, said, strict=True):
-            names = statement.places if self._prepares else statement.order
-            values += [asked[name] for name in names]
-            parts.append(_execute(statement) if self._prepares else statement.plain)
+            values += [asked[name] for name in (statement.places if by_name else statement.order)]
+            parts.append(_execute(statement) if by_name else statement.plain)
         return ";".join(parts), values
 
     @staticmethod

@@ -11,12 +11,11 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.core.at_once import Said
-from app.core.db import WRITER, Database, savepoint, writer_values
+from app.core.db import WRITER_BY_KEYS, Database, savepoint, writer_values
 from app.core.errors import DomainError, Unavailable
 from app.core.masking import mask_json
 from app.core.scope import Actor, ActorQuery, Role, Scope
@@ -38,13 +37,6 @@ from sync.verdicts import Status
 from sync.wire import Mutation
 
 TRIES = 5
-
-# A statement of a push looks for a few rows by their keys. Planning it takes as long as running it, so that it is
-# planned once, along indexes however small the tables were then.
-PUSHER = text(
-    f"{WRITER.text}, set_config('plan_cache_mode', 'force_generic_plan', true) AS planned,"
-    " set_config('enable_seqscan', 'off', true) AS along"
-)
 
 Found = TypeVar("Found")
 log = structlog.get_logger(__name__)
@@ -158,7 +150,7 @@ class Pushing:
     ) -> Pushed:
         """One chunk in its transaction; *found* is the standing, or is given it by the first chunk."""
         said: list[Said] = [
-            (PUSHER, writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id)),
+            (WRITER_BY_KEYS, writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id)),
             (STANDING, parameters(*who.ids, cursor)),
             (query.statement, query.values),
         ]
@@ -176,10 +168,11 @@ class Pushing:
             )
             part = pusher.push(chunk)
             try:
-                ended = self.db.end(session, [*store.unsaid(), store.marks(REQUEST_MARKS + 1)])
+                said = [*store.unsaid(), store.marks(REQUEST_MARKS + 1)]
+                ended = self.db.end(session, said, as_prepared=boldly)
             except DBAPIError as error:
                 if boldly and not is_transient(error):
-                    raise Afresh from error  # a deferred constraint
+                    raise Afresh from error  # a deferred constraint, or what was prepared is gone
                 raise
             part.marks = ended[-1][0][0]
             return part
