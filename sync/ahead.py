@@ -14,8 +14,11 @@ from sync.policy import SyncEntity
 from sync.registry import Registry
 from sync.rooms import Checked, Rooms
 from sync.states import History, HistoryAsked, Loss, RecordState, Writer
+from sync.stores.driver import Said
 from sync.stores.push import PushStore
 from sync.wire import Intent, Mutation, group_of, intent_of
+
+Found = tuple[RecordState, HistoryAsked, History]
 
 
 class NotPlain(Exception):
@@ -55,22 +58,14 @@ class Planner:
     """Judges runs of plain edits; each is judged by the same judge as any mutation."""
 
     def __init__(
-        self,
-        store: PushStore,
-        registry: Registry,
-        rooms: Rooms,
-        sender: Sender,
-        devices: Sequence[UUID],
-        *,
-        holds: bool = False,
+        self, store: PushStore, registry: Registry, rooms: Rooms, sender: Sender, devices: Sequence[UUID]
     ) -> None:
-        """Join what the judge needs, as for it; *holds* where rooms may hold what they see until it is written."""
+        """Join what the judge needs; arguments as for it."""
         self.store = store
         self.registry = registry
         self.rooms = rooms
         self.sender = sender
         self.devices = devices
-        self.holds = holds
 
     def plans(self, run: Sequence[Mutation]) -> list[Plan | None]:
         """What each comes to, locked; None for those that have to be judged by themselves.
@@ -79,39 +74,45 @@ class Planner:
             run: Plain edits of distinct records.
         """
         intents = [_intent(mutation) for mutation in run]
-        seen = self._seen([intent for intent in intents if intent])
-        held = {record_id for _, ids in seen for record_id in ids}
-        asked = {
-            intent.mutation.id: self._asked(intent)
-            for intent in intents
-            if intent and intent.record_id in held
-        }
-        states, histories = self.store.pasts(seen, list(asked.values()), self.devices) if asked else ({}, [])
-        pasts = dict(zip(asked, zip(asked.values(), histories, strict=True), strict=True))
+        found = self._found([intent for intent in intents if intent])
         return [
-            self._plan(intent, states[intent.record_id], *pasts[intent.mutation.id])
-            if intent and intent.record_id in states
-            else None
+            self._plan(intent, *found[intent.mutation.id]) if intent and intent.mutation.id in found else None
             for intent in intents
         ]
 
-    def _seen(self, intents: Sequence[Intent]) -> list[tuple[SyncEntity, list[UUID]]]:
-        """The records that the user sees; what they may not know of is neither read nor locked."""
-        wanted: dict[str, dict[UUID, Intent]] = defaultdict(dict)
-        for intent in intents:
-            wanted[intent.entity][intent.record_id] = intent
-        found: list[tuple[SyncEntity, list[UUID]]] = []
-        for name, ours in sorted(wanted.items()):
-            entity = self.registry.find(name)
-            seen = self._look(entity, ours) if entity else set()
-            if entity and seen:
-                found.append((entity, sorted(seen)))
-        return found
+    def _found(self, intents: Sequence[Intent]) -> dict[UUID, Found]:
+        """What was read for each that the user may edit, by the id of its mutation."""
+        if self.store.asks_at_once:
+            return {intent.mutation.id: found for intent in intents if (found := self._hold(intent))}
+        states = self._states(intents)
+        asked = {i.mutation.id: self._asked(i) for i in intents if i.record_id in states}
+        histories = self.store.histories(list(asked.values()), self.devices) if asked else []
+        pasts = dict(zip(asked, zip(asked.values(), histories, strict=True), strict=True))
+        return {
+            i.mutation.id: (states[i.record_id], *pasts[i.mutation.id])
+            for i in intents
+            if i.mutation.id in pasts
+        }
 
-    def _look(self, entity: SyncEntity, ours: Mapping[UUID, Intent]) -> set[UUID]:
-        if not self.holds:
-            return self.rooms.sees_which(entity, list(ours))
-        return self.rooms.hold(entity, {record_id: intent.fields for record_id, intent in ours.items()})
+    def _hold(self, intent: Intent) -> Found | None:
+        """The same for one, by one message: locked by the room, and read under its lock."""
+        entity, asked = self.registry.get(intent.entity), self._asked(intent)
+        holding = self.rooms.holding(entity, intent.record_id, intent.fields)
+        held, state, past = self.store.hold(holding, entity, asked, self.devices)
+        return (state, asked, past) if self.rooms.held(entity, held) and state else None
+
+    def _states(self, intents: Sequence[Intent]) -> dict[UUID, RecordState]:
+        """The records that the user sees; what they may not know of is neither read nor locked."""
+        wanted: dict[str, list[UUID]] = defaultdict(list)
+        for intent in intents:
+            wanted[intent.entity].append(intent.record_id)
+        found: dict[UUID, RecordState] = {}
+        for name, ids in sorted(wanted.items()):
+            entity = self.registry.find(name)
+            seen = self.rooms.sees_which(entity, ids) if entity else set()
+            if entity and seen:
+                found |= self.store.records(entity, sorted(seen))
+        return found
 
     def _asked(self, intent: Intent) -> HistoryAsked:
         known = self.sender.knows_base(intent.epoch)
@@ -157,6 +158,8 @@ def write(plans: Sequence[Plan], store: PushStore, rooms: Rooms) -> list[Decided
         changes = {plan.record_id: plan.changes for plan in ours if plan.changes is not None}
         if changes:
             versions |= rooms.update_many(entity, changes)
+            if store.is_silent and any(versions[plan.record_id] != plan.version for plan in ours):
+                raise NotPlain  # written by other means than those along which the writers are told
         # As the judge does: no trigger saw the stamps where nothing was written in the end.
         untouched = [
             plan.record_id
@@ -277,7 +280,10 @@ class _DraftedRooms(Rooms):
     def sees_which(self, entity: SyncEntity, ids: Sequence[UUID]) -> set[UUID]:
         raise NotPlain
 
-    def hold(self, entity: SyncEntity, edits: Mapping[UUID, Mapping[str, Any]]) -> set[UUID]:
+    def holding(self, entity: SyncEntity, record_id: UUID, fields: Mapping[str, Any]) -> Said:
+        raise NotPlain
+
+    def held(self, entity: SyncEntity, rows: Sequence[Any]) -> bool:
         raise NotPlain
 
     def create(self, entity: SyncEntity, record_id: UUID, fields: Mapping[str, Any], *, at: datetime) -> None:

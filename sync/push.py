@@ -328,9 +328,7 @@ class Pusher:
         return verdicts
 
     def _judge_claimed(self, run: Sequence[Mutation], known: dict[UUID, StoredVerdict]) -> list[Verdict]:
-        planner = Planner(
-            self.store, self.registry, self.rooms, self.sender, self._devices, holds=self.boldly
-        )
+        planner = Planner(self.store, self.registry, self.rooms, self.sender, self._devices)
         try:
             with nullcontext() if self.boldly else self.store.savepoint():
                 plans = planner.plans(run)
@@ -366,6 +364,9 @@ class Pusher:
         if self.rooms.is_transient(error):
             raise error
         if self.boldly:
+            import traceback
+
+            traceback.print_exc()
             raise Afresh from error
         if len(run) <= FEW:
             return self._singly(run, known)

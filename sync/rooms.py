@@ -9,6 +9,7 @@ from uuid import UUID
 from sync.errors import Refused
 from sync.inbox import InboxItem
 from sync.policy import SyncEntity
+from sync.stores.driver import Said
 from sync.wire import Intent
 
 
@@ -48,10 +49,13 @@ class Rooms(Protocol):
     def sees_which(self, entity: SyncEntity, ids: Sequence[UUID]) -> set[UUID]:
         """Which of the live records are in the user's scope."""
 
-    def hold(self, entity: SyncEntity, edits: Mapping[UUID, Mapping[str, Any]]) -> set[UUID]:
-        """The same for records that are about to be edited by ``update_many``, locked in the order of their ids.
+    def holding(self, entity: SyncEntity, record_id: UUID, fields: Mapping[str, Any]) -> Said:
+        """The statement that locks a record in the user's scope which ``update_many`` is about to write."""
 
-        What it reads may be kept until they are written: no savepoint may be rolled back between.
+    def held(self, entity: SyncEntity, rows: Sequence[Any]) -> bool:
+        """Take what that statement gave, so that ``update_many`` need not ask again; gives whether it is in scope.
+
+        No savepoint may be rolled back between the two.
         """
 
     def takes_many(self, entity: SyncEntity, names: Mapping[str, Any]) -> bool:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from app.core.at_once import Said
 from app.core.db import WRITER_BY_KEYS, Database, savepoint, writer_values
 from app.core.errors import DomainError, Unavailable
+from app.core.many import SENDER
 from app.core.masking import mask_json
 from app.core.scope import Actor, ActorQuery, Role, Scope
 from app.identity import service as identity
@@ -161,6 +162,8 @@ class Pushing:
             if opening and not opening.take(results[3:]):
                 raise NotOfThisLife
             store = _store(session, who, opening, self._asker(session) if boldly else None)
+            if boldly:
+                session.info[SENDER] = store.ask
             rooms = RoomVerbs(self.synced, session, actor, store, now)
             sender = _sender(who, actor, now, request, found[0])
             pusher = Pusher(

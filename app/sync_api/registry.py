@@ -30,7 +30,11 @@ SYNCED = (
         accounts.update_account,
         accounts.delete_account,
         Many(
-            accounts.update_accounts, accounts.update_account, accounts.BOUND_FIELDS, accounts.hold_accounts
+            accounts.update_accounts,
+            accounts.update_account,
+            accounts.BOUND_FIELDS,
+            accounts.hold_account,
+            accounts.held_account,
         ),
         masked=accounts.masked_fields,
     ),
@@ -41,7 +45,13 @@ SYNCED = (
         accounts.create_site,
         accounts.update_site,
         accounts.delete_site,
-        Many(accounts.update_sites, accounts.update_site, accounts.CHILD_BOUND_FIELDS, accounts.hold_sites),
+        Many(
+            accounts.update_sites,
+            accounts.update_site,
+            accounts.CHILD_BOUND_FIELDS,
+            accounts.hold_site,
+            accounts.held_site,
+        ),
         masked=accounts.masked_fields,
     ),
     Synced(
@@ -55,7 +65,8 @@ SYNCED = (
             accounts.update_contacts,
             accounts.update_contact,
             accounts.CHILD_BOUND_FIELDS,
-            accounts.hold_contacts,
+            accounts.hold_contact,
+            accounts.held_contact,
         ),
         masked=accounts.masked_fields,
     ),

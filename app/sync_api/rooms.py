@@ -21,13 +21,14 @@ from app.http.errors import field_errors
 from app.http.fields import WireSchema
 from app.http.shapes import schema_for, schema_of
 from app.inbox import service as inbox
-from app.sync_api.synced import Synced
+from app.sync_api.synced import Many, Synced
 from sync.errors import HandedOver, Overtaken, Refused
 from sync.inbox import InboxItem
 from sync.merge import Incoming, Present, merge_field
 from sync.policy import NEEDS_BASE, Field, Kind, Merge, SyncEntity
 from sync.rooms import Checked
 from sync.stamps import Stamp
+from sync.stores.driver import Said
 from sync.stores.push import PushStore
 from sync.stores.sequencer import sqlstate_of
 from sync.values import canonical
@@ -129,11 +130,14 @@ class RoomVerbs:
         """Which of the live records are in the actor's scope."""
         return self.synced[entity.name].visible(self.session, self.actor, ids)
 
-    def hold(self, entity: SyncEntity, edits: Mapping[UUID, Mapping[str, Any]]) -> set[UUID]:
-        """The same for records that are about to be edited by ``update_many``, which are locked."""
-        many = self.synced[entity.name].updates
-        found: set[UUID] = self._verb(many.hold if many else None)(self.session, self.actor, edits)
-        return found
+    def holding(self, entity: SyncEntity, record_id: UUID, fields: Mapping[str, Any]) -> Said:
+        """The statement that locks a visible record which ``update_many`` is about to write."""
+        said: Said = self._many(entity).hold(self.actor, record_id, fields)
+        return said
+
+    def held(self, entity: SyncEntity, rows: Sequence[Any]) -> bool:
+        """Take what that statement gave; gives whether the record is visible."""
+        return bool(self._many(entity).held(self.session, rows))
 
     def takes_many(self, entity: SyncEntity, names: Mapping[str, Any]) -> bool:
         """Whether these fields may be written by ``update_many``."""
@@ -165,9 +169,7 @@ class RoomVerbs:
             for record_id, fields in changes.items()
         }
         with refusals():
-            found: dict[UUID, int] = self._verb(one.updates.verb if one.updates else None)(
-                self.session, self.actor, values, now=self.now
-            )
+            found: dict[UUID, int] = self._many(entity).verb(self.session, self.actor, values, now=self.now)
         return found
 
     def delete(self, entity: SyncEntity | str, record_id: UUID) -> None:
@@ -346,6 +348,12 @@ class RoomVerbs:
         if one is None or shape is None:
             return False
         return one.policy.fields.keys() & set(names) <= one.policy.fields_of(shape).keys()
+
+    def _many(self, entity: SyncEntity) -> Many:
+        many = self.synced[entity.name].updates
+        if many is None:
+            raise Refused("unknown_op")
+        return many
 
     @staticmethod
     def _verb(verb: Callable[..., Any] | None) -> Callable[..., Any]:

@@ -1,10 +1,15 @@
 """What is said to the driver itself, in a transaction of the engine's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
+from sqlalchemy import TextClause
 from sqlalchemy.exc import DBAPIError
+
+Said = tuple[TextClause | str, Mapping[str, Any]]
+"""A statement, as text() or in the words of the driver, and its values."""
 
 
 @contextmanager

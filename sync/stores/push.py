@@ -26,6 +26,7 @@ from sync.states import (
     StoredVerdict,
     Writer,
 )
+from sync.stores.driver import Said
 from sync.values import loads
 
 # For each asking mutation, by indexes whatever the planner thinks of the tables: one row with its past.
@@ -101,12 +102,19 @@ MARKS = text(
     "SELECT count(*) FROM (SELECT 1 FROM sync_pending WHERE tenant_id = :tenant ORDER BY id LIMIT :n) AS m"
 )
 
+WRITE_AS_MANY = text(
+    "SELECT set_config('app.mutation', '', true) AS mutation, set_config('app.occurred_at', '', true) AS occurred,"
+    " set_config('app.stamp', '', true) AS stamp, set_config('app.stamps', '', true) AS stamps,"
+    " set_config('app.batch', :batch, true) AS batch,"
+    " (SELECT count(set_config('app.batch_' || (place - 1), said, true))"
+    " FROM json_array_elements_text(CAST(:said AS json)) WITH ORDINALITY AS s (said, place)) AS records"
+)
+
 NOTE_DEVICE = text(
     "UPDATE sync_devices SET highest_n = greatest(highest_n, :n), also_known_as = CAST(:aliases AS uuid[])"
     " WHERE tenant_id = :tenant AND device_id = :device"
 )
 
-Said = tuple[TextClause, Mapping[str, Any]]
 Ask = Callable[[Sequence[Said]], Sequence[Sequence[Any]]]
 
 
@@ -183,7 +191,7 @@ class PushStore:
         self._known = (opening.ids, opening.verdicts) if opening else None
         self._claimed = {opening.claim["id"]: opening.claimed} if opening and opening.claim else {}
         self._puts_off = opening is not None
-        self._unsaid: list[Said] = []
+        self._unsaid: list[tuple[TextClause, Mapping[str, Any]]] = []
         self._ask = ask
         self.tenant_id = tenant_id
         self.user_id = user_id
@@ -213,10 +221,26 @@ class PushStore:
         for statement, values in self.unsaid():
             self.connection.execute(statement, values)
 
-    def unsaid(self) -> list[Said]:
+    def unsaid(self) -> list[tuple[TextClause, Mapping[str, Any]]]:
         """What was put off so that it goes with COMMIT; it is the caller's from now on."""
         said, self._unsaid = self._unsaid, []
         return said
+
+    @property
+    def asks_at_once(self) -> bool:
+        """Whether many statements go in one message."""
+        return self._ask is not None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether something was put off that has not been sent."""
+        return bool(self._unsaid)
+
+    def ask(self, said: Sequence[Said]) -> Sequence[Sequence[Any]]:
+        """The rows of each statement, sent in one message behind what was put off."""
+        assert self._ask is not None
+        behind = self.unsaid()
+        return self._ask([*behind, *said])[len(behind) :]
 
     def marks(self, at_most: int) -> Said:
         """Asks how many marks wait, counted up to *at_most*."""
@@ -280,8 +304,9 @@ class PushStore:
 
     def records(self, entity: SyncEntity, ids: Sequence[UUID]) -> dict[UUID, RecordState]:
         """The same for many; locked in the order of their ids, so that two pushes never cross."""
+        lock = "" if entity.append_only else " FOR NO KEY UPDATE"
         try:
-            rows = self._run(_records_of(entity), ids=_ids(ids)).all()
+            rows = self._run(_reading(entity, lock).sql, ids=_ids(ids)).all()
         except DataError as error:  # bad data by SQL: no fault of the phone that edits the record
             raise RecordUnreadable(f"{entity.name} {ids[0]}") from error
         return self._states_of(entity, rows)
@@ -303,27 +328,29 @@ class PushStore:
             for row in rows
         }
 
-    def pasts(
-        self,
-        records: Sequence[tuple[SyncEntity, Sequence[UUID]]],
-        asked: Sequence[HistoryAsked],
-        devices: Sequence[UUID],
-    ) -> tuple[dict[UUID, RecordState], list[History]]:
-        """Records as they stand, locked, and what mutations have to know of their pasts.
+    def hold(
+        self, holding: Said, entity: SyncEntity, asked: HistoryAsked, devices: Sequence[UUID]
+    ) -> tuple[Sequence[Any], RecordState | None, History]:
+        """A record as it stands and its past, by the one message that locks it.
 
-        A past is read after its record was locked; one message asks for both, where many go in one.
+        Args:
+            holding: The room's statement that locks it, if it is in the user's scope.
+            entity: Its kind.
+            asked: About its past.
+            devices: As for ``history``.
+
+        Returns:
+            What *holding* gave, and what may be used only where that says that the user may know of the record.
         """
-        if self._ask is None:
-            states = {key: one for entity, ids in records for key, one in self.records(entity, ids).items()}
-            return states, self.histories(asked, devices)
         whose = self._whose()
-        said = [(_records_of(entity), whose | {"ids": _ids(ids)}) for entity, ids in records]
-        past = (_statement(HISTORIES), whose | _asked_of(asked, devices))
-        *rows, histories = self._ask([*self.unsaid(), *said, past])[-len(said) - 1 :]
-        states = {}
-        for (entity, _), found in zip(records, rows, strict=True):
-            states |= self._states_of(entity, found)
-        return states, _histories_of(histories, len(asked))
+        held, rows, pasts = self.ask(
+            [
+                holding,
+                (_reading(entity, "").sql, whose | {"ids": _ids([asked.record_id])}),
+                (_statement(HISTORIES), whose | _asked_of([asked], devices)),
+            ]
+        )
+        return held, self._states_of(entity, rows).get(asked.record_id), _histories_of(pasts, 1)[0]
 
     def lock(self, entity: SyncEntity, ids: Collection[UUID]) -> None:
         """Lock records as ``records`` does, in the same order, without reading them."""
@@ -508,12 +535,13 @@ class PushStore:
         )
 
     def write_as_many(self, writers: Mapping[UUID, Writer]) -> None:
-        """The same for each of many records, until it is said again; other records have no writer meanwhile."""
-        self._run(
-            "SELECT set_config('app.mutation', '', true), set_config('app.occurred_at', '', true),"
-            " set_config('app.stamp', '', true), set_config('app.stamps', '', true),"
-            " set_config('app.batch', :batch, true), (SELECT count(set_config('app.batch_' || (place - 1), said, true))"
-            " FROM json_array_elements_text(CAST(:said AS json)) WITH ORDINALITY AS s (said, place))",
+        """The same for each of many records, until it is said again; other records have no writer meanwhile.
+
+        Where many statements go in one message it is said with the next one.
+        """
+        tell = self._put_off if self.asks_at_once else self._run
+        tell(
+            WRITE_AS_MANY,
             batch=",".join(map(str, writers)),
             said=_json([_said_of(writer) for writer in writers.values()]),
         )
@@ -561,22 +589,29 @@ class PushStore:
         )
 
 
-_records: dict[str, tuple[SyncEntity, TextClause]] = {}
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The statement that reads records of one entity."""
+
+    entity: SyncEntity
+    sql: TextClause
 
 
-def _records_of(entity: SyncEntity) -> TextClause:
-    """Reads and locks records; putting its text together takes longer than asking."""
-    known = _records.get(entity.name)
-    if known is None or known[0] is not entity:
-        lock = "" if entity.append_only else " FOR NO KEY UPDATE"
+_readings: dict[tuple[str, str], _Reading] = {}
+
+
+def _reading(entity: SyncEntity, lock: str) -> _Reading:
+    """Kept, because putting its text together takes longer than asking."""
+    known = _readings.get((entity.name, lock))
+    if known is None or known.entity is not entity:
         sql = (
             f"SELECT t.id, t.version, t.deleted_at IS NOT NULL AS deleted, {whole_sql(entity)} AS whole,"  # noqa: S608
             f" t.stamps::text AS stamps FROM {entity.table} t"
             " WHERE t.tenant_id = :tenant AND t.id = ANY(CAST(:ids AS uuid[]))"
             f" ORDER BY t.id{lock}"
         )
-        known = _records[entity.name] = entity, text(sql)
-    return known[1]
+        known = _readings[entity.name, lock] = _Reading(entity, text(sql))
+    return known
 
 
 def _asked_of(asked: Sequence[HistoryAsked], devices: Sequence[UUID]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What may be done with accounts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,8 @@ from app.accounts.service.records import (
     check_id_free,
     flush,
     get_record,
-    hold_records,
+    held,
+    holding,
     in_scope,
     light,
     lock_records,
@@ -33,6 +34,7 @@ from app.accounts.service.records import (
     taken,
 )
 from app.accounts.service.rules import mask_free_text, not_in_the_future, wrong_fields
+from app.core.at_once import Said
 from app.core.errors import HasDependants, NotFound, ReferenceNotFound
 from app.core.ids import new_id
 from app.core.many import write_rows
@@ -187,9 +189,14 @@ def update_accounts(
     return {account_id: versions.get(account_id, account.version) for account_id, account in accounts.items()}
 
 
-def hold_accounts(session: Session, actor: Actor, edits: Mapping[UUID, Mapping[str, Any]]) -> set[UUID]:
-    """Lock those of the scope that ``update_accounts`` is about to write; gives their ids."""
-    return hold_records(session, actor, Account, edits, _read_for(edits.values()))
+def hold_account(actor: Actor, account_id: UUID, changes: Mapping[str, Any]) -> Said:
+    """The statement that locks a live account of the scope for ``update_accounts``; answered to ``held_account``."""
+    return holding(actor, Account, account_id, _read_for([changes]))
+
+
+def held_account(session: Session, rows: Sequence[Any]) -> bool:
+    """Let the ``update_accounts`` that follows use what was locked; gives whether the account is in the scope."""
+    return held(session, Account, rows)
 
 
 def _read_for(changes: Iterable[Mapping[str, Any]]) -> set[str]:

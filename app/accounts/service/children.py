@@ -1,6 +1,6 @@
 """What may be done with sites, contacts, buying roles and relations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -20,7 +20,8 @@ from app.accounts.service.records import (
     check_id_free,
     flush,
     get_record,
-    hold_records,
+    held,
+    holding,
     in_scope,
     light,
     lock_records,
@@ -29,6 +30,7 @@ from app.accounts.service.records import (
     taken,
 )
 from app.accounts.service.rules import LONGEST, mask_free_text
+from app.core.at_once import Said
 from app.core.errors import HasDependants
 from app.core.ids import new_id
 from app.core.many import write_rows
@@ -83,9 +85,14 @@ def update_sites(
     return _update_many(session, actor, Site, changes)
 
 
-def hold_sites(session: Session, actor: Actor, edits: Mapping[UUID, Mapping[str, Any]]) -> set[UUID]:
-    """Lock those of the scope that ``update_sites`` is about to write; gives their ids."""
-    return hold_records(session, actor, Site, edits, _sent(edits))
+def hold_site(actor: Actor, site_id: UUID, changes: Mapping[str, Any]) -> Said:
+    """The statement that locks a live site of the scope for ``update_sites``; answered to ``held_site``."""
+    return holding(actor, Site, site_id, changes)
+
+
+def held_site(session: Session, rows: Sequence[Any]) -> bool:
+    """Let the ``update_sites`` that follows use what was locked; gives whether the site is in the scope."""
+    return held(session, Site, rows)
 
 
 def delete_site(session: Session, actor: Actor, site_id: UUID, *, now: datetime) -> None:
@@ -132,9 +139,14 @@ def update_contacts(
     return _update_many(session, actor, Contact, changes)
 
 
-def hold_contacts(session: Session, actor: Actor, edits: Mapping[UUID, Mapping[str, Any]]) -> set[UUID]:
-    """Lock those of the scope that ``update_contacts`` is about to write; gives their ids."""
-    return hold_records(session, actor, Contact, edits, _sent(edits))
+def hold_contact(actor: Actor, contact_id: UUID, changes: Mapping[str, Any]) -> Said:
+    """The statement that locks a live contact of the scope for ``update_contacts``; answered to ``held_contact``."""
+    return holding(actor, Contact, contact_id, changes)
+
+
+def held_contact(session: Session, rows: Sequence[Any]) -> bool:
+    """Let the ``update_contacts`` that follows use what was locked; gives whether the contact is in the scope."""
+    return held(session, Contact, rows)
 
 
 def delete_contact(session: Session, actor: Actor, contact_id: UUID, *, now: datetime) -> None:
@@ -284,7 +296,8 @@ def _update_many(
     session: Session, actor: Actor, model: type[Simple], changes: Mapping[UUID, Mapping[str, Any]]
 ) -> dict[UUID, int]:
     """Change records that have no rule between two of their fields."""
-    records = lock_records(session, actor, model, changes, _sent(changes))
+    sent_fields = {name for sent in changes.values() for name in sent}
+    records = lock_records(session, actor, model, changes, sent_fields)
     writes: dict[UUID, dict[str, Any]] = {}
     for record_id, sent in changes.items():
         clean = changed(records[record_id], mask_free_text(plain(sent))[0])
@@ -296,10 +309,6 @@ def _update_many(
     with taken():
         versions = write_rows(session, model.__table__, actor.tenant_id, writes)
     return {record_id: versions.get(record_id, record.version) for record_id, record in records.items()}
-
-
-def _sent(changes: Mapping[UUID, Mapping[str, Any]]) -> set[str]:
-    return {name for sent in changes.values() for name in sent}
 
 
 def _delete(session: Session, actor: Actor, model: type[Child], record_id: UUID, now: datetime) -> None:
