@@ -8,6 +8,8 @@ from typing import Any
 
 import psycopg
 from psycopg import ClientCursor
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
 from psycopg.rows import namedtuple_row
 from sqlalchemy import PoolProxiedConnection, TextClause
 from sqlalchemy.dialects.postgresql.psycopg import dialect
@@ -198,6 +200,11 @@ def _results(driver: psycopg.Connection[Any], message: str, values: Sequence[Any
     with ClientCursor(driver, row_factory=namedtuple_row) as cursor:
         cursor.execute(message.encode(), values)
         while True:
-            found.append(cursor.fetchall() if cursor.description else [])
+            # Asking the cursor for its description would describe every column.
+            found.append(cursor.fetchall() if _has_rows(cursor.pgresult) else [])
             if not cursor.nextset():
                 return found
+
+
+def _has_rows(result: PGresult | None) -> bool:
+    return result is not None and result.status == ExecStatus.TUPLES_OK
