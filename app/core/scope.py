@@ -130,7 +130,7 @@ _PARAMETERS: Mapping[str, Any] = {
 
 def kind_of(scope: Scope) -> Scope:
     """The same scope without its values: a condition made of it has parameters, and serves all scopes of its kind."""
-    sets = {
+    sets: dict[str, Any] = {
         name: frozenset({_PARAMETERS[name]} if getattr(scope, name) else ())
         for name in ("territory_ids", "unit_ids")
     }

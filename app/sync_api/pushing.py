@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.core.at_once import Said
-from app.core.db import WRITER_BY_KEYS, Database, savepoint, writer_values
+from app.core.db import WRITER, WRITER_BY_KEYS, Database, savepoint, writer_values
 from app.core.errors import DomainError, Unavailable
 from app.core.many import SENDER
 from app.core.masking import mask_json
@@ -150,8 +150,10 @@ class Pushing:
         boldly: bool = False,
     ) -> Pushed:
         """One chunk in its transaction; *found* is the standing, or is given it by the first chunk."""
+        # What one edit needs is found by keys; what a chunk of any kind needs is planned for what it is.
+        writer = WRITER_BY_KEYS if boldly else WRITER
         said: list[Said] = [
-            (WRITER_BY_KEYS, writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id)),
+            (writer, writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id)),
             (STANDING, parameters(*who.ids, cursor)),
             (query.statement, query.values),
         ]

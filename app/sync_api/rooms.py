@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import marshmallow as ma
+import orjson
 import psycopg
 import structlog
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -69,6 +70,7 @@ class RoomVerbs:
         self.actor = actor
         self.store = store
         self.now = now
+        self._loaded: dict[tuple[str, bytes], dict[str, Any]] = {}
 
     # -- what the engine asks (sync.rooms.Rooms)
 
@@ -91,6 +93,8 @@ class RoomVerbs:
         if op not in ("create", "update"):
             return Checked(self.keepable(values))
         masked = one.masked(loaded)
+        if op == "update" and not masked:
+            self._loaded[_key(entity, values)] = loaded
         return Checked(values | {n: self.keepable(values[n]) for n in masked & values.keys()}, masked)
 
     def check_base(
@@ -164,13 +168,19 @@ class RoomVerbs:
     def update_many(self, entity: SyncEntity, changes: Mapping[UUID, Mapping[str, Any]]) -> dict[UUID, int]:
         """Write fields of many records, all or none; gives the versions."""
         one = self._of(entity)
-        values = {
-            record_id: _loaded(self._schema(one, "update", fields), fields, partial=True)
-            for record_id, fields in changes.items()
-        }
+        values = {record_id: self._typed(one, fields) for record_id, fields in changes.items()}
         with refusals():
             found: dict[UUID, int] = self._many(entity).verb(self.session, self.actor, values, now=self.now)
         return found
+
+    def _typed(self, one: Synced, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """What the schema makes of fields; most were just checked, and are written as they were sent."""
+        known = self._loaded.get(_key(one.policy, fields))
+        return (
+            _loaded(self._schema(one, "update", fields), fields, partial=True)
+            if known is None
+            else dict(known)
+        )
 
     def delete(self, entity: SyncEntity | str, record_id: UUID) -> None:
         """Delete softly."""
@@ -390,6 +400,11 @@ def refusals() -> Iterator[None]:
 def _json(details: dict[str, Any]) -> dict[str, Any]:
     plain = (str, int, float, bool, list, dict, type(None))
     return {name: value if isinstance(value, plain) else str(value) for name, value in details.items()}
+
+
+def _key(entity: SyncEntity, fields: Mapping[str, Any]) -> tuple[str, bytes]:
+    """Fields in canonical form, by what they say."""
+    return entity.name, orjson.dumps(fields, default=repr, option=orjson.OPT_SORT_KEYS)
 
 
 def _loaded(schema: WireSchema, fields: Mapping[str, Any], *, partial: bool = False) -> dict[str, Any]:
