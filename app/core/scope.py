@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     FromClause,
+    Interval,
     TextClause,
     Uuid,
     and_,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    literal,
     or_,
     select,
     table,
@@ -183,12 +185,18 @@ def sees_account(scope: Scope, accounts: FromClause | Any) -> ColumnElement[bool
                     _visits.c.account_id == columns.id,
                     _visits.c.assignee_id == scope.user_id,
                     _visits.c.deleted_at.is_(None),
-                    _visits.c.planned_start >= scope.at - timedelta(days=VISIT_DAYS_BACK),
-                    _visits.c.planned_start < scope.at + timedelta(days=VISIT_DAYS_AHEAD),
+                    _visits.c.planned_start >= _days_from(scope.at, -VISIT_DAYS_BACK),
+                    _visits.c.planned_start < _days_from(scope.at, VISIT_DAYS_AHEAD),
                 )
             )
         )
     return or_(*ways) if ways else false()
+
+
+def _days_from(at: Any, days: int) -> Any:
+    """A moment, or the parameter in its place, so many days later; SQLAlchemy takes what it adds for a moment too."""
+    distance = timedelta(days=days)
+    return at + (literal(distance, Interval()) if isinstance(at, ColumnElement) else distance)
 
 
 def _is_one_of(value: Any, ids: frozenset[Any]) -> ColumnElement[bool]:

@@ -630,13 +630,20 @@ class TestALoneEdit:
         yield found
         event.remove(world.db.app, "before_cursor_execute", by_itself)
 
+    @pytest.mark.parametrize("role", ["rep", "technician", "manager", "admin"])
+    @pytest.mark.parametrize("entity", ["account", "contact"])
     def test_takes_four_messages_and_its_pull_and_bookkeeping_one_each(
-        self, rep: Person, held: list[UUID], sent: list[str]
+        self, world: World, sent: list[str], role: str, entity: str
     ) -> None:
-        push(rep, rep.edit("account", held[0], {"phone": "+82255501234"}))
+        person, account = world.person(role, world.north), world.account()
+        record, name = (account, "notes") if entity == "account" else (new_id(), "job_title")
+        if entity == "contact":
+            world.insert("contacts", id=record, account_id=account, name="하나")
+        person.sync()
+        push(person, person.edit(entity, record, {name: "가"}))
         sent.clear()
 
-        verdict = push(rep, rep.edit("account", held[0], {"phone": "+82255501235"}))
+        verdict = push(person, person.edit(entity, record, {name: "나"}))
 
         assert told(verdict) == ("applied", None)
         assert sent == ["ask", "go_on", "go_on", "close", "ask", "ask"]
