@@ -364,9 +364,6 @@ class Pusher:
         if self.rooms.is_transient(error):
             raise error
         if self.boldly:
-            import traceback
-
-            traceback.print_exc()
             raise Afresh from error
         if len(run) <= FEW:
             return self._singly(run, known)
