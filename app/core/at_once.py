@@ -16,10 +16,7 @@ from psycopg.pq.abc import PGresult
 from sqlalchemy import PoolProxiedConnection, TextClause
 from sqlalchemy.dialects.postgresql.psycopg import dialect
 
-from sync.stores.driver import driver_errors
-
-Said = tuple[TextClause | str, Mapping[str, Any]]
-"""A statement, as text() or in the words of the driver, and its values."""
+from sync.stores.driver import Said, driver_errors
 
 _PARAMETER = re.compile(r"%\((\w+)\)s|%%")
 _PLAIN = re.compile(r"[A-Za-z0-9_:.-]*").fullmatch
@@ -93,15 +90,35 @@ class AtOnce:
                     driver.rollback()
         return found
 
-    def close(self, pooled: PoolProxiedConnection, said: Sequence[Said], *, end: str) -> list[list[Any]]:
-        """The same for the end of a transaction that has done something, of which nothing may be prepared anew.
+    def go_on(self, pooled: PoolProxiedConnection, said: Sequence[Said]) -> list[list[Any]]:
+        """The rows of each statement, in the middle of a transaction that must not be begun anew.
 
-        What was prepared is gone after a savepoint that was rolled back, and asking anew would be too late.
+        Raises:
+            DBAPIError: As the engine would, also where the driver has let go of what was prepared, as it does after
+                a savepoint that was rolled back: the transaction has to be rolled back and made again.
         """
         driver: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
         statements = [self._statement(one) for one, _ in said]
         with driver_errors():
-            message = self._message(driver, pooled.info, statements, said, end=end, whole=True)
+            if self._prepares:
+                _prepare(driver, pooled.info, statements)
+            message = self._message(driver, pooled.info, statements, said)
+            return self._sent(driver, pooled.info, message, statements, 0)
+
+    def close(
+        self, pooled: PoolProxiedConnection, said: Sequence[Said], *, end: str, as_prepared: bool = False
+    ) -> list[list[Any]]:
+        """The same for the end of a transaction that has done something, of which nothing may be prepared anew.
+
+        What was prepared is gone after a savepoint that was rolled back, and asking anew would be too late. Whoever
+        can make the whole transaction anew says *as_prepared*.
+        """
+        driver: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
+        statements = [self._statement(one) for one, _ in said]
+        with driver_errors():
+            if as_prepared and self._prepares:
+                _prepare(driver, pooled.info, statements)
+            message = self._message(driver, pooled.info, statements, said, end=end, whole=not as_prepared)
             return self._sent(driver, pooled.info, message, statements, 0)
 
     def _message(

@@ -151,3 +151,37 @@ def test_a_word_arrives_as_it_was_said(pools: Database, word: str) -> None:
     said: list[Said] = [(text("SELECT CAST(:word AS text) AS word"), {"word": word})]
     assert pools.at_once.ask(pooled, said, begin="BEGIN", end="COMMIT")[0][0].word == word
     pooled.close()
+
+
+@pytest.mark.parametrize("prepares", [True, False])
+def test_a_transaction_goes_on_and_ends_in_one_message_each(pools: Database, prepares: bool) -> None:
+    at_once, pooled = AtOnce(prepares=prepares), pools.app.raw_connection()
+    driver = pooled.driver_connection
+    assert driver is not None
+    driver.autocommit = True
+    try:
+        at_once.ask(pooled, [(WRITER, writer_values(uuid4()))], begin="BEGIN")
+        first = at_once.go_on(pooled, [(TENANT, {"word": word}) for word in WORDS])
+        last = at_once.close(pooled, [(TENANT, {"word": "x"})], end="COMMIT", as_prepared=True)
+        assert [rows[0].word for rows in (*first, *last)] == [*WORDS, "x"]
+        assert driver.info.transaction_status.name == "IDLE"
+    finally:
+        driver.autocommit = False
+        pooled.close()
+
+
+def test_a_transaction_whose_statements_were_let_go_does_not_begin_anew_by_itself(pools: Database) -> None:
+    pooled = pools.app.raw_connection()
+    driver = pooled.driver_connection
+    assert driver is not None
+    driver.autocommit = True
+    try:
+        pools.at_once.ask(pooled, asked(uuid4(), "x"), begin="BEGIN")
+        driver.execute("DEALLOCATE ALL")
+        with pytest.raises(DBAPIError):
+            pools.at_once.go_on(pooled, [(TENANT, {"word": "x"})])
+        assert driver.info.transaction_status.name == "INERROR"
+    finally:
+        driver.rollback()
+        driver.autocommit = False
+        pooled.close()
