@@ -35,8 +35,9 @@ from sqlalchemy.orm import (
 )
 
 from app.config import Config
-from app.core.at_once import AtOnce, Said
+from app.core.at_once import AtOnce
 from app.core.ids import new_id
+from sync.stores.driver import Said
 
 
 class Base(DeclarativeBase):

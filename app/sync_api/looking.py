@@ -7,11 +7,11 @@ import structlog
 from sqlalchemy import Connection, TextClause
 from sqlalchemy.exc import DBAPIError
 
-from app.core.at_once import Said
 from app.core.db import WRITER, WRITER_BY_KEYS, Database, writer_values
 from app.core.scope import ActorQuery
 from app.sync_api.pushing import Identity
 from sync.cursor import Cursor
+from sync.stores.driver import Said
 from sync.stores.glance import DELTA, GLANCE, Awaited, parameters
 
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"

@@ -14,7 +14,6 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app.core.at_once import Said
 from app.core.db import WRITER, WRITER_BY_KEYS, Database, savepoint, writer_values
 from app.core.errors import DomainError, Unavailable
 from app.core.many import SENDER
@@ -32,6 +31,7 @@ from sync.pull import Worth, worth_of
 from sync.push import Afresh, Pushed, Pusher, chunks_of, opening_of
 from sync.registry import Registry
 from sync.sequencer import REQUEST_MARKS
+from sync.stores.driver import Said
 from sync.stores.glance import STANDING, Glance, parameters
 from sync.stores.push import Ask, Opening, Parked, PushStore, parked_and_arrived, parked_on
 from sync.verdicts import Status

@@ -34,12 +34,12 @@ from app.accounts.service.records import (
     taken,
 )
 from app.accounts.service.rules import mask_free_text, not_in_the_future, wrong_fields
-from app.core.at_once import Said
 from app.core.errors import HasDependants, NotFound, ReferenceNotFound
 from app.core.ids import new_id
 from app.core.many import write_rows
 from app.core.scope import Actor, Role
 from app.identity import service as identity
+from sync.stores.driver import Said
 
 _visits = light("visits", "tenant_id", "id", "account_id", "deleted_at")
 _tasks = light("tasks", "tenant_id", "id", "account_id", "deleted_at")

@@ -30,11 +30,11 @@ from app.accounts.service.records import (
     taken,
 )
 from app.accounts.service.rules import LONGEST, mask_free_text
-from app.core.at_once import Said
 from app.core.errors import HasDependants
 from app.core.ids import new_id
 from app.core.many import write_rows
 from app.core.scope import Actor
+from sync.stores.driver import Said
 
 Simple = TypeVar("Simple", Site, Contact)
 

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
+from sync.stores.driver import Said
     ARRAY,
     ColumnElement,
     Row,
@@ -31,7 +32,6 @@ from sqlalchemy.orm import Session, aliased
 from app.accounts.models import Account, AccountContact, AccountRelation, Contact, Site
 from app.accounts.service.errors import AccountCodeTaken, FieldNotYours, RelationTaken
 from app.accounts.service.rules import SALES_ONLY
-from app.core.at_once import Said
 from app.core.errors import DomainError, Forbidden, IdTaken, NotFound, ReferenceNotFound
 from app.core.scope import (
     Actor,
