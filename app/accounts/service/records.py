@@ -10,7 +10,6 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
-from sync.stores.driver import Said
     ARRAY,
     ColumnElement,
     Row,
@@ -43,6 +42,7 @@ from app.core.scope import (
     sees_child_of_account,
     values_of,
 )
+from sync.stores.driver import Said
 
 Record = TypeVar("Record", Account, Site, Contact, AccountContact, AccountRelation)
 Child = TypeVar("Child", Site, Contact, AccountContact, AccountRelation)
