@@ -1,6 +1,7 @@
 """Runs each mutant against tests, nearest first, and then against new histories, and writes down how it ended."""
 
 import hashlib
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -10,17 +11,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 
 import orjson
 
 from tests.mutation.explained import reason_of
+from tests.mutation import reached
 from tests.mutation.operators import mutants_of
 from tests.mutation.planted import VARIABLE
 from tests.simulator.mutants.planting import Mutant
 
 HOUSE = Path(__file__).parents[2]
+COLLECTED = "FIELDMERGE_COLLECTED"
+"""Tells the nursery which files of tests to import."""
+QUIET = ("-p", "no:cacheprovider", "-q", "--no-header", "-m", "not more")
 SUITES = ("tests/sync", "tests/sync_api", "tests/scope", "tests/inbox", "tests/journeys")
 NEAREST = {
     "sync.stores.sequencer": (
@@ -62,6 +68,7 @@ NEAREST = {
 }
 """Where a mutant of a module most likely ends; the other tests of the engine follow."""
 ENDLESS_S = 600.0
+FORKING = multiprocessing.get_context("forkserver")
 
 
 @dataclass
@@ -127,11 +134,18 @@ def run_all(
 ) -> None:
     """Run those that have no result yet, until the time is over."""
     until = time.monotonic() + minutes * 60 if minutes else float("inf")
+    due = [mutant for mutant in mutants if key_of(mutant) not in results.by_key]
+    near = Near(sorted({mutant.where for mutant in due}), results.path.with_suffix(".reached"))
+
+    os.environ[COLLECTED] = " ".join(
+        sorted({test for mutant in due for test in NEAREST.get(mutant.where, SUITES)} | set(SUITES if rest else ()))
+    )
+    FORKING.set_forkserver_preload(["tests.mutation.nursery"])
 
     def one(mutant: Mutant) -> None:
-        if key_of(mutant) in results.by_key or time.monotonic() > until:
+        if time.monotonic() > until:
             return
-        ended = run(mutant, hunt_s=hunt_s, rest=rest)
+        ended = run(mutant, near, hunt_s=hunt_s, rest=rest)
         results.add(ended)
         print(
             f"{'killed  ' if ended.killed else 'SURVIVED'} {ended.seconds:5.0f} s  {ended.name}  {ended.by}",
@@ -140,16 +154,54 @@ def run_all(
 
     with ThreadPoolExecutor(jobs) as pool:
         # Those of which somebody said that they survive come last.
-        list(pool.map(one, sorted(mutants, key=lambda mutant: reason_of(mutant.name) is not None)))
+        list(pool.map(one, sorted(due, key=lambda mutant: reason_of(mutant.name) is not None)))
 
 
-def run(mutant: Mutant, *, hunt_s: float, rest: bool) -> Ended:
+class Near:
+    """The tests of :data:`NEAREST` that enter what a mutant changes: no other of them can see it."""
+
+    def __init__(self, modules: Sequence[str], keep: Path) -> None:
+        """Run the tests once as they are, and keep which of them enters what, until one of the files changes."""
+        self.readers = reached.readers_of(modules)
+        self.by_module: dict[str, dict[str, list[str]]] = {}
+        for module in modules:
+            self.by_module[module] = self._kept(module, keep.with_suffix(f".{module}.reached"))
+
+    def _kept(self, module: str, path: Path) -> dict[str, list[str]]:
+        listed = NEAREST.get(module, SUITES[:1])
+        files = [file for name in listed for file in ((HOUSE / name).rglob("*.py"))] or []
+        files += [HOUSE / name for name in listed if name.endswith(".py")]
+        print_of = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()
+        found: dict[str, Any] = orjson.loads(path.read_bytes()) if path.exists() else {}
+        if found.get("of") != print_of:
+            print(f"Which of the tests near {module} enters what ...", flush=True)
+            told = {"modules": reached.instrumented([module]), "into": str(path)}
+            code, said = _ended(
+                [sys.executable, "-m", "pytest", "-p", "tests.mutation.reached", *QUIET, *listed],
+                os.environ | {reached.VARIABLE: orjson.dumps(told).decode(), "PYTHONUTF8": "1"},
+                ENDLESS_S,
+            )
+            if code:
+                raise SystemExit(f"The tests near {module} fail as they are: {said[-2000:]}")
+            found = {"of": print_of, "tests": orjson.loads(path.read_bytes())}
+            path.write_bytes(orjson.dumps(found))
+        tests: dict[str, list[str]] = found["tests"]
+        return tests
+
+    def of(self, mutant: Mutant) -> list[str]:
+        """In the order in which they are tried."""
+        within = mutant.name.split(" ", 1)[1].split(":")[0]
+        tests = reached.tests_that_reach(f"{mutant.where}:{within}", self.by_module[mutant.where], self.readers)
+        return list(NEAREST.get(mutant.where, SUITES[:1])) if tests == [reached.EVERY_TEST] else tests
+
+
+def run(mutant: Mutant, near: Near, *, hunt_s: float, rest: bool) -> Ended:
     """The nearest tests, then histories, then, for what survived both, all other tests of the engine."""
     started = time.monotonic()
     nearest = NEAREST.get(mutant.where, SUITES[:1])
     others = [*(suite for suite in SUITES if suite not in nearest), *(f"--ignore={path}" for path in nearest)]
     tries = (
-        ("nearest tests", lambda: _fails(mutant, nearest)),
+        ("nearest tests", lambda: _fails(mutant, near.of(mutant))),
         ("histories", lambda: _hunted(mutant, hunt_s) if hunt_s else ""),
         ("other tests", lambda: _fails(mutant, others) if rest else ""),
     )
@@ -161,15 +213,35 @@ def _told(mutant: Mutant) -> Mapping[str, str]:
     return os.environ | {VARIABLE: orjson.dumps(asdict(mutant)).decode(), "PYTHONUTF8": "1"}
 
 
-def _fails(mutant: Mutant, paths: Sequence[str]) -> str:
+def _fails(mutant: Mutant, tests: Sequence[str]) -> str:
     """The first test that fails; empty when all pass."""
-    command = [sys.executable, "-m", "pytest", "-p", "tests.mutation.planted", "-p", "no:cacheprovider"]
-    command += ["-x", "-q", "--no-header", "-m", "not more", *paths]
-    code, said = _ended(command, _told(mutant), ENDLESS_S)
-    if code in (0, 5):
+    if not tests:
         return ""
-    lines = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return (lines[-1] if lines else said[-300:])[:300]
+    with TemporaryDirectory() as directory:
+        said = Path(directory) / "said"
+        process = FORKING.Process(target=_tested, args=(mutant, tests, said), daemon=True)
+        process.start()
+        process.join(ENDLESS_S)
+        if process.is_alive():
+            process.terminate()
+            process.join(30)
+            process.kill()
+            process.join()
+            return f"no end after {ENDLESS_S:.0f} s"
+        if process.exitcode in (0, 5):
+            return ""
+        output = said.read_text(encoding="utf-8", errors="replace")
+    lines = [line for line in output.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    if not lines:
+        raise RuntimeError(f"The tests did not run for {mutant.name}: {output[-2000:]}")
+    return lines[-1][:300]
+
+
+def _tested(mutant: Mutant, tests: Sequence[str], said: Path) -> None:
+    # Imported by now, and only there: the nursery imports the whole product.
+    from tests.mutation.nursery import tested
+
+    tested(mutant, tests, said)
 
 
 def _hunted(mutant: Mutant, seconds: float) -> str:
