@@ -62,7 +62,7 @@ def _change_functions(module: ModuleType, source: str, changed: str) -> int:
 
 
 def _codes(code: CodeType) -> dict[str, CodeType]:
-    found = {}
+    found: dict[str, CodeType] = {}
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             found |= {constant.co_qualname: constant} | _codes(constant)

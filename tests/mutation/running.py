@@ -1,5 +1,6 @@
 """Runs each mutant against tests, nearest first, and then against new histories, and writes down how it ended."""
 
+import ast
 import hashlib
 import multiprocessing
 import os
@@ -7,9 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -17,8 +20,8 @@ from typing import Any
 
 import orjson
 
-from tests.mutation.explained import reason_of
 from tests.mutation import reached
+from tests.mutation.explained import reason_of
 from tests.mutation.operators import mutants_of
 from tests.mutation.planted import VARIABLE
 from tests.simulator.mutants.planting import Mutant
@@ -64,6 +67,13 @@ NEAREST = {
         "tests/sync/test_given.py",
         "tests/sync/test_restore.py",
         "tests/sync/test_account_of.py",
+        "tests/sync/test_push_runs.py",
+        "tests/sync/test_ahead.py",
+        "tests/sync/test_verdicts.py",
+        "tests/sync/test_judgement.py",
+        "tests/inbox/test_resolution.py",
+        "tests/inbox/test_reassign_and_apply.py",
+        "tests/inbox/test_unreadable.py",
     ),
 }
 """Where a mutant of a module most likely ends; the other tests of the engine follow."""
@@ -137,8 +147,13 @@ def run_all(
     due = [mutant for mutant in mutants if key_of(mutant) not in results.by_key]
     near = Near(sorted({mutant.where for mutant in due}), results.path.with_suffix(".reached"))
 
+    for known in results.by_key.values():
+        near.learn(known)
     os.environ[COLLECTED] = " ".join(
-        sorted({test for mutant in due for test in NEAREST.get(mutant.where, SUITES)} | set(SUITES if rest else ()))
+        sorted(
+            {test for mutant in due for test in NEAREST.get(mutant.where, SUITES)}
+            | set(SUITES if rest else ())
+        )
     )
     FORKING.set_forkserver_preload(["tests.mutation.nursery"])
 
@@ -147,6 +162,7 @@ def run_all(
             return
         ended = run(mutant, near, hunt_s=hunt_s, rest=rest)
         results.add(ended)
+        near.learn(ended)
         print(
             f"{'killed  ' if ended.killed else 'SURVIVED'} {ended.seconds:5.0f} s  {ended.name}  {ended.by}",
             flush=True,
@@ -164,35 +180,76 @@ class Near:
         """Run the tests once as they are, and keep which of them enters what, until one of the files changes."""
         self.readers = reached.readers_of(modules)
         self.by_module: dict[str, dict[str, list[str]]] = {}
+        self.found: dict[str, list[str]] = defaultdict(list)
         for module in modules:
             self.by_module[module] = self._kept(module, keep.with_suffix(f".{module}.reached"))
 
     def _kept(self, module: str, path: Path) -> dict[str, list[str]]:
-        listed = NEAREST.get(module, SUITES[:1])
-        files = [file for name in listed for file in ((HOUSE / name).rglob("*.py"))] or []
-        files += [HOUSE / name for name in listed if name.endswith(".py")]
-        print_of = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()
-        found: dict[str, Any] = orjson.loads(path.read_bytes()) if path.exists() else {}
-        if found.get("of") != print_of:
-            print(f"Which of the tests near {module} enters what ...", flush=True)
-            told = {"modules": reached.instrumented([module]), "into": str(path)}
-            code, said = _ended(
-                [sys.executable, "-m", "pytest", "-p", "tests.mutation.reached", *QUIET, *listed],
-                os.environ | {reached.VARIABLE: orjson.dumps(told).decode(), "PYTHONUTF8": "1"},
-                ENDLESS_S,
-            )
-            if code:
-                raise SystemExit(f"The tests near {module} fail as they are: {said[-2000:]}")
-            found = {"of": print_of, "tests": orjson.loads(path.read_bytes())}
-            path.write_bytes(orjson.dumps(found))
-        tests: dict[str, list[str]] = found["tests"]
+        shape = _shape_of(HOUSE / (module.replace(".", "/") + ".py"))
+        now = {
+            file.relative_to(HOUSE).as_posix(): hashlib.sha256(shape + file.read_bytes()).hexdigest()
+            for name in NEAREST.get(module, SUITES[:1])
+            for file in ((HOUSE / name).rglob("test_*.py") if (HOUSE / name).is_dir() else [HOUSE / name])
+        }
+        kept: dict[str, Any] = {"of": {}, "tests": {}}
+        if path.exists():
+            kept = orjson.loads(path.read_bytes())
+        due = [file for file, print_of in now.items() if kept["of"].get(file) != print_of]
+        tests: dict[str, list[str]] = {
+            function: [
+                test for test in found if test.split("::")[0] in now and test.split("::")[0] not in due
+            ]
+            for function, found in kept["tests"].items()
+        }
+        if due:
+            print(f"Which of {len(due)} files of tests enters what of {module} ...", flush=True)
+            for function, found in self._noted(module, due, path.with_suffix(".new")).items():
+                tests[function] = tests.get(function, []) + found
+            path.write_bytes(orjson.dumps({"of": now, "tests": tests}))
         return tests
 
+    def _noted(self, module: str, files: Sequence[str], into: Path) -> dict[str, list[str]]:
+        told = {"modules": reached.instrumented([module]), "into": str(into)}
+        code, said = _ended(
+            [sys.executable, "-m", "pytest", "-p", "tests.mutation.reached", *QUIET, *files],
+            os.environ | {reached.VARIABLE: orjson.dumps(told).decode(), "PYTHONUTF8": "1"},
+            ENDLESS_S * 3,
+        )
+        if code:
+            raise SystemExit(f"The tests near {module} fail as they are: {said[-2000:]}")
+        found: dict[str, list[str]] = orjson.loads(into.read_bytes())
+        into.unlink()
+        return found
+
     def of(self, mutant: Mutant) -> list[str]:
-        """In the order in which they are tried."""
-        within = mutant.name.split(" ", 1)[1].split(":")[0]
-        tests = reached.tests_that_reach(f"{mutant.where}:{within}", self.by_module[mutant.where], self.readers)
-        return list(NEAREST.get(mutant.where, SUITES[:1])) if tests == [reached.EVERY_TEST] else tests
+        """In the order in which they are tried: first those that found another mutant there."""
+        place = _place_of(mutant.where, mutant.name)
+        tests = reached.tests_that_reach(place, self.by_module[mutant.where], self.readers)
+        if not tests or tests == [reached.EVERY_TEST]:
+            return list(NEAREST.get(mutant.where, SUITES[:1]))
+        found = self.found[place]
+        return sorted(tests, key=lambda test: found.index(test) if test in found else len(found))
+
+    def learn(self, ended: Ended) -> None:
+        """The test that found a mutant is likely to find its neighbours."""
+        place = _place_of(ended.name.split(":")[0], ended.name)
+        test = ended.what.removeprefix("FAILED ").split(" - ")[0]
+        if ended.what.startswith("FAILED ") and test not in self.found[place]:
+            self.found[place].insert(0, test)
+
+
+def _shape_of(path: Path) -> bytes:
+    """The module without its texts: another one is entered by other tests."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = ""
+    return ast.dump(tree).encode()
+
+
+def _place_of(module: str, name: str) -> str:
+    """The function or constant that a mutant changes, by its name: ``module:line function: rule: text``."""
+    return f"{module}:{name.split(' ', 1)[1].split(':')[0]}"
 
 
 def run(mutant: Mutant, near: Near, *, hunt_s: float, rest: bool) -> Ended:
@@ -219,7 +276,7 @@ def _fails(mutant: Mutant, tests: Sequence[str]) -> str:
         return ""
     with TemporaryDirectory() as directory:
         said = Path(directory) / "said"
-        process = FORKING.Process(target=_tested, args=(mutant, tests, said), daemon=True)
+        process = FORKING.Process(target=_tested, args=(mutant, list(tests), said), daemon=True)
         process.start()
         process.join(ENDLESS_S)
         if process.is_alive():
@@ -239,9 +296,8 @@ def _fails(mutant: Mutant, tests: Sequence[str]) -> str:
 
 def _tested(mutant: Mutant, tests: Sequence[str], said: Path) -> None:
     # Imported by now, and only there: the nursery imports the whole product.
-    from tests.mutation.nursery import tested
-
-    tested(mutant, tests, said)
+    nursery = import_module("tests.mutation.nursery")
+    nursery.tested(mutant, tests, said)
 
 
 def _hunted(mutant: Mutant, seconds: float) -> str:
