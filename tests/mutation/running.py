@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -34,6 +35,8 @@ SUITES = ("tests/sync", "tests/sync_api", "tests/scope", "tests/inbox", "tests/j
 NEAREST = {
     "sync.stores.sequencer": (
         "tests/sync/test_sequencer.py",
+        "tests/sync/test_twins.py",
+        "tests/sync/test_channels.py",
         "tests/sync/test_adversity.py",
         "tests/sync/test_budget.py",
         "tests/scope/test_change.py",
@@ -141,6 +144,7 @@ def run_all(
     jobs: int,
     hunt_s: float,
     rest: bool,
+    patience: float = 0.0,
 ) -> None:
     """Run those that have no result yet, until the time is over."""
     until = time.monotonic() + minutes * 60 if minutes else float("inf")
@@ -160,7 +164,7 @@ def run_all(
     def one(mutant: Mutant) -> None:
         if time.monotonic() > until:
             return
-        ended = run(mutant, near, hunt_s=hunt_s, rest=rest)
+        ended = run(mutant, near, hunt_s=hunt_s, rest=rest, patience=patience)
         results.add(ended)
         near.learn(ended)
         print(
@@ -252,13 +256,13 @@ def _place_of(module: str, name: str) -> str:
     return f"{module}:{name.split(' ', 1)[1].split(':')[0]}"
 
 
-def run(mutant: Mutant, near: Near, *, hunt_s: float, rest: bool) -> Ended:
+def run(mutant: Mutant, near: Near, *, hunt_s: float, rest: bool, patience: float) -> Ended:
     """The nearest tests, then histories, then, for what survived both, all other tests of the engine."""
     started = time.monotonic()
     nearest = NEAREST.get(mutant.where, SUITES[:1])
     others = [*(suite for suite in SUITES if suite not in nearest), *(f"--ignore={path}" for path in nearest)]
     tries = (
-        ("nearest tests", lambda: _fails(mutant, near.of(mutant))),
+        ("nearest tests", lambda: _fails(mutant, near.of(mutant), patience)),
         ("histories", lambda: _hunted(mutant, hunt_s) if hunt_s else ""),
         ("other tests", lambda: _fails(mutant, others) if rest else ""),
     )
@@ -270,21 +274,18 @@ def _told(mutant: Mutant) -> Mapping[str, str]:
     return os.environ | {VARIABLE: orjson.dumps(asdict(mutant)).decode(), "PYTHONUTF8": "1"}
 
 
-def _fails(mutant: Mutant, tests: Sequence[str]) -> str:
-    """The first test that fails; empty when all pass."""
+def _fails(mutant: Mutant, tests: Sequence[str], patience: float = 0.0) -> str:
+    """The first test that fails; empty when all pass, or nothing failed in so many seconds of *patience*."""
     if not tests:
         return ""
     with TemporaryDirectory() as directory:
         said = Path(directory) / "said"
         process = FORKING.Process(target=_tested, args=(mutant, list(tests), said), daemon=True)
         process.start()
-        process.join(ENDLESS_S)
+        process.join(patience or ENDLESS_S)
         if process.is_alive():
-            process.terminate()
-            process.join(30)
-            process.kill()
-            process.join()
-            return f"no end after {ENDLESS_S:.0f} s"
+            _interrupt(process)
+            return "" if patience else f"no end after {ENDLESS_S:.0f} s"
         if process.exitcode in (0, 5):
             return ""
         output = said.read_text(encoding="utf-8", errors="replace")
@@ -292,6 +293,16 @@ def _fails(mutant: Mutant, tests: Sequence[str]) -> str:
     if not lines:
         raise RuntimeError(f"The tests did not run for {mutant.name}: {output[-2000:]}")
     return lines[-1][:300]
+
+
+def _interrupt(process: BaseProcess) -> None:
+    """As by Ctrl-C first: pytest then drops its database."""
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGINT)
+    process.join(30)
+    if process.is_alive():
+        process.kill()
+        process.join()
 
 
 def _tested(mutant: Mutant, tests: Sequence[str], said: Path) -> None:

@@ -1,0 +1,169 @@
+"""What a channel keeps of a record that comes and leaves: it is counted in and out once, and nowhere else."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from uuid import UUID
+
+import pytest
+
+from app.accounts.sync import ACCOUNT
+from app.core.clock import utc_now
+from app.sync_api.registry import REGISTRY
+from sync.registry import Registry
+from sync.sequencer import drain
+from sync.stores.sequencer import FeedStore
+from tests.sync.test_twins import miscounted
+from tests.world import World
+
+SALES, SERVICE = "manager+partner+sales", "service"
+HIDDEN = "숨김"
+RULES = Registry(
+    tuple(
+        replace(
+            entity,
+            buckets=f"SELECT r.record_id, r.bucket, r.shape FROM ({ACCOUNT.buckets}) AS r"
+            " JOIN accounts p ON p.tenant_id = :tenant AND p.id = r.record_id"
+            f" WHERE p.name <> '{HIDDEN}' OR r.shape = '{SERVICE}'",
+        )
+        if entity.name == "account"
+        else entity
+        for entity in REGISTRY.entities
+    ),
+    REGISTRY.subscriptions_sql,
+)
+"""Sales does not see an account of that name, service does."""
+
+Gone = dict[tuple[str, str], str | None]
+
+
+def gone_of(world: World, account: UUID) -> Gone:
+    """By bucket and shape."""
+    rows = world.engine_sql(
+        "SELECT bucket, shape, gone FROM sync_feed WHERE tenant_id = :tenant AND record_id = :id", id=account
+    )
+    return {(bucket, shape): gone for bucket, shape, gone in rows}
+
+
+def change(world: World, account: UUID, assignments: str, **values: object) -> None:
+    world.sql(f"UPDATE accounts SET {assignments} WHERE id = :id", id=account, **values)
+
+
+def drained(world: World) -> None:
+    assert drain(world.db.engine, RULES, world.id, now=utc_now(), lock_timeout_ms=5_000) is not None
+
+
+class TestOfAnOwner:
+    """Beside the channels of the territory there is one of the account's owner."""
+
+    @pytest.fixture
+    def owners(self, world: World) -> tuple[UUID, UUID, UUID]:
+        first, second, third = (world.person("rep", world.north).id for _ in range(3))
+        return first, second, third
+
+    @pytest.mark.parametrize("poison", ["", ", last_visited_at = 'infinity'"], ids=["readable", "unreadable"])
+    def test_only_that_one_is_left_when_the_owner_changes(
+        self, world: World, owners: tuple[UUID, UUID, UUID], poison: str
+    ) -> None:
+        first, second, _ = owners
+        account = world.account(owner_id=first)
+        world.drain()
+
+        change(world, account, f"owner_id = :owner{poison}", owner=second)
+        world.drain()
+
+        north = f"territory:{world.north}"
+        found = gone_of(world, account)
+        assert found[f"user:{first}", SALES] == "out_of_scope"
+        assert (found[north, SALES], found[north, SERVICE]) == (None, None)
+        assert miscounted(world) == []
+
+    @pytest.mark.parametrize("poison", ["", ", last_visited_at = 'infinity'"], ids=["readable", "unreadable"])
+    def test_a_channel_that_was_left_before_is_not_left_again(
+        self, world: World, owners: tuple[UUID, UUID, UUID], poison: str
+    ) -> None:
+        first, second, third = owners
+        account = world.account(owner_id=first)
+        world.drain()
+        change(world, account, "owner_id = :owner", owner=second)
+        world.drain()
+
+        position: Callable[[], int] = partial(_position, world, account, f"user:{first}")
+        before = position()
+        change(world, account, f"owner_id = :owner{poison}", owner=third)
+        world.drain()
+
+        assert position() == before
+        assert miscounted(world) == []
+
+    @pytest.mark.parametrize("poison", ["", ", last_visited_at = 'infinity'"], ids=["readable", "unreadable"])
+    def test_other_accounts_stay_in_what_one_leaves(
+        self, world: World, owners: tuple[UUID, UUID, UUID], poison: str
+    ) -> None:
+        first, second, _ = owners
+        account, other = world.account(owner_id=first), world.account(owner_id=first)
+        world.drain()
+        before = gone_of(world, other)
+
+        change(world, account, f"owner_id = :owner{poison}", owner=second)
+        world.drain()
+
+        assert gone_of(world, other) == before
+        assert miscounted(world) == []
+
+
+def _position(world: World, account: UUID, bucket: str) -> int:
+    rows = world.engine_sql(
+        "SELECT position FROM sync_feed WHERE tenant_id = :tenant AND record_id = :id AND bucket = :bucket",
+        id=account,
+        bucket=bucket,
+    )
+    return int(rows[0][0])
+
+
+class TestOfTwoShapes:
+    @pytest.mark.parametrize("poison", ["", ", last_visited_at = 'infinity'"], ids=["readable", "unreadable"])
+    def test_one_is_left_and_the_other_stays(self, world: World, poison: str) -> None:
+        account = world.account()
+        drained(world)
+
+        change(world, account, f"name = '{HIDDEN}'{poison}")
+        drained(world)
+
+        north = f"territory:{world.north}"
+        assert gone_of(world, account) == {(north, SALES): "out_of_scope", (north, SERVICE): None}
+        assert miscounted(world) == []
+
+    def test_the_second_is_counted_when_it_comes_later(self, world: World) -> None:
+        account = world.account(name=HIDDEN)
+        drained(world)
+
+        change(world, account, "name = '가람'")
+        drained(world)
+
+        north = f"territory:{world.north}"
+        assert gone_of(world, account) == {(north, SALES): None, (north, SERVICE): None}
+        assert miscounted(world) == []
+
+    def test_one_that_was_left_is_counted_again_when_the_record_returns(self, world: World) -> None:
+        account = world.account()
+        drained(world)
+        change(world, account, f"name = '{HIDDEN}'")
+        drained(world)
+
+        change(world, account, "name = '가람'")
+        drained(world)
+
+        assert miscounted(world) == []
+
+
+def test_companies_without_marks_are_not_drained(world: World) -> None:
+    """Another one has some at the time."""
+    busy = World(world.app, world.db)
+    world.drain()
+    busy.account()
+
+    waiting = FeedStore.tenants_with_marks(world.db.engine)
+
+    assert busy.id in waiting
+    assert world.id not in waiting
