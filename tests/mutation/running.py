@@ -54,13 +54,19 @@ NEAREST = {
         "tests/cli/test_devices.py",
     ),
     "sync.stores.feed": (
+        "tests/sync/test_feed_reader.py",
+        "tests/sync/test_segments.py",
         "tests/sync/test_pull.py",
         "tests/sync/test_given.py",
         "tests/sync/test_budget.py",
         "tests/sync/test_epoch.py",
         "tests/scope/test_change.py",
     ),
-    "sync.stores.glance": ("tests/sync_api/test_glance.py", "tests/sync/test_pull.py"),
+    "sync.stores.glance": (
+        "tests/sync/test_feed_reader.py",
+        "tests/sync_api/test_glance.py",
+        "tests/sync/test_pull.py",
+    ),
     "sync.stores.push": (
         "tests/sync/test_push.py",
         "tests/sync/test_replay.py",

@@ -228,6 +228,20 @@ class TestOfAnotherCompany:
 
         assert standing(twins.there) == before
 
+    def test_stay_with_a_person_from_whom_an_unreadable_one_goes_here(self, twins: Twins) -> None:
+        person = twins.here.person("rep", twins.here.north)
+        _copy_person(person.id, twins.here, twins.there)
+        for world in (twins.here, twins.there):
+            world.sql("UPDATE accounts SET owner_id = :u WHERE id = :id", u=person.id, id=twins.account)
+        twins.drain()
+        before = standing(twins.there)
+
+        twins.here.sql("UPDATE accounts SET owner_id = NULL WHERE id = :id", id=twins.account)
+        poison(twins.here, twins.account)
+        twins.here.drain()
+
+        assert standing(twins.there) == before
+
 
 def _copy_person(user: UUID, here: World, there: World) -> None:
     (row,) = here.sql(
