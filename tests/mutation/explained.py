@@ -3,18 +3,48 @@
 import re
 
 EXPLAINED: tuple[tuple[str, str], ...] = (
-    (
-        r"tenants_with_marks: condition held true: EXISTS",
-        "tenants without marks are drained too, and a drain without marks does nothing",
-    ),
     (r"tenants_with_marks: ORDER BY dropped", "in which order tenants are drained is of no matter"),
     (
-        r"FeedStore\.marks: ORDER BY dropped|ORDER BY dropped: ORDER BY bucket, shape|ORDER BY c\.bucket, c\.shape",
+        r"FeedStore\.marks: ORDER BY dropped|withdraw: ORDER BY dropped|_count: ORDER BY dropped",
         "the order is for plans and against deadlocks; the outcome is the same in any",
     ),
     (
-        r"(conjunct dropped|condition held true): (AND )?tenant_id = :tenant AND record_id",
-        "ids of records are unique among all companies",
+        r"refresh_subscriptions: condition held true: tenant_id = :tenant$",
+        "people of other companies are asked about too: what is wanted and what is dropped is of this one anyway",
+    ),
+    (
+        r"SHEAF: ORDER BY dropped: ORDER BY [fr]\.position",
+        "the rows leave the window function in its order, which another mutant drops",
+    ),
+    (r"PROOFS: ORDER BY dropped: ORDER BY r\.place", "unnest gives its rows in their order"),
+    (
+        r"ORDER BY dropped: ORDER BY (e\.)?generation DESC",
+        "one epoch is open at a time; the order is for the moment when a restored database has two",
+    ),
+    (
+        r"(head|GLANCE|STANDING): inner join becomes left: JOIN",
+        "each head has its drain, written in the same transaction",
+    ),
+    (
+        r"(waiting_marks|GLANCE|MARKS): ORDER BY dropped: ORDER BY (p\.)?id",
+        "whichever marks are counted, they are as many: the order is for the plan",
+    ),
+    (
+        r"are_drains: conjunct dropped: AND position = ANY",
+        "more drains are read than those that are compared",
+    ),
+    (
+        r"GLANCE:.*(> becomes >=: >|ORDER BY dropped: ORDER BY f\.position)",
+        "no row lies above the head, and whether there is one is all that is asked",
+    ),
+    (
+        r"delta: ORDER BY dropped|DELTA: ORDER BY dropped",
+        "the one order within a channel is for its limit, the other over all of them for the answer: with either"
+        " of them and without a limit that cuts, rows come in order",
+    ),
+    (
+        r"held: inner join becomes left: JOIN",
+        "what has no row in the feed has no channel in the join behind it",
     ),
 )
 """Part of a mutant's name, without its line, and the reason."""

@@ -167,3 +167,16 @@ def test_companies_without_marks_are_not_drained(world: World) -> None:
 
     assert busy.id in waiting
     assert world.id not in waiting
+
+
+def test_a_record_that_heals_leaves_others_set_aside(world: World) -> None:
+    healed, other = world.account(), world.account()
+    for account in (healed, other):
+        change(world, account, "last_visited_at = 'infinity'")
+    world.drain()
+
+    change(world, healed, "last_visited_at = NULL")
+    world.drain()
+
+    rows = world.engine_sql("SELECT record_id FROM sync_quarantine WHERE tenant_id = :tenant")
+    assert [row[0] for row in rows] == [other]

@@ -296,26 +296,26 @@ class TestChannel:
     def test_proves_its_segments_by_their_rows_and_the_drain_that_wrote_so_far(
         self, companies: Companies, connection: Connection
     ) -> None:
-        company = companies.here
         ranges = [(16, 40), (0, 8), (4, 12), (0, 16), (8, 9), (3, 7), (36, 41)]
 
-        found = asked(
-            connection,
-            PROOFS,
-            tenant=company.world.id,
-            bucket="a",
-            shape="s",
-            afters=[after for after, _ in ranges],
-            untils=[until for _, until in ranges],
-        )
-
-        assert [tuple(row) for row in found] == [
-            (
-                sum(after < row.position <= until for row in company.of(self.CHANNEL)),
-                next((company.nonces[p] for p in sorted(company.nonces) if p >= until), None),
+        for company in (companies.here, companies.there):
+            found = asked(
+                connection,
+                PROOFS,
+                tenant=company.world.id,
+                bucket="a",
+                shape="s",
+                afters=[after for after, _ in ranges],
+                untils=[until for _, until in ranges],
             )
-            for after, until in ranges
-        ]
+
+            assert [tuple(row) for row in found] == [
+                (
+                    sum(after < row.position <= until for row in company.of(self.CHANNEL)),
+                    next((company.nonces[p] for p in sorted(company.nonces) if p >= until), None),
+                )
+                for after, until in ranges
+            ]
 
     def test_that_was_lost_is_what_a_phone_may_hold_of_it(
         self, companies: Companies, connection: Connection
@@ -551,6 +551,13 @@ class TestLook:
             {"t": company.world.id, "id": SET, "c": f'[["{channel[0]}", "{channel[1]}"]]'},
         )
         last = company.of(channel)[-1].position
+        connection.execute(
+            text(
+                "INSERT INTO sync_feed (tenant_id, bucket, shape, entity, record_id, position, entered, version, body)"
+                " VALUES (:t, :bucket, :shape, 'account', :id, 99, 99, 1, '{}')"
+            ),
+            {"t": companies.there.world.id, "bucket": channel[0], "shape": channel[1], "id": uuid4()},
+        )
 
         for after in (0, last - 1, last, last + 1, LAST, LAST + 1):
             assert looked(connection, GLANCE, company, after=after).news is (after < last)
