@@ -13,6 +13,18 @@ EXPLAINED: tuple[tuple[str, str], ...] = (
         "people of other companies are asked about too: what is wanted and what is dropped is of this one anyway",
     ),
     (
+        r"write: condition held true: EXISTS \(SELECT 1 FROM left_behind\)",
+        "the rule is not asked where nothing left: what it says is only compared with what did",
+    ),
+    (
+        r"FeedStore\.write: inner join becomes left: JOIN",
+        "what is desired was joined to its record before",
+    ),
+    (
+        r"PushStore\.lock: condition held true: tenant_id",
+        "the app role locks no row of another company: row-level security hides it",
+    ),
+    (
         r"SHEAF: ORDER BY dropped: ORDER BY [fr]\.position",
         "the rows leave the window function in its order, which another mutant drops",
     ),
@@ -38,9 +50,16 @@ EXPLAINED: tuple[tuple[str, str], ...] = (
         "no row lies above the head, and whether there is one is all that is asked",
     ),
     (
-        r"delta: ORDER BY dropped|DELTA: ORDER BY dropped",
-        "the one order within a channel is for its limit, the other over all of them for the answer: with either"
-        " of them and without a limit that cuts, rows come in order",
+        r"CLAIM: ORDER BY dropped|PushStore\.(records|lock): ORDER BY dropped",
+        "two pushes lock in one order, so that they never wait for each other; what comes out is the same in any",
+    ),
+    (
+        r"ANSWER: conjunct dropped: AND m\.id = ANY",
+        "the rows to which it is joined have these ids; it is for the plan",
+    ),
+    (
+        r"_row_stamps: (conjunct dropped: AND \{root\}|condition held true: tenant_id)",
+        "stamps of other records' parts are read too and not looked at",
     ),
     (
         r"held: inner join becomes left: JOIN",

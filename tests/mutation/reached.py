@@ -140,9 +140,7 @@ def instrumented(modules: Sequence[str]) -> list[str]:
     return sorted({*modules, *others})
 
 
-def tests_that_reach(
-    place: str, by_function: dict[str, list[str]], readers: dict[str, set[str]]
-) -> list[str]:
+def reaching(place: str, by_function: dict[str, list[str]], readers: dict[str, set[str]]) -> list[str]:
     """Names of tests and of files that enter the function ``module:name``, or one that reads that constant.
 
     ``[""]`` stands for all of them; tests that enter little come first, as they are about it.

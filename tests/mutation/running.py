@@ -234,7 +234,7 @@ class Near:
     def of(self, mutant: Mutant) -> list[str]:
         """In the order in which they are tried: first those that found another mutant there."""
         place = _place_of(mutant.where, mutant.name)
-        tests = reached.tests_that_reach(place, self.by_module[mutant.where], self.readers)
+        tests = reached.reaching(place, self.by_module[mutant.where], self.readers)
         if not tests or tests == [reached.EVERY_TEST]:
             return list(NEAREST.get(mutant.where, SUITES[:1]))
         found = self.found[place]

@@ -9,6 +9,7 @@ import pytest
 
 from app.accounts.sync import ACCOUNT
 from app.core.clock import utc_now
+from app.core.ids import new_id
 from app.sync_api.registry import REGISTRY
 from sync.registry import Registry
 from sync.sequencer import drain
@@ -167,6 +168,80 @@ def test_companies_without_marks_are_not_drained(world: World) -> None:
 
     assert busy.id in waiting
     assert world.id not in waiting
+
+
+def test_one_account_leaves_what_another_stays_in_at_the_same_time(world: World) -> None:
+    moved, renamed = world.account(), world.account()
+    world.drain()
+
+    change(world, renamed, "name = '새 이름'")
+    change(world, moved, "territory_id = :south", south=world.south)
+    world.drain()
+
+    north = f"territory:{world.north}"
+    assert gone_of(world, moved)[north, SALES] == "out_of_scope"
+    assert gone_of(world, renamed)[north, SALES] is None
+
+
+class TestOfAnAssignee:
+    """A visit is out of scope where it is nobody's any more; only where its time is over it left a window."""
+
+    @pytest.fixture
+    def assignee(self, world: World) -> UUID:
+        return world.person("rep", world.north).id
+
+    @pytest.fixture
+    def visit(self, world: World, assignee: UUID) -> UUID:
+        visit_id = new_id()
+        world.insert(
+            "visits",
+            id=visit_id,
+            account_id=world.account(),
+            assignee_id=assignee,
+            planned_start=utc_now(),
+        )
+        world.drain()
+        return visit_id
+
+    def test_a_visit_that_goes_to_another_left_no_window(
+        self, world: World, assignee: UUID, visit: UUID
+    ) -> None:
+        other = world.person("rep", world.north).id
+
+        world.sql("UPDATE visits SET assignee_id = :other WHERE id = :id", other=other, id=visit)
+        world.drain()
+
+        found = gone_of(world, visit)
+        assert (found[f"user:{assignee}", "sales"], found[f"user:{other}", "sales"]) == ("out_of_scope", None)
+
+    def test_a_visit_left_no_window_because_another_stays(
+        self, world: World, assignee: UUID, visit: UUID
+    ) -> None:
+        other = world.person("rep", world.north).id
+        world.insert(
+            "visits",
+            id=new_id(),
+            account_id=world.account(),
+            assignee_id=assignee,
+            planned_start=utc_now(),
+        )
+
+        world.sql("UPDATE visits SET assignee_id = :other WHERE id = :id", other=other, id=visit)
+        world.drain()
+
+        assert gone_of(world, visit)[f"user:{assignee}", "sales"] == "out_of_scope"
+
+    def test_a_visit_that_is_shown_otherwise_left_no_window(
+        self, world: World, assignee: UUID, visit: UUID
+    ) -> None:
+        world.sql("UPDATE users SET role = 'technician' WHERE id = :id", id=assignee)
+        world.drain()
+
+        found = gone_of(world, visit)
+        assert (found[f"user:{assignee}", "sales"], found[f"user:{assignee}", "service"]) == (
+            "out_of_scope",
+            None,
+        )
 
 
 def test_a_record_that_heals_leaves_others_set_aside(world: World) -> None:

@@ -340,7 +340,7 @@ class TestChannel:
         company = companies.here
         read = reader(connection, company)
 
-        for after, until, limit in product((0, 4, 8, 9), (LAST, 35, 36, 32), (ALL, 2)):
+        for after, until, limit in product((0, 11, 12, 13, 24), (LAST, 35, 36, 32), (ALL, 2)):
             found = read.again(self.CHANNEL, ["account", "visit"], after=after, until=until, limit=limit)
             assert (
                 positions(found)
@@ -358,6 +358,7 @@ class TestChannel:
         company = companies.here
         read = reader(connection, company)
         records = {(row.entity, row.record_id) for row in company.rows[::2]} | {("account", uuid4())}
+        records |= {(row.entity, row.record_id) for row in companies.there.rows}
         place: Callable[[Row], int] = (lambda row: row.entered) if by_entry else (lambda row: row.position)
 
         for first, second in product(range(0, LAST, 3), (0, 22, 23)):
@@ -600,8 +601,11 @@ class TestKept:
         self, companies: Companies, connection: Connection
     ) -> None:
         keep_left_out(connection, companies.here.world.id, companies.here.user, ["b", "c"])
+        connection.execute(text("UPDATE sync_left_out SET since = '2026-01-01'"))
         keep_left_out(connection, companies.here.world.id, companies.here.user, ["c"])
 
+        touched = connection.execute(text("SELECT count(*) FROM sync_left_out WHERE since > '2026-01-02'"))
+        assert touched.scalar_one() == 0
         found = connection.execute(
             text("SELECT tenant_id, user_id, bucket FROM sync_left_out WHERE user_id = ANY(:users)"),
             {"users": [companies.here.user, companies.other_user]},

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Connection, Engine, create_engine, text
 
-from app.accounts.sync import ACCOUNT
+from app.accounts.sync import ACCOUNT, CONTACT
 from app.core.db import Database
 from app.http.services import services
 from sync.states import HistoryAsked
@@ -364,6 +364,11 @@ class TestHistory:
         return store.history(HistoryAsked("account", RECORD, version, n), [PHONE, TABLET])
 
     def test_is_the_ledger_behind_the_base_in_its_order(self, store: PushStore, elsewhere: UUID) -> None:
+        for setting in (
+            "enable_indexscan",
+            "enable_indexonlyscan",
+        ):  # an index would give them in their order
+            store.connection.execute(text(f"SET LOCAL {setting} = off"))
         for number in (6, 4, 5, 3):
             changed(store, number)
         changed(store, 40, version=5)
@@ -441,7 +446,7 @@ class TestRecords:
     @pytest.fixture
     def twins(self, world: World, store: PushStore, elsewhere: UUID) -> tuple[UUID, UUID]:
         first, second = sorted((world.account(name="하나"), world.account(name="둘")))
-        put(store.connection, "accounts", tenant_id=elsewhere, id=first, name="남", version=70)
+        put(store.connection, "accounts", tenant_id=elsewhere, id=first, name="남")
         return first, second
 
     def names(self, store: PushStore, column: str) -> dict[tuple[UUID, UUID], Any]:
@@ -454,6 +459,35 @@ class TestRecords:
         assert list(store.records(ACCOUNT, [second, first])) == [first, second]
         assert {name: state.version for name, state in store.records(ACCOUNT, [first]).items()} == {first: 1}
         assert store.version_of(ACCOUNT, first) == 1
+
+    def test_of_one_id_are_each_companys_own(
+        self, store: PushStore, twins: tuple[UUID, UUID], elsewhere: UUID
+    ) -> None:
+        other = PushStore(store.connection, elsewhere, USER, PHONE, nullcontext)
+
+        found = [one.records(ACCOUNT, twins)[twins[0]] for one in (store, other)]
+
+        assert ["남" in str(state) for state in found] == [False, True]
+
+    def test_hang_on_their_own_account(
+        self, store: PushStore, twins: tuple[UUID, UUID], elsewhere: UUID
+    ) -> None:
+        contact = uuid4()
+        for tenant, record_id, account in (
+            (elsewhere, contact, twins[0]),
+            (store.tenant_id, uuid4(), twins[0]),
+            (store.tenant_id, contact, twins[1]),
+        ):
+            put(
+                store.connection,
+                "contacts",
+                tenant_id=tenant,
+                id=record_id,
+                account_id=account,
+                name="한지우",
+            )
+
+        assert store.account_of(CONTACT, contact) == twins[1]
 
     def test_come_back_one_by_one(self, store: PushStore, twins: tuple[UUID, UUID]) -> None:
         first, _ = twins
@@ -475,10 +509,91 @@ class TestRecords:
 
         assert self.names(store, "ctid::text") == before
 
-    def test_are_stamped_one_by_one(self, store: PushStore, twins: tuple[UUID, UUID]) -> None:
+    @pytest.mark.parametrize("is_part", [False, True])
+    def test_are_stamped_one_by_one(self, store: PushStore, twins: tuple[UUID, UUID], is_part: bool) -> None:
         before = self.names(store, "ctid::text")
 
-        store.raise_stamps(ACCOUNT, twins[0])
+        if is_part:
+            store.raise_row_stamps(ACCOUNT.table, [str(twins[0])])
+        else:
+            store.raise_stamps(ACCOUNT, twins[0])
 
         after = self.names(store, "ctid::text")
         assert {key for key in after if after[key] != before[key]} == {(store.tenant_id, twins[0])}
+
+
+class TestLocks:
+    """What another connection can lock meanwhile, of what is committed."""
+
+    def free(self, owner: Engine, table: str, ids: list[UUID]) -> set[UUID]:
+        column = "device_id" if table == "sync_devices" else "mutation_id" if table == "sync_parked" else "id"
+        with owner.connect() as connection:
+            rows = connection.execute(
+                text(
+                    f"SELECT {column} FROM {table} WHERE {column} = ANY(:ids) FOR NO KEY UPDATE SKIP LOCKED"
+                ),
+                {"ids": ids},
+            ).all()
+            connection.rollback()
+        return {row[0] for row in rows}
+
+    def test_hold_the_records_that_are_read(self, owner: Engine, store: PushStore, world: World) -> None:
+        one, other = world.account(), world.account()
+
+        store.records(ACCOUNT, [one])
+
+        assert self.free(owner, "accounts", [one, other]) == {other}
+
+    def test_hold_the_records_that_are_only_locked(
+        self, owner: Engine, store: PushStore, world: World, elsewhere: UUID
+    ) -> None:
+        one, other = world.account(), world.account()
+
+        store.lock(ACCOUNT, [one])
+
+        assert self.free(owner, "accounts", [one, other]) == {other}
+
+    def test_hold_the_device(self, owner: Engine, store: PushStore, world: World) -> None:
+        device = uuid4()
+        world.engine_sql(
+            "INSERT INTO sync_devices (tenant_id, device_id, user_id) VALUES (:tenant, :d, :u)",
+            d=device,
+            u=uuid4(),
+        )
+
+        PushStore(store.connection, world.id, USER, device, nullcontext).lock_device()
+
+        assert self.free(owner, "sync_devices", [device]) == set()
+
+    def test_let_one_of_two_take_what_waits(self, owner: Engine, store: PushStore, world: World) -> None:
+        asked = uuid4()
+        world.engine_sql(
+            "INSERT INTO sync_mutations (tenant_id, user_id, id, device_id, n, hash, entity, record_id, op)"
+            " VALUES (:tenant, :u, :id, :d, 1, 'h', 'account', :id, 'update')",
+            u=USER,
+            id=asked,
+            d=PHONE,
+        )
+        world.engine_sql(
+            "INSERT INTO sync_parked VALUES (:tenant, :id, :u, :id, 'account', :d, 1, :id, true, now())",
+            u=USER,
+            id=asked,
+            d=PHONE,
+        )
+
+        assert store.take_parked(asked) is not None
+
+        with owner.connect() as connection:
+            assert PushStore(connection, world.id, USER, PHONE, nullcontext).take_parked(asked) is None
+            connection.rollback()
+
+    def test_marks_are_counted_of_this_company_up_to_a_bound(self, store: PushStore, elsewhere: UUID) -> None:
+        store.connection.execute(
+            text("DELETE FROM sync_pending WHERE tenant_id = :t"), {"t": store.tenant_id}
+        )
+        for tenant in (store.tenant_id, store.tenant_id, store.tenant_id, elsewhere):
+            put(store.connection, "sync_pending", tenant_id=tenant, entity="account", record_id=uuid4())
+
+        counted = [store.connection.execute(*store.marks(most)).scalar_one() for most in (2, 100)]
+
+        assert counted == [2, 3]

@@ -235,6 +235,7 @@ class TestOfAnotherCompany:
             world.sql("UPDATE accounts SET owner_id = :u WHERE id = :id", u=person.id, id=twins.account)
         twins.drain()
         before = standing(twins.there)
+        assert (miscounted(twins.here), miscounted(twins.there)) == ([], [])
 
         twins.here.sql("UPDATE accounts SET owner_id = NULL WHERE id = :id", id=twins.account)
         poison(twins.here, twins.account)
@@ -350,3 +351,38 @@ class TestRebucketed:
 
         with store_of(world) as store:
             assert store.rebucketed(ACCOUNT, [account], utc_now()) == set()
+
+
+class TestRowThatVanished:
+    """Only the record's own last line in the ledger says that it was deleted."""
+
+    def test_is_not_explained_by_the_delete_of_another(self, world: World) -> None:
+        vanished, deleted = world.account(), world.account()
+        world.sql("UPDATE accounts SET name = '다시' WHERE id = :id", id=deleted)
+        delete(world, deleted)
+        world.drain()
+        vanish(world, vanished)
+
+        world.drain()
+
+        assert alarms(world) == ["mark_without_row"]
+
+    @pytest.mark.parametrize(("op", "part"), [("lost", None), ("update", "lines")])
+    def test_was_deleted_though_something_else_was_noted_later(
+        self, world: World, op: str, part: str | None
+    ) -> None:
+        account = world.account()
+        world.drain()
+        delete(world, account)
+        world.engine_sql(
+            "INSERT INTO changes (tenant_id, entity, record_id, version, op, part, actor_kind, stamp_at)"
+            " VALUES (:tenant, 'account', :id, 99, :op, :part, 'user', now())",
+            id=account,
+            op=op,
+            part=part,
+        )
+
+        world.drain()
+
+        assert alarms(world) == []
+        assert gone_of(world, "account", account) == {"north": "deleted"}
