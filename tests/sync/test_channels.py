@@ -244,6 +244,36 @@ class TestOfAnAssignee:
         )
 
 
+class TestSubscriptions:
+    def buckets(self, world: World, user: UUID) -> set[str]:
+        rows = world.engine_sql(
+            "SELECT bucket FROM sync_subscriptions WHERE tenant_id = :tenant AND user_id = :u", u=user
+        )
+        return {row[0] for row in rows}
+
+    @pytest.mark.parametrize("both_are_asked", [False, True])
+    def test_of_one_who_leaves_are_dropped_and_no_other(self, world: World, both_are_asked: bool) -> None:
+        leaving, staying = (world.person("rep", world.north).id for _ in range(2))
+        world.drain()
+        before, north = self.buckets(world, staying), f"territory:{world.north}"
+
+        world.sql("DELETE FROM territory_members WHERE user_id = :u", u=leaving)
+        if both_are_asked:
+            world.sql("UPDATE users SET name = '새 이름' WHERE id = :u", u=staying)
+        world.drain()
+
+        assert north in before
+        assert self.buckets(world, staying) == before
+        assert north not in self.buckets(world, leaving)
+
+    def test_that_stay_as_they_are_are_no_change(self, world: World) -> None:
+        user = world.person("rep", world.north).id
+        world.drain()
+
+        with FeedStore.locked(world.db.engine, world.id, 5_000, 5_000) as store:
+            assert store.refresh_subscriptions(REGISTRY.subscriptions_sql, [user], utc_now()) == []
+
+
 def test_a_record_that_heals_leaves_others_set_aside(world: World) -> None:
     healed, other = world.account(), world.account()
     for account in (healed, other):
