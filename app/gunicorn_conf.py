@@ -9,7 +9,7 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 from prometheus_client import multiprocess
 
 from app.core.supervised import end_with_supervisor
-from app.http.waiting import note_wait
+from app.core.waits import note_wait
 
 # Read by the master, before it has any worker.
 end_with_supervisor()

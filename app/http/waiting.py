@@ -1,27 +1,17 @@
-"""How long a request waited for a thread, and the end of patience with it."""
+"""The end of patience with requests that waited too long for a thread."""
 
 import random
-import threading
 
 from flask import request
 
 from app.core.errors import Unavailable
+from app.core.waits import take_wait_s
 from app.http.services import services
 
-BACK_AFTER_S = (3, 15)
-"""A crowd that was sent away comes back over this time."""
+BACK_AFTER_S = (1, 5)
+"""Short: who comes back too early costs a millisecond, and a thread without work costs what it would have done."""
 
 _NEVER_SHED = frozenset({"healthz", "readyz", "metrics"})
-_waited = threading.local()
-
-
-def note_wait(waited_s: float) -> None:
-    """Told by the web server, in the thread that is about to handle the request.
-
-    Args:
-        waited_s: Seconds from its arrival to now.
-    """
-    _waited.seconds = waited_s
 
 
 def refuse_what_waited_too_long() -> None:
@@ -33,7 +23,5 @@ def refuse_what_waited_too_long() -> None:
     Raises:
         Unavailable: It waited longer than ``longest_wait_s``; nothing was read and nothing done.
     """
-    waited_s = getattr(_waited, "seconds", 0.0)
-    _waited.seconds = 0.0
-    if waited_s > services().config.longest_wait_s and request.endpoint not in _NEVER_SHED:
+    if take_wait_s() > services().config.longest_wait_s and request.endpoint not in _NEVER_SHED:
         raise Unavailable("Too many requests wait.", retry_after_s=random.randint(*BACK_AFTER_S))  # noqa: S311

@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 
 from app.config import Config
-from app.http.waiting import BACK_AFTER_S, note_wait
+from app.core.waits import note_wait
+from app.http.waiting import BACK_AFTER_S
 from app.serve import find_port
 from tests.cli.test_serve import running, wait_for
 
