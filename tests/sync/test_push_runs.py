@@ -615,13 +615,13 @@ class TestALoneEdit:
         """Messages to the database: those of the driver's statements by their words, others by how they were sent."""
         found: list[str] = []
         for name in ("ask", "go_on", "close"):
-            send = getattr(AtOnce, name)
+            send = getattr(world.db.at_once, name)
 
             def noted(*args: Any, _name: str = name, _send: Any = send, **how: Any) -> Any:
                 found.append(_name)
                 return _send(*args, **how)
 
-            monkeypatch.setattr(AtOnce, name, noted)
+            monkeypatch.setattr(world.db.at_once, name, noted)
 
         def by_itself(conn: Any, cursor: Any, statement: str, *_: Any) -> None:
             found.append(statement)
