@@ -289,8 +289,6 @@ class FeedReader:
 
     def _proofs(self, channel: Channel, ranges: Sequence[tuple[int, int]]) -> list[tuple[int, UUID | None]]:
         """For each range how many rows it has, and the nonce of the first drain that wrote so far."""
-        if not ranges:
-            return []
         with driver_errors(), self._driver().cursor(binary=True) as cursor:
             cursor.execute(
                 PROOFS,

@@ -248,6 +248,28 @@ def test_stop_before_a_mark_that_has_to_be_told(world: World, channel: tuple[str
         assert (len(records_of(after)), after is not None and after.done) == (5, True)
 
 
+def test_that_are_kept_are_given_up_to_where_marks_have_to_be_told(
+    world: World, channel: tuple[str, str]
+) -> None:
+    accounts(world, 2 * SEGMENT_ROWS)
+    kept = Segments()
+    with reader(world, kept) as of:
+        whole(of, channel)
+        first, second = of.walk(channel, after=0, gone_after=END, limit=10_000)[
+            SEGMENT_ROWS - 1 : SEGMENT_ROWS + 1
+        ]
+    with reader(world, kept) as of:
+        sheaf = of.sheaf(channel, after=0, gone_after=second.position, **MANY)
+        assert sheaf is not None
+        assert [segment.until for segment in sheaf.segments] == [first.position]
+
+
+def test_are_given_where_nothing_is_kept(world: World, channel: tuple[str, str]) -> None:
+    accounts(world, SEGMENT_ROWS + 1)
+    with reader(world, None) as of:
+        assert whole(of, channel) == rows_of(of, channel)
+
+
 @pytest.mark.parametrize("warm", [False, True])
 def test_go_into_a_page_whole(world: World, channel: tuple[str, str], warm: bool) -> None:
     accounts(world, 3 * SEGMENT_ROWS)
