@@ -33,6 +33,7 @@ class Config:
     events_database_url: str = ""
     events_max: int = 2000
     events_heartbeat_s: int = 20
+    longest_wait_s: int = 5
 
     @property
     def listen_url(self) -> str:
@@ -73,6 +74,7 @@ class Config:
             events_database_url=environ.get("FIELDMERGE_EVENTS_DATABASE_URL", ""),
             events_max=_whole(environ, "FIELDMERGE_EVENTS_MAX", 2000),
             events_heartbeat_s=_whole(environ, "FIELDMERGE_EVENTS_HEARTBEAT_S", 20),
+            longest_wait_s=_whole(environ, "FIELDMERGE_LONGEST_WAIT_S", 5),
         )
 
 

@@ -1,17 +1,35 @@
 """Settings of gunicorn; address, workers and threads come on the command line of app/serve.py."""
 
 import os
+import time
 from typing import Any
 
 from gunicorn.http import wsgi  # type: ignore[import-untyped] # ships no types
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 from prometheus_client import multiprocess
 
 from app.core.supervised import end_with_supervisor
+from app.core.waits import note_wait
 
 # Read by the master, before it has any worker.
 end_with_supervisor()
 
-worker_class = "gthread"
+
+class PunctualWorker(ThreadWorker):  # type: ignore[misc]
+    """Threads, and requests that know how long they waited for one."""
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Give a connection with a request to the threads."""
+        conn.arrived = time.monotonic()
+        super().enqueue_req(conn)
+
+    def handle(self, conn: Any) -> Any:
+        """Answer it, in one of them."""
+        note_wait(time.monotonic() - conn.arrived)
+        return super().handle(conn)
+
+
+worker_class = PunctualWorker
 workers = 2
 threads = 32
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from backports import zstd
@@ -48,7 +48,13 @@ class Answer:
 
 
 class Connection:
-    """One connection that stays open."""
+    """One connection that stays open.
+
+    Attributes:
+        broken_at: When a server let go of all connections that were open then.
+    """
+
+    broken_at: ClassVar[float] = 0.0
 
     def __init__(self, url: str) -> None:
         """Connect to the host of *url*."""
@@ -86,7 +92,7 @@ class Connection:
 
     def ask(self, request: bytes) -> Answer:
         """Send a request and read the whole answer."""
-        if time.monotonic() - self._used > IDLE_S:
+        if time.monotonic() - self._used > IDLE_S or self._used < Connection.broken_at:
             self.close()
             self._connect()
         self._socket.sendall(request)

@@ -23,6 +23,7 @@ class Figure:
         peak_mb: Largest memory of a worker.
         work: Units done over all runs.
         told: Whatever else was counted, over all runs.
+        first: Seconds of one part of the unmeasured run before all: connections, caches and plans are made in it.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -32,6 +33,7 @@ class Figure:
     peak_mb: float = nan
     work: int = 0
     told: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    first: float = nan
 
     @property
     def median(self) -> float:
@@ -51,10 +53,12 @@ def measure(rows: list[Row], rounds: int, database: int, tell: Callable[[str], N
     """All sides of all rows in each round; who begins changes from round to round."""
     figures: Figures = {row.name: {side: Figure() for side in row.sides} for row in rows}
     for row in rows:
-        for side in row.sides.values():  # once unmeasured: caches and plans are made
+        for name, side in row.sides.items():  # once beside the figures: caches and plans are made
             row.begin()
             side.ready()
+            started = time.perf_counter()
             side.run()
+            figures[row.name][name].first = (time.perf_counter() - started) / side.parts
     for number in range(rounds):
         tell(f"round {number + 1} of {rounds}")
         for row in rows:

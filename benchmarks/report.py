@@ -42,7 +42,7 @@ def figures_table(rows: Sequence[Row], figures: Figures) -> list[str]:
         "beside",
     )
     lines = [
-        (f"{row.title}, {row.unit}", side, _span(row, figure), *_costs(figure), _beside(figure))
+        (f"{row.title}, {row.unit}", side, _span(row, figure), *_costs(figure), _beside(row, figure))
         for row in rows
         for side, figure in figures[row.name].items()
     ]
@@ -77,13 +77,16 @@ def _known(value: float) -> str:
     return "–" if value != value else f"{value:.3f}"
 
 
-def _beside(figure: Figure) -> str:
+def _beside(row: Row, figure: Figure) -> str:
     words = {
         "bytes": "{:,.0f} bytes",
         "plain bytes": "{:,.0f} decompressed",
         "told to retry": "{:,.1f} told to retry",
     }
-    return _joined({text: figure.each(name) for name, text in words.items() if name in figure.told})
+    told = {text: figure.each(name) for name, text in words.items() if name in figure.told}
+    if row.rate and figure.first == figure.first:
+        told |= {"{:,.0f}/s when new": row.work / figure.first}
+    return _joined(told)
 
 
 def _joined(values: Mapping[str, float]) -> str:

@@ -1,7 +1,9 @@
 """What a run stands on: a durable PostgreSQL of its own, the product, Kinto and the floor; all stopped at the end."""
 
 import json
+import os
 import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -22,13 +24,17 @@ from app.core.clock import utc_now
 from app.core.db import Database
 from app.http.auth import issue_access_token
 from app.serve import Supervisor
-from benchmarks.client import Connection
+from benchmarks.client import Connection, crowd
 from benchmarks.company import Company, open_company
 from benchmarks.kinto import Kinto, installed
 from benchmarks.kinto import serving as kinto_serving
 from benchmarks.peer import THREADS, WORKERS, Web, peer
 from benchmarks.phone import Phone, Target
+from benchmarks.processes import tree
 
+WARM, WARMING = "warm", 8
+"""A small territory, whose reps sync once with workers that are new."""
+RELOAD_S = 60
 SECRET = "benchmarks-only-" + "7f3kq9z2m5x8c1v4b6n0a3s5d7f9g2h4j"
 CONNECTIONS = 300
 Tell = Callable[[str], None]
@@ -72,6 +78,18 @@ class Stage:
             Phone(self.web.url, issue_access_token(config, self.company.id, *whose[login], utc_now()))
             for login in logins
         ]
+
+    def anew(self) -> None:
+        """Give the web server new workers, which have nothing in their memory but what a small sync needs."""
+        before = set(tree(self.web.pid)[1:])
+        os.kill(self.web.pid, signal.SIGHUP)
+        deadline = time.monotonic() + RELOAD_S
+        while len(now := set(tree(self.web.pid)[1:])) != WORKERS or now & before:
+            if time.monotonic() > deadline:
+                raise TimeoutError("the web server has no new workers")
+            time.sleep(0.05)
+        Connection.broken_at = time.monotonic()
+        crowd([phone.first_sync for phone in self.phones([f"{WARM}-{n}" for n in range(WARMING)])])
 
     def targets(self, name: str, first: int, count: int) -> list[Target]:
         """Accounts of a territory *name*, to be edited."""

@@ -14,8 +14,11 @@ from sync.policy import SyncEntity
 from sync.registry import Registry
 from sync.rooms import Checked, Rooms
 from sync.states import History, HistoryAsked, Loss, RecordState, Writer
+from sync.stores.driver import Said
 from sync.stores.push import PushStore
 from sync.wire import Intent, Mutation, group_of, intent_of
+
+Found = tuple[RecordState, HistoryAsked, History]
 
 
 class NotPlain(Exception):
@@ -71,20 +74,32 @@ class Planner:
             run: Plain edits of distinct records.
         """
         intents = [_intent(mutation) for mutation in run]
-        states = self._states([intent for intent in intents if intent])
-        asked = {
-            intent.mutation.id: self._asked(intent)
-            for intent in intents
-            if intent and intent.record_id in states
-        }
-        histories = self.store.histories(list(asked.values()), self.devices) if asked else []
-        pasts = dict(zip(asked, zip(asked.values(), histories, strict=True), strict=True))
+        found = self._found([intent for intent in intents if intent])
         return [
-            self._plan(intent, states[intent.record_id], *pasts[intent.mutation.id])
-            if intent and intent.mutation.id in pasts
-            else None
+            self._plan(intent, *found[intent.mutation.id]) if intent and intent.mutation.id in found else None
             for intent in intents
         ]
+
+    def _found(self, intents: Sequence[Intent]) -> dict[UUID, Found]:
+        """What was read for each that the user may edit, by the id of its mutation."""
+        if self.store.asks_at_once:
+            return {intent.mutation.id: found for intent in intents if (found := self._hold(intent))}
+        states = self._states(intents)
+        asked = {i.mutation.id: self._asked(i) for i in intents if i.record_id in states}
+        histories = self.store.histories(list(asked.values()), self.devices) if asked else []
+        pasts = dict(zip(asked, zip(asked.values(), histories, strict=True), strict=True))
+        return {
+            i.mutation.id: (states[i.record_id], *pasts[i.mutation.id])
+            for i in intents
+            if i.mutation.id in pasts
+        }
+
+    def _hold(self, intent: Intent) -> Found | None:
+        """The same for one, by one message: locked by the room, and read under its lock."""
+        entity, asked = self.registry.get(intent.entity), self._asked(intent)
+        holding = self.rooms.holding(entity, intent.record_id, intent.fields)
+        held, state, past = self.store.hold(holding, entity, asked, self.devices)
+        return (state, asked, past) if self.rooms.held(entity, held) and state else None
 
     def _states(self, intents: Sequence[Intent]) -> dict[UUID, RecordState]:
         """The records that the user sees; what they may not know of is neither read nor locked."""
@@ -143,6 +158,8 @@ def write(plans: Sequence[Plan], store: PushStore, rooms: Rooms) -> list[Decided
         changes = {plan.record_id: plan.changes for plan in ours if plan.changes is not None}
         if changes:
             versions |= rooms.update_many(entity, changes)
+            if store.is_silent and any(versions[plan.record_id] != plan.version for plan in ours):
+                raise NotPlain  # written by other means than those along which the writers are told
         # As the judge does: no trigger saw the stamps where nothing was written in the end.
         untouched = [
             plan.record_id
@@ -261,6 +278,12 @@ class _DraftedRooms(Rooms):
         return True  # no other is planned
 
     def sees_which(self, entity: SyncEntity, ids: Sequence[UUID]) -> set[UUID]:
+        raise NotPlain
+
+    def holding(self, entity: SyncEntity, record_id: UUID, fields: Mapping[str, Any]) -> Said:
+        raise NotPlain
+
+    def held(self, entity: SyncEntity, rows: Sequence[Any]) -> bool:
         raise NotPlain
 
     def create(self, entity: SyncEntity, record_id: UUID, fields: Mapping[str, Any], *, at: datetime) -> None:

@@ -4,7 +4,8 @@ import enum
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from sync.budget import DEFAULTS, Budget, Settings, left_out
@@ -21,6 +22,9 @@ BUCKET_ORDER = ("tenant", "audience", "user", "territory", "unit")
 FETCH = 1_000
 """Rows fetched at once; bounds the memory of a page."""
 
+FEW = 100
+"""So many ids are sought one by one."""
+
 NOWHERE = 1 << 62
 """A position above all others."""
 
@@ -36,8 +40,7 @@ class Head:
     settings: Settings = DEFAULTS
 
 
-@dataclass(frozen=True, slots=True)
-class FeedRow:
+class FeedRow(NamedTuple):
     """One row of the feed; ``body`` is None where the record is gone (then ``gone`` has the reason)."""
 
     position: int
@@ -272,7 +275,7 @@ def pull(reader: Reader, registry: Registry, cursor: Cursor | None, ask: Ask, se
     drained, live = reader.buckets(ask.user_id)
     shapes = registry.shapes_of(ask.shape_class)
     budget = _budget(reader, head, ask, drained, shapes)
-    channels = _ordered(
+    channels = in_order(
         (bucket, shape) for bucket in drained - frozenset(budget.left_out) for shape in shapes
     )
     withheld = {(bucket, shape) for bucket in drained - live for shape in shapes}
@@ -683,8 +686,7 @@ class _Run:
     def _untied(self, walk: Walk, segment: Segment) -> bool:
         """Take a segment row by row if the page has some of its records already; whether it did."""
         channel = (walk.bucket, walk.shape)
-        alone = not self.changes and all(sheaf.channel == channel for sheaf in self.sheaves)
-        if not alone and self._has_any_of(segment):
+        if self._has_any_of(channel, segment):
             for row in self.reader.walk(
                 channel, after=segment.after, gone_after=walk.until, limit=segment.count
             ):
@@ -695,7 +697,14 @@ class _Run:
         self._unlisted.append(segment)
         return False
 
-    def _has_any_of(self, segment: Segment) -> bool:
+    def _has_any_of(self, channel: Channel, segment: Segment) -> bool:
+        """Whether one of its records is in the page already; no channel has one twice."""
+        others = [s for sheaf in self.sheaves if sheaf.channel != channel for s in sheaf.segments]
+        if len(self.changes) + sum(s.count for s in others) <= FEW:
+            given = [record_id.bytes for _, record_id in self.changes]
+            given += [record_id for s in others for record_id in s.records()]
+            # Found across two ids it would be read row by row for nothing, and be right all the same.
+            return any(record_id in segment.ids for record_id in given)
         ids = set(segment.records())
         return not (ids.isdisjoint(self.bound_ids) and ids.isdisjoint(r.bytes for _, r in self.changes))
 
@@ -755,11 +764,13 @@ def _size(row: FeedRow) -> int:
     return len((row.body or "").encode())
 
 
+@lru_cache(maxsize=4096)
 def _rank(bucket: str) -> tuple[int, str]:
     """Place of a bucket in the order of a first sync."""
     kind = bucket.partition(":")[0]
     return BUCKET_ORDER.index(kind) if kind in BUCKET_ORDER else len(BUCKET_ORDER), bucket
 
 
-def _ordered(channels: Iterable[Channel]) -> tuple[Channel, ...]:
+def in_order(channels: Iterable[Channel]) -> tuple[Channel, ...]:
+    """The channels as a first sync walks them."""
     return tuple(sorted(channels, key=lambda channel: (*_rank(channel[0]), channel[1])))

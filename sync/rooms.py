@@ -9,6 +9,7 @@ from uuid import UUID
 from sync.errors import Refused
 from sync.inbox import InboxItem
 from sync.policy import SyncEntity
+from sync.stores.driver import Said
 from sync.wire import Intent
 
 
@@ -47,6 +48,15 @@ class Rooms(Protocol):
 
     def sees_which(self, entity: SyncEntity, ids: Sequence[UUID]) -> set[UUID]:
         """Which of the live records are in the user's scope."""
+
+    def holding(self, entity: SyncEntity, record_id: UUID, fields: Mapping[str, Any]) -> Said:
+        """The statement that locks a record in the user's scope which ``update_many`` is about to write."""
+
+    def held(self, entity: SyncEntity, rows: Sequence[Any]) -> bool:
+        """Take what that statement gave, so that ``update_many`` need not ask again; gives whether it is in scope.
+
+        No savepoint may be rolled back between the two.
+        """
 
     def takes_many(self, entity: SyncEntity, names: Mapping[str, Any]) -> bool:
         """Whether these fields may be written by ``update_many``: no rule reads them but the record's own."""

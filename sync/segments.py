@@ -13,6 +13,9 @@ SEGMENT_BYTES = 256 << 10
 """A segment ends with the row that reaches either; bytes are those of bodies."""
 
 CACHE_BYTES = 32 << 20
+PLAIN_PART = 4
+"""What is not compressed may take one part in so many of these."""
+
 OVERHEAD = 1_000
 """What a kept segment takes beside its bytes."""
 
@@ -63,12 +66,29 @@ and there is none in a snapshot from before the range was full.
 """
 
 
+Stamp = tuple[int, UUID, int, UUID]
+"""The newest position of a channel and the floor of the company, each with the nonce of the first drain at or above it.
+
+Whatever changes the rows of a channel leaves one at a new position, above all others, until that is purged; the floor
+rises to it before. So the same stamp is the same rows in all of the channel, and one look proves all of its segments.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A segment, and by what it is known to be true still."""
+    """A segment, and by what it is known to be true still: the stamp under which its proof was last found good."""
 
     segment: Segment
     proof: Proof
+    stamp: Stamp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Kept segments one after the other; ``closed`` where the next one is more than the limits take."""
+
+    kept: list[Kept]
+    closed: bool
 
 
 class Segments:
@@ -78,6 +98,7 @@ class Segments:
         """Keep up to *most_bytes*."""
         self._most = most_bytes
         self._bytes = 0
+        self._plain_bytes = 0
         self._kept: OrderedDict[tuple[Key, int], Kept] = OrderedDict()
         self._lock = Lock()
 
@@ -86,8 +107,8 @@ class Segments:
         """What is kept."""
         return self._bytes
 
-    def chain(self, key: Key, after: int, records: int, size: int, up_to: int) -> list[Kept]:
-        """Kept segments one after the other, the first above *after*, as many as go into the limits.
+    def chain(self, key: Key, after: int, records: int, size: int, up_to: int) -> Chain:
+        """Kept segments, the first above *after*, as many as go into the limits.
 
         Args:
             key: Of the channel.
@@ -97,28 +118,44 @@ class Segments:
             up_to: The last has to end at or below this position.
         """
         found: list[Kept] = []
+        closed = False
         with self._lock:
-            while (kept := self._kept.get((key, after))) is not None:
+            while not closed and (kept := self._kept.get((key, after))) is not None:
                 segment = kept.segment
-                if segment.count > records or size <= segment.size - segment.last or segment.until > up_to:
+                if segment.until > up_to:
+                    break
+                closed = segment.count > records or size <= segment.size - segment.last
+                if closed:
                     break
                 records, size = records - segment.count, size - segment.size
                 self._kept.move_to_end((key, after))
                 found.append(kept)
                 after = segment.until
-        return found
+        return Chain(found, closed)
 
     def keep(self, key: Key, segments: Sequence[Kept]) -> None:
         """Keep these in place of what began at the same positions."""
         with self._lock:
             for kept in segments:
                 place = (key, kept.segment.after)
-                old = self._kept.pop(place, None)
-                self._bytes += _weight(kept) - (_weight(old) if old else 0)
+                self._forget(place)
                 self._kept[place] = kept
+                self._count(place, _weight(kept))
+            # What is not compressed is ten times as large: one who takes nothing else would push out all phones'.
+            while self._plain_bytes > self._most // PLAIN_PART:
+                self._forget(next(place for place in self._kept if not place[0][3]))
             while self._bytes > self._most:
-                _, oldest = self._kept.popitem(last=False)
-                self._bytes -= _weight(oldest)
+                self._forget(next(iter(self._kept)))
+
+    def _forget(self, place: tuple[Key, int]) -> None:
+        old = self._kept.pop(place, None)
+        if old is not None:
+            self._count(place, -_weight(old))
+
+    def _count(self, place: tuple[Key, int], weight: int) -> None:
+        self._bytes += weight
+        if not place[0][3]:
+            self._plain_bytes += weight
 
 
 def _weight(kept: Kept) -> int:

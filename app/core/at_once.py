@@ -2,24 +2,27 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections import namedtuple
+from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import psycopg
-from psycopg import ClientCursor
-from psycopg.rows import namedtuple_row
+from psycopg import ClientCursor, generators
+from psycopg.adapt import Transformer
+from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
 from sqlalchemy import PoolProxiedConnection, TextClause
 from sqlalchemy.dialects.postgresql.psycopg import dialect
 
-from sync.stores.driver import driver_errors
-
-Said = tuple[TextClause | str, Mapping[str, Any]]
-"""A statement, as text() or in the words of the driver, and its values."""
+from sync.stores.driver import Said, driver_errors
 
 _PARAMETER = re.compile(r"%\((\w+)\)s|%%")
+_PLAIN = re.compile(r"[A-Za-z0-9_:.-]*").fullmatch
 _DIALECT = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy types it partly
 _PREPARED = "fieldmerge_prepared"
+_TRANSFORMER = "fieldmerge_transformer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,8 @@ class _Statement:
     name: str
     sql: str
     places: tuple[str, ...]
-    plain: str
+    execute: bytes
+    plain: bytes
     order: tuple[str, ...]
 
 
@@ -44,6 +48,7 @@ class AtOnce:
         """Say whether statements may be prepared."""
         self._prepares = prepares
         self._known: dict[str, _Statement] = {}
+        self._makers: dict[str, Callable[[Sequence[Any]], Any]] = {}
 
     def ask(
         self, pooled: PoolProxiedConnection, said: Sequence[Said], *, begin: str = "", end: str = ""
@@ -61,49 +66,115 @@ class AtOnce:
             DBAPIError: As the engine would; the transaction is over, or has to be rolled back.
         """
         driver: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
+        info = pooled.info
         statements = [self._statement(one) for one, _ in said]
-        parts, values = [], []
-        for statement, (_, asked) in zip(statements, said, strict=True):
-            names = statement.places if self._prepares else statement.order
-            values += [asked[name] for name in names]
-            parts.append(_execute(statement) if self._prepares else statement.plain)
-        message = ";".join(part for part in (begin, *parts, end) if part)
         with driver_errors():
-            autocommit, is_whole = driver.autocommit, bool(begin and end)
-            if is_whole:
-                driver.autocommit = True
+            if not begin and driver.pgconn.transaction_status == TransactionStatus.IDLE:
+                driver.execute("SELECT")  # the driver begins its transaction
             try:
                 if self._prepares:
-                    _prepare(driver, pooled.info, statements)
+                    _prepare(driver, info, statements)
+                message = self._message(driver, info, statements, said, begin=begin, end=end)
                 try:
-                    found = _results(driver, message, values)
+                    found = self._sent(driver, info, message, statements, 1 if begin else 0)
                 except psycopg.errors.InvalidSqlStatementName:
                     # The driver lets go of all prepared statements after a rollback, of ours too.
                     driver.rollback()
-                    pooled.info[_PREPARED] = _still_prepared(driver)
-                    _prepare(driver, pooled.info, statements)
-                    found = _results(driver, message, values)
+                    info[_PREPARED] = _still_prepared(driver)
+                    _prepare(driver, info, statements)
+                    found = self._sent(driver, info, message, statements, 1 if begin else 0)
             finally:
-                if is_whole and not driver.closed:
-                    driver.rollback()  # nothing, where the message has ended its transaction
-                    driver.autocommit = autocommit
-        return found[1 if begin else 0 : len(said) + (1 if begin else 0)]
+                # Nothing, where the message has ended its transaction.
+                is_whole = bool(begin and end) and not driver.closed
+                if is_whole and driver.pgconn.transaction_status != TransactionStatus.IDLE:
+                    driver.rollback()
+        return found
 
-    def close(self, pooled: PoolProxiedConnection, said: Sequence[Said], *, end: str) -> list[list[Any]]:
-        """The same for the end of a transaction that has done something, of which nothing may be prepared anew.
+    def go_on(self, pooled: PoolProxiedConnection, said: Sequence[Said]) -> list[list[Any]]:
+        """The rows of each statement, in the middle of a transaction that must not be begun anew.
 
-        What was prepared is gone after a savepoint that was rolled back, and asking anew would be too late.
+        Raises:
+            DBAPIError: As the engine would, also where the driver has let go of what was prepared, as it does after
+                a savepoint that was rolled back: the transaction has to be rolled back and made again.
         """
         driver: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
         statements = [self._statement(one) for one, _ in said]
-        values = [
-            asked[name]
-            for statement, (_, asked) in zip(statements, said, strict=True)
-            for name in statement.order
-        ]
         with driver_errors():
-            found = _results(driver, ";".join((*(statement.plain for statement in statements), end)), values)
-        return found[: len(said)]
+            if self._prepares:
+                _prepare(driver, pooled.info, statements)
+            message = self._message(driver, pooled.info, statements, said)
+            return self._sent(driver, pooled.info, message, statements, 0)
+
+    def close(
+        self, pooled: PoolProxiedConnection, said: Sequence[Said], *, end: str, as_prepared: bool = False
+    ) -> list[list[Any]]:
+        """The same for the end of a transaction that has done something, of which nothing may be prepared anew.
+
+        What was prepared is gone after a savepoint that was rolled back, and asking anew would be too late. Whoever
+        can make the whole transaction anew says *as_prepared*.
+        """
+        driver: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
+        statements = [self._statement(one) for one, _ in said]
+        with driver_errors():
+            if as_prepared and self._prepares:
+                _prepare(driver, pooled.info, statements)
+            message = self._message(driver, pooled.info, statements, said, end=end, whole=not as_prepared)
+            return self._sent(driver, pooled.info, message, statements, 0)
+
+    def _message(
+        self,
+        driver: psycopg.Connection[Any],
+        info: MutableMapping[Any, Any],
+        statements: Sequence[_Statement],
+        said: Sequence[Said],
+        *,
+        begin: str = "",
+        end: str = "",
+        whole: bool = False,
+    ) -> bytes:
+        """All in one; statements in full where nothing is prepared, or where they are to be sent *whole*."""
+        literal = _transformer(driver, info).as_literal
+        parts = [begin.encode()] if begin else []
+        for statement, (_, asked) in zip(statements, said, strict=True):
+            plain = whole or not self._prepares
+            names = statement.order if plain else statement.places
+            values = tuple(_literal(literal, asked[name]) for name in names)
+            parts.append((statement.plain if plain else statement.execute) % values)
+        if end:
+            parts.append(end.encode())
+        return b";".join(parts)
+
+    def _sent(
+        self,
+        driver: psycopg.Connection[Any],
+        info: MutableMapping[Any, Any],
+        message: bytes,
+        statements: Sequence[_Statement],
+        first: int,
+    ) -> list[list[Any]]:
+        """Send a message, and give the rows of the statements, of which *first* is the place of the first.
+
+        Past the driver's cursors: describing each result and making a class for its rows took them longer than
+        PostgreSQL needs for an answer.
+        """
+        with driver.lock:
+            results = driver.wait(exchanged(driver, message))
+        for result in results:
+            if result.status == ExecStatus.FATAL_ERROR:
+                raise psycopg.errors.error_from_result(result, encoding=driver.info.encoding)
+        transformer = _transformer(driver, info)
+        found: list[list[Any]] = []
+        for statement, result in zip(statements, results[first:], strict=False):
+            if result.status != ExecStatus.TUPLES_OK:
+                found.append([])
+                continue
+            maker = self._makers.get(statement.name)
+            if maker is None:
+                maker = self._makers[statement.name] = _maker(result)
+            transformer.set_pgresult(result)
+            found.append(transformer.load_rows(0, result.ntuples, maker))
+        transformer.set_pgresult(None)
+        return found
 
     @staticmethod
     def sent(said: TextClause | str) -> str:
@@ -147,35 +218,67 @@ def _numbered(name: str, sent: str) -> _Statement:
 
     sql = _PARAMETER.sub(number, sent)
     plain = _PARAMETER.sub(lambda found: "%%" if found[1] is None else "%s", sent)
-    return _Statement(name, sql, tuple(places), plain, tuple(order))
-
-
-def _execute(statement: _Statement) -> str:
-    return f"EXECUTE {statement.name} ({', '.join(['%s'] * len(statement.places))})"
+    execute = f"EXECUTE {name} ({', '.join(['%s'] * len(places))})" if places else f"EXECUTE {name}"
+    return _Statement(name, sql, tuple(places), execute.encode(), plain.encode(), tuple(order))
 
 
 def _prepare(
     driver: psycopg.Connection[Any], info: MutableMapping[Any, Any], statements: Sequence[_Statement]
 ) -> None:
+    """Prepare what is not yet, in no transaction where none is open: the message begins its own."""
     prepared: set[str] = info.setdefault(_PREPARED, set())
-    for statement in statements:
-        if statement.name not in prepared:
+    new = {statement.name: statement for statement in statements if statement.name not in prepared}
+    if not new:
+        return
+    is_idle = driver.pgconn.transaction_status == TransactionStatus.IDLE
+    autocommit = driver.autocommit
+    if is_idle:
+        driver.autocommit = True
+    try:
+        for statement in new.values():
             with ClientCursor(driver) as cursor:
                 cursor.execute(f"PREPARE {statement.name} AS {statement.sql}".encode())
             prepared.add(statement.name)
+    finally:
+        if is_idle and not driver.closed:
+            driver.autocommit = autocommit
 
 
 def _still_prepared(driver: psycopg.Connection[Any]) -> set[str]:
     """Those of ours that the connection knows; what was prepared after the rollback is there still."""
     with ClientCursor(driver) as cursor:
-        return {row[0] for row in cursor.execute("SELECT name FROM pg_prepared_statements")}
+        found = {row[0] for row in cursor.execute("SELECT name FROM pg_prepared_statements")}
+    driver.rollback()
+    return found
 
 
-def _results(driver: psycopg.Connection[Any], message: str, values: Sequence[Any]) -> list[list[Any]]:
-    found: list[list[Any]] = []
-    with ClientCursor(driver, row_factory=namedtuple_row) as cursor:
-        cursor.execute(message.encode(), values)
-        while True:
-            found.append(cursor.fetchall() if cursor.description else [])
-            if not cursor.nextset():
-                return found
+def exchanged(driver: psycopg.Connection[Any], message: bytes) -> Generator[Any, Any, list[PGresult]]:
+    """Send a message and wait for all that comes back, as the driver's own cursors do."""
+    driver.pgconn.send_query(message)
+    results: list[PGresult] = yield from generators.execute(driver.pgconn)
+    return results
+
+
+def _transformer(driver: psycopg.Connection[Any], info: MutableMapping[Any, Any]) -> Any:
+    """Of the connection; it remembers how values of each type are written and read."""
+    found = info.get(_TRANSFORMER)
+    if found is None:
+        found = info[_TRANSFORMER] = Transformer(driver)
+    return found
+
+
+def _literal(literal: Callable[[Any], Any], value: Any) -> bytes:
+    kind = type(value)
+    if kind is UUID:  # half of all values, and nothing in them needs to be quoted
+        return b"'%b'::uuid" % str(value).encode()
+    if kind is str and _PLAIN(value):
+        return b"'%b'" % value.encode()
+    return b"NULL" if value is None else bytes(literal(value))
+
+
+def _maker(result: PGresult) -> Callable[[Sequence[Any]], Any]:
+    """Makes a named tuple of a row."""
+    names = [(result.fname(n) or b"").decode() for n in range(result.nfields)]
+    kind: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # its names are the database's
+    maker: Callable[[Sequence[Any]], Any] = kind._make
+    return maker

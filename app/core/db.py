@@ -35,8 +35,9 @@ from sqlalchemy.orm import (
 )
 
 from app.config import Config
-from app.core.at_once import AtOnce, Said
+from app.core.at_once import AtOnce
 from app.core.ids import new_id
+from sync.stores.driver import Said
 
 
 class Base(DeclarativeBase):
@@ -199,10 +200,17 @@ class Database:
                 pooled = session.connection().connection
                 yield session, self.at_once.ask(pooled, said, begin=begin)
 
-    def end(self, session: Session, said: Sequence[Said]) -> list[list[Any]]:
-        """End the transaction of a session that was ``begun``: the last statements and COMMIT in one message."""
+    def end(self, session: Session, said: Sequence[Said], *, as_prepared: bool = False) -> list[list[Any]]:
+        """End the transaction of a session that was ``begun``: the last statements and COMMIT in one message.
+
+        Args:
+            session: The one.
+            said: The statements.
+            as_prepared: The caller makes the transaction anew where it fails, so that they may be prepared ones.
+        """
         session.flush()
-        return self.at_once.close(session.connection().connection, said, end="COMMIT")
+        pooled = session.connection().connection
+        return self.at_once.close(pooled, said, end="COMMIT", as_prepared=as_prepared)
 
     def tell(self, said: Sequence[Said]) -> None:
         """Send statements at once, as one transaction; the first of them says whose rows they touch."""
@@ -244,6 +252,13 @@ def set_writer(
 WRITER = text(
     "SELECT set_config('app.tenant', :tenant, true) AS tenant, set_config('app.user', :user, true) AS by_user,"
     " set_config('app.device', :device, true) AS device, set_config('app.actor', :actor, true) AS actor"
+)
+
+# A statement that looks for a few rows by their keys takes as long to plan as to run: it is planned once, along
+# indexes however small the tables were then.
+WRITER_BY_KEYS = text(
+    f"{WRITER.text}, set_config('plan_cache_mode', 'force_generic_plan', true) AS planned,"
+    " set_config('enable_seqscan', 'off', true) AS along"
 )
 
 

@@ -1,7 +1,7 @@
 """Many rows written with one statement."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -33,16 +33,23 @@ def write_rows(
     found: dict[UUID, int] = {}
     for columns, ids in alike.items():
         rows = [{"id": record_id, **changes[record_id]} for record_id in ids]
-        result = session.execute(
-            _update(table, columns, session.connection().dialect),
-            {
-                "tenant": tenant_id,
-                "ids": f"{{{','.join(map(str, ids))}}}",
-                "rows": orjson.dumps(rows, default=str).decode(),
-            },
-        )
-        found |= {row[0]: row[1] for row in result}
+        statement = _update(table, columns, session.connection().dialect)
+        values = {
+            "tenant": tenant_id,
+            "ids": f"{{{','.join(map(str, ids))}}}",
+            "rows": orjson.dumps(rows, default=str).decode(),
+        }
+        found |= {row[0]: row[1] for row in _sent(session, statement, values)}
     return found
+
+
+SENDER = "sender"
+"""In ``Session.info``: sends statements in one message, behind others that wait for the next one."""
+
+
+def _sent(session: Session, statement: TextClause, values: Mapping[str, Any]) -> Iterable[Any]:
+    send = session.info.get(SENDER)
+    return session.execute(statement, values) if send is None else send([(statement, values)])[0]
 
 
 @lru_cache(maxsize=1024)

@@ -2,19 +2,26 @@
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
+    DateTime,
     FromClause,
+    Interval,
     TextClause,
+    Uuid,
     and_,
+    bindparam,
     column,
     exists,
     false,
+    func,
+    literal,
     or_,
     select,
     table,
@@ -115,6 +122,33 @@ class ActorQuery:
     read: Callable[[Any], Actor]
 
 
+_PARAMETERS: Mapping[str, Any] = {
+    "user_id": bindparam("scope_user", type_=Uuid()),
+    "territory_ids": bindparam("scope_territories", type_=ARRAY(Uuid())),
+    "unit_ids": bindparam("scope_units", type_=ARRAY(Uuid())),
+    "at": bindparam("scope_at", type_=DateTime(timezone=True)),
+}
+
+
+def kind_of(scope: Scope) -> Scope:
+    """The same scope without its values: a condition made of it has parameters, and serves all scopes of its kind."""
+    sets: dict[str, Any] = {
+        name: frozenset({_PARAMETERS[name]} if getattr(scope, name) else ())
+        for name in ("territory_ids", "unit_ids")
+    }
+    return replace(scope, user_id=_PARAMETERS["user_id"], at=_PARAMETERS["at"], buckets=frozenset(), **sets)
+
+
+def values_of(scope: Scope) -> dict[str, Any]:
+    """What the parameters of such a condition are given for a scope."""
+    return {
+        "scope_user": scope.user_id,
+        "scope_territories": sorted(scope.territory_ids),
+        "scope_units": sorted(scope.unit_ids),
+        "scope_at": scope.at,
+    }
+
+
 # Light tables, so that core needs no room: only the columns that decide scope.
 _visits = table(
     "visits", *(column(c) for c in ("tenant_id", "account_id", "assignee_id", "planned_start", "deleted_at"))
@@ -140,7 +174,7 @@ def sees_account(scope: Scope, accounts: FromClause | Any) -> ColumnElement[bool
     ways: list[ColumnElement[bool]] = []
     columns = accounts.c if isinstance(accounts, FromClause) else accounts
     if scope.territory_ids:
-        ways.append(columns.territory_id.in_(scope.territory_ids))
+        ways.append(_is_one_of(columns.territory_id, scope.territory_ids))
     if scope.role in (Role.REP, Role.MANAGER):
         ways.append(columns.owner_id == scope.user_id)
     if scope.role is Role.TECHNICIAN:
@@ -151,12 +185,25 @@ def sees_account(scope: Scope, accounts: FromClause | Any) -> ColumnElement[bool
                     _visits.c.account_id == columns.id,
                     _visits.c.assignee_id == scope.user_id,
                     _visits.c.deleted_at.is_(None),
-                    _visits.c.planned_start >= scope.at - timedelta(days=VISIT_DAYS_BACK),
-                    _visits.c.planned_start < scope.at + timedelta(days=VISIT_DAYS_AHEAD),
+                    _visits.c.planned_start >= _days_from(scope.at, -VISIT_DAYS_BACK),
+                    _visits.c.planned_start < _days_from(scope.at, VISIT_DAYS_AHEAD),
                 )
             )
         )
     return or_(*ways) if ways else false()
+
+
+def _days_from(at: Any, days: int) -> Any:
+    """A moment, or the parameter in its place, so many days later; SQLAlchemy takes what it adds for a moment too."""
+    distance = timedelta(days=days)
+    return at + (literal(distance, Interval()) if isinstance(at, ColumnElement) else distance)
+
+
+def _is_one_of(value: Any, ids: frozenset[Any]) -> ColumnElement[bool]:
+    """Whether a value is one of *ids*, or of the array that the one parameter in their place stands for."""
+    parameters = [one for one in ids if isinstance(one, ColumnElement)]
+    found: ColumnElement[bool] = value == func.any(parameters[0]) if parameters else value.in_(ids)
+    return found
 
 
 def sees_child_of_account(scope: Scope, child: Any) -> ColumnElement[bool]:

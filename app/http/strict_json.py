@@ -3,8 +3,9 @@
 import json
 import re
 import zlib
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
+import orjson
 from backports import zstd
 from flask import Request, g, request
 from webargs.flaskparser import FlaskParser
@@ -24,6 +25,8 @@ CHUNK_BYTES = 64 * 1024
 
 # Matches to the end when the closing quote is missing, so that no start is tried twice.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_KEY_THEN_SPACE = re.compile(rb'"[ \t\r\n]+:')
+_LONG_NUMBER = re.compile(rb"[0-9]{19}|[0-9.eE+-]{41}")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -35,6 +38,75 @@ def load_json(raw: bytes) -> dict[str, Any]:
     """
     if len(raw) > MAX_BODY_BYTES:
         raise Refused("body_too_large", 413)
+    found = _quickly(raw)
+    return _slowly(raw) if found is None else found
+
+
+def _quickly(raw: bytes) -> dict[str, Any] | None:
+    """The object, by a parser that is a tenth of the work; None where that one may have overlooked something."""
+    try:
+        found = orjson.loads(raw)
+    except ValueError:
+        return None
+    if not isinstance(found, dict) or len(raw) > MAX_TEXT_CHARS:
+        return None
+    seen = _look_through(found)
+    if seen is None:
+        return None
+    if seen.has_floats:
+        # It makes floats of long whole numbers.
+        return found if seen.members == _members(raw) and not _LONG_NUMBER.search(raw) else None
+    # Written anew it is never longer, and shorter where a key stood twice; also where there was white space or more
+    # was escaped than has to be.
+    return found if len(orjson.dumps(found)) == len(raw) or seen.members == _members(raw) else None
+
+
+class _Seen(NamedTuple):
+    members: int
+    has_floats: bool
+
+
+def _look_through(found: dict[str, Any]) -> _Seen | None:
+    """What the objects of *found* hold; None where one is too large, lies too deep, or has too long a key."""
+    members, has_floats, depth = 0, False, 0
+    known: set[str] = set()
+    level: list[Any] = [found]
+    while level:
+        depth += 1
+        below: list[Any] = []
+        for item in level:
+            values = item
+            if type(item) is dict:
+                values = item.values()
+                members += len(item)
+                if not known.issuperset(item):
+                    known.update(item)
+                if len(item) > MAX_KEYS:
+                    return None
+            for value in values:
+                kind = type(value)
+                if kind is dict or kind is list:
+                    below.append(value)
+                elif kind is float:
+                    has_floats = True
+        level = below
+    if depth > MAX_DEPTH or any(len(key) > MAX_KEY_CHARS for key in known):
+        return None
+    return _Seen(members, has_floats)
+
+
+def _members(raw: bytes) -> int | None:
+    """How often a key stands in sound JSON, one that stands twice counted twice; None where that is not easily told.
+
+    Each is followed by a quote and a colon. In a text these two follow only a backslash.
+    """
+    if _KEY_THEN_SPACE.search(raw) or b'\\\\":' in raw:
+        return None
+    return raw.count(b'":') - raw.count(b'\\":')
+
+
+def _slowly(raw: bytes) -> dict[str, Any]:
+    """The object, or why it is none."""
     text = _decoded(raw)
     _check_depth(raw)
     try:
@@ -203,10 +275,12 @@ def load_body() -> dict[str, Any]:
     Raises:
         Refused: 400, 413 or 415.
     """
-    if "body" not in g:
-        _check_media_type(request)
-        g.body = load_json(decompress(_received(request), request.headers.get("Content-Encoding", "")))
-    body: dict[str, Any] = g.body
+    body: dict[str, Any] | None = g.get("body")
+    if body is None:
+        incoming: Request = request._get_current_object()  # type: ignore[attr-defined]  # a proxy asks at every look
+        _check_media_type(incoming)
+        encoding = incoming.headers.get("Content-Encoding", "")
+        body = g.body = load_json(decompress(_received(incoming), encoding))
     return body
 
 
@@ -224,6 +298,8 @@ def _received(incoming: Request) -> bytes:
 
 
 def _check_media_type(incoming: Request) -> None:
+    if incoming.content_type == "application/json":
+        return
     parameters = incoming.mimetype_params
     if incoming.mimetype != "application/json" or parameters.get("charset", "utf-8").lower() != "utf-8":
         raise Refused("unsupported_media_type", 415)

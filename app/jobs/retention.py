@@ -18,6 +18,21 @@ TOUCHED_EACH: Final = timedelta(days=7)
 BATCH: Final = 5_000
 LOCK_MS: Final = 2_000
 
+# By so much at most does one run believe that time went on, and twice as fast as the clocks while it is behind them.
+MOST_AT_ONCE: Final = timedelta(days=2)
+CLOCK = text("SELECT clock_timestamp()")
+# Of a company that was never looked at, nothing is older than its first drain.
+TRUST = text(
+    """
+    INSERT INTO sync_trusted_times AS t (tenant_id, trusted_at, noted_at)
+    VALUES (:tenant, least(:now, (SELECT min(drained_at) FROM sync_drain WHERE tenant_id = :tenant)), :now)
+    ON CONFLICT (tenant_id) DO UPDATE SET noted_at = excluded.noted_at, trusted_at = greatest(t.trusted_at, least(
+        excluded.noted_at,
+        t.trusted_at + least(2 * greatest(excluded.noted_at - t.noted_at, interval '0'), :most)))
+    RETURNING least(trusted_at, noted_at)
+    """
+)
+
 # A company that set no time of its own keeps the default.
 KEEP_OF_TENANT = text("SELECT keep_days FROM sync_settings WHERE tenant_id = :tenant")
 
@@ -127,15 +142,29 @@ def forget_the_past(db: Database, tenant_id: UUID, now: datetime) -> int:
     return total
 
 
-def forget_by_both_clocks(db: Database, tenant_id: UUID, now: datetime) -> int:
-    """The same, at the earlier time of service and database: what one of them alone calls old is kept.
+def forget_by_trusted_time(db: Database, tenant_id: UUID, now: datetime) -> int:
+    """The same, at a time that no clock can push ahead: what a wrong one calls old is kept.
 
     Rows are stamped by the database. With its clock ten years behind, verdicts of today were forgotten at once,
-    and their mutations would have been done a second time.
+    and their mutations would have been done a second time: the earlier one of service and database counts. With both
+    of them ahead the whole past went in one night: see ``trusted_time``.
     """
     with db.engine.connect() as connection:
-        told: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-    return forget_the_past(db, tenant_id, min(now, told))
+        told: datetime = connection.execute(CLOCK).scalar_one()
+    return forget_the_past(db, tenant_id, trusted_time(db, tenant_id, min(now, told)))
+
+
+def trusted_time(db: Database, tenant_id: UUID, now: datetime) -> datetime:
+    """How far time has gone for forgetting: *now*, unless that is a leap.
+
+    From one look to the next it goes on by what the clocks did, at most by ``MOST_AT_ONCE``; behind them, because the
+    service was away for long, it follows twice as fast. Clocks that go back take nothing with them.
+    """
+    with db.engine.begin() as connection:
+        found: datetime = connection.execute(
+            TRUST, {"tenant": tenant_id, "now": now, "most": MOST_AT_ONCE}
+        ).scalar_one()
+    return found
 
 
 def _keep_days(db: Database, tenant_id: UUID) -> int:

@@ -20,7 +20,7 @@ from app.core.clock import utc_now
 from app.core.db import Database, sqlalchemy_url
 from app.jobs.memberships import turn_days
 from app.jobs.missed_visits import mark_missed_visits
-from app.jobs.retention import forget_by_both_clocks
+from app.jobs.retention import forget_by_trusted_time
 from app.jobs.windows import move_windows
 
 LOCK_KEY: Final = 7_366_402  # beside 7366401, which the migrations take
@@ -116,7 +116,7 @@ class Scheduler:
             ("missed_visits", MISSED_S, lambda: self._for_tenants("missed_visits", mark_missed_visits)),
             ("windows", WINDOWS_S, lambda: self._for_tenants("windows", move_windows)),
             ("memberships", DAYS_S, lambda: self._for_tenants("memberships", turn_days)),
-            ("retention", RETENTION_S, lambda: self._for_tenants("retention", forget_by_both_clocks)),
+            ("retention", RETENTION_S, lambda: self._for_tenants("retention", forget_by_trusted_time)),
             *(
                 (name, ENGINE_S, partial(self._for_tenants, name, job))
                 for name, job in self._of_the_engine.items()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any, Protocol, cast
 from uuid import UUID
 
@@ -27,12 +28,13 @@ from app.sync_api.wire import SyncRequest
 from sync.cursor import Cursor, CursorInvalid, decode, encode
 from sync.errors import RequestInvalid
 from sync.packing import PLAIN, Packing
-from sync.pull import Ask, Page, Restored, Worth, pull, worth_of
+from sync.pull import Ask, Page, Restored, Worth, in_order, pull, worth_of
 from sync.push import Pushed
 from sync.registry import Registry
 from sync.render import body_sql
 from sync.segments import Segments
 from sync.sequencer import REQUEST_MARKS, Drainer
+from sync.stores.driver import statement
 from sync.stores.epochs import begin_epoch, lives, note_carried
 from sync.stores.feed import FeedReader, keep_given, keep_left_out, keep_set, set_id_of
 from sync.stores.glance import Awaited, Glance, NotAtAGlance
@@ -43,6 +45,9 @@ log = structlog.get_logger(__name__)
 
 BOOKKEEPING = timedelta(seconds=60)
 """How stale a device's row may be when nothing else is to be written."""
+
+HEADS = 10_000
+"""Companies of which a process remembers where the feed ends."""
 
 PERSONAL = ("account", "contact", "visit", "activity", "task", "conflict")
 """Entities whose reading is written down in the access log."""
@@ -142,6 +147,7 @@ class Exchange:
         self.events_path = events_path
         self.trace = trace
         self.segments = Segments()
+        self._heads: dict[UUID, int] = {}
 
     def answer(
         self,
@@ -190,7 +196,8 @@ class Exchange:
             answer.records,
             page,
             epoch=page.cursor.epoch,
-            token=encode(page.cursor, self.key),
+            # A phone that stays where it was keeps its token.
+            token=request.cursor if page.cursor == cursor else encode(page.cursor, self.key),
             now=self.clock(),
             events=self.events_path,
             directives=answer.directives,
@@ -326,29 +333,44 @@ class Exchange:
 
         None when more has to be read. Whoever has pushed has drained: marks that came since are of others.
         """
-        awaited = None
-        if pushed.verdicts:
-            awaited = Awaited.of(cursor, limit=request.limit, pending=request.pending)
-            if awaited is None:
+        awaited = Awaited.of(cursor, limit=request.limit, pending=request.pending)
+        if awaited is None and (pushed.verdicts or any(walk.kind == "gain" for walk in cursor.walks)):
+            return None
+        # What is new is read along where something probably is; else by a second look, once the first has said so.
+        is_read_along = bool(pushed.verdicts) or self._heads.get(who.tenant_id, 0) > cursor.position
+        while True:
+            rows = look(self.db, who, query, cursor, awaited if is_read_along else None)
+            if rows is None or rows[1] is None:
                 return None
-        rows = look(self.db, who, query, cursor, awaited)
-        if rows is None or rows[1] is None:
-            return None
-        actor, row = query.read(rows[0]), rows[1]
-        glance = Glance(row, actor.scope.buckets, awaited=awaited, delta=rows[2])
-        drained, live = glance.buckets(who.user_id)
-        if (glance.marks and not pushed.marks) or drained != live:
-            return None
-        device = _device_of(row)
-        ask = self._ask(who, actor, request, device)
-        try:
-            page = pull(glance, self.registry, cursor, ask, set_id_of)
-        except (NotAtAGlance, Restored):
-            return None
-        records = self._records_of(page, pushed.verdicts)
-        if records is None:
-            return None
-        return _Answer(pushed, actor, device, page, records, started, ask.changes_held)
+            actor, row = query.read(rows[0]), rows[1]
+            glance = Glance(
+                row, actor.scope.buckets, awaited=awaited if is_read_along else None, delta=rows[2]
+            )
+            self._note_head(who.tenant_id, row.position)
+            drained, live = glance.buckets(who.user_id)
+            if (glance.marks and not pushed.marks) or drained != live:
+                return None
+            device = _device_of(row)
+            ask = self._ask(who, actor, request, device)
+            try:
+                page = pull(glance, self.registry, cursor, ask, set_id_of)
+            except NotAtAGlance:
+                if is_read_along or awaited is None or not glance.news:
+                    return None
+                is_read_along = True
+                continue
+            except Restored:
+                return None
+            records = self._records_of(page, pushed.verdicts)
+            if records is None:
+                return None
+            return _Answer(pushed, actor, device, page, records, started, ask.changes_held)
+
+    def _note_head(self, tenant_id: UUID, position: int) -> None:
+        """Remember where a company's feed ends, to guess whether a phone that stands before it lacks something."""
+        if len(self._heads) >= HEADS:
+            self._heads.clear()
+        self._heads[tenant_id] = position
 
     def _pulled(
         self,
@@ -367,12 +389,14 @@ class Exchange:
                 with self._opened() as (connection, session):
                     seen, row = look_in(self.db, connection, who, query, cursor)
                     actor = query.read(seen)
+                    shapes = self.registry.shapes_of(actor.scope.shape)
                     feed = FeedReader(
                         connection,
                         who.tenant_id,
                         actor.scope.buckets,
                         packing=packing,
                         segments=self.segments,
+                        expected=in_order(product(actor.scope.buckets, shapes)),
                     )
                     reader = Glance(row, actor.scope.buckets, feed)
                     due = self._due(who, reader, feed, has_drained) if may_drain else None
@@ -552,7 +576,7 @@ def _device_of(row: Any) -> _DeviceRow:
 def _note_sync(connection: Connection, who: Identity, request: SyncRequest, now: datetime) -> None:
     schema, app, platform, pending, last_error = request.told
     connection.execute(
-        text(
+        statement(
             "INSERT INTO sync_devices (tenant_id, device_id, user_id, schema_version, app_version, platform,"
             " pending, last_error, last_sync_at)"
             " VALUES (:tenant, :device, :user, :schema, :app, :platform, :pending, :error, :now)"
@@ -590,7 +614,7 @@ def _json(
         "epoch": epoch,
         "cursor": token,
         "has_more": page is not None and page.has_more,
-        "server_time": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "server_time": now.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z",
         "budget": page and page.budget,
         "events": events,
         "directives": list(directives),

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, TextClause
 from sqlalchemy.exc import DBAPIError
 
-from app.core.at_once import Said
-from app.core.db import WRITER, Database, writer_values
+from app.core.db import WRITER, WRITER_BY_KEYS, Database, writer_values
 from app.core.scope import ActorQuery
 from app.sync_api.pushing import Identity
 from sync.cursor import Cursor
+from sync.stores.driver import Said
 from sync.stores.glance import DELTA, GLANCE, Awaited, parameters
 
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -28,7 +28,7 @@ def look(
         The rows, and those of the delta that is *awaited*; None when the database could not be asked so. The
         caller then asks in its usual way.
     """
-    said = _said(who, query, cursor)
+    said = _said(who, query, cursor, WRITER if awaited is None else WRITER_BY_KEYS)
     if awaited is not None:
         said.append((DELTA, awaited.parameters(who.tenant_id, cursor)))
     pooled = db.app.raw_connection()
@@ -50,13 +50,13 @@ def look_in(
     db: Database, connection: Connection, who: Identity, query: ActorQuery, cursor: Cursor | None
 ) -> tuple[Any, Any]:
     """The same rows in the transaction of *connection*, which has seen nothing yet and goes on."""
-    rows = db.at_once.ask(connection.connection, _said(who, query, cursor))
+    rows = db.at_once.ask(connection.connection, _said(who, query, cursor), begin=BEGIN)
     return _first(rows[1]), _first(rows[2])
 
 
-def _said(who: Identity, query: ActorQuery, cursor: Cursor | None) -> list[Said]:
+def _said(who: Identity, query: ActorQuery, cursor: Cursor | None, writer: TextClause = WRITER) -> list[Said]:
     return [
-        (WRITER, writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id)),
+        (writer, writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id)),
         (query.statement, query.values),
         (GLANCE, parameters(who.tenant_id, who.user_id, who.device_id, cursor)),
     ]

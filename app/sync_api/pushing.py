@@ -14,9 +14,9 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app.core.at_once import Said
-from app.core.db import WRITER, Database, savepoint, writer_values
+from app.core.db import WRITER, WRITER_BY_KEYS, Database, savepoint, writer_values
 from app.core.errors import DomainError, Unavailable
+from app.core.many import SENDER
 from app.core.masking import mask_json
 from app.core.scope import Actor, ActorQuery, Role, Scope
 from app.identity import service as identity
@@ -31,8 +31,9 @@ from sync.pull import Worth, worth_of
 from sync.push import Afresh, Pushed, Pusher, chunks_of, opening_of
 from sync.registry import Registry
 from sync.sequencer import REQUEST_MARKS
+from sync.stores.driver import Said
 from sync.stores.glance import STANDING, Glance, parameters
-from sync.stores.push import Opening, Parked, PushStore, parked_and_arrived, parked_on
+from sync.stores.push import Ask, Opening, Parked, PushStore, parked_and_arrived, parked_on
 from sync.verdicts import Status
 from sync.wire import Mutation
 
@@ -149,8 +150,10 @@ class Pushing:
         boldly: bool = False,
     ) -> Pushed:
         """One chunk in its transaction; *found* is the standing, or is given it by the first chunk."""
+        # What one edit needs is found by keys; what a chunk of any kind needs is planned for what it is.
+        writer = WRITER_BY_KEYS if boldly else WRITER
         said: list[Said] = [
-            (WRITER, writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id)),
+            (writer, writer_values(who.tenant_id, user_id=who.user_id, device_id=who.device_id)),
             (STANDING, parameters(*who.ids, cursor)),
             (query.statement, query.values),
         ]
@@ -160,7 +163,9 @@ class Pushing:
             actor = query.read(next(iter(results[2]), None))
             if opening and not opening.take(results[3:]):
                 raise NotOfThisLife
-            store = _store(session, who, opening)
+            store = _store(session, who, opening, self._asker(session) if boldly else None)
+            if boldly:
+                session.info[SENDER] = store.ask
             rooms = RoomVerbs(self.synced, session, actor, store, now)
             sender = _sender(who, actor, now, request, found[0])
             pusher = Pusher(
@@ -168,13 +173,18 @@ class Pushing:
             )
             part = pusher.push(chunk)
             try:
-                ended = self.db.end(session, [*store.unsaid(), store.marks(REQUEST_MARKS + 1)])
+                said = [*store.unsaid(), store.marks(REQUEST_MARKS + 1)]
+                ended = self.db.end(session, said, as_prepared=boldly)
             except DBAPIError as error:
                 if boldly and not is_transient(error):
-                    raise Afresh from error  # a deferred constraint
+                    raise Afresh from error  # a deferred constraint, or what was prepared is gone
                 raise
             part.marks = ended[-1][0][0]
             return part
+
+    def _asker(self, session: Session) -> Ask:
+        """Sends statements in the middle of the session's transaction."""
+        return partial(self.db.at_once.go_on, session.connection().connection)
 
     def quarantine(self, who: Identity, request: SyncRequest) -> Pushed:
         """Set the mutations of a locked-out device aside, unjudged; its user may be no user any more.
@@ -326,9 +336,17 @@ def _standing_of(rows: Sequence[Any], cursor: Cursor) -> Standing:
     return Standing(row.epoch, row.started_at, row.generation, frozenset((*row.carried, row.epoch)))
 
 
-def _store(session: Session, who: Identity, opening: Opening | None = None) -> PushStore:
+def _store(
+    session: Session, who: Identity, opening: Opening | None = None, ask: Ask | None = None
+) -> PushStore:
     return PushStore(
-        session.connection(), who.tenant_id, who.user_id, who.device_id, partial(savepoint, session), opening
+        session.connection(),
+        who.tenant_id,
+        who.user_id,
+        who.device_id,
+        partial(savepoint, session),
+        opening,
+        ask,
     )
 
 

@@ -29,7 +29,13 @@ SYNCED = (
         accounts.create_account,
         accounts.update_account,
         accounts.delete_account,
-        Many(accounts.update_accounts, accounts.update_account, accounts.BOUND_FIELDS),
+        Many(
+            accounts.update_accounts,
+            accounts.update_account,
+            accounts.BOUND_FIELDS,
+            accounts.hold_account,
+            accounts.held_account,
+        ),
         masked=accounts.masked_fields,
     ),
     Synced(
@@ -39,7 +45,13 @@ SYNCED = (
         accounts.create_site,
         accounts.update_site,
         accounts.delete_site,
-        Many(accounts.update_sites, accounts.update_site, accounts.CHILD_BOUND_FIELDS),
+        Many(
+            accounts.update_sites,
+            accounts.update_site,
+            accounts.CHILD_BOUND_FIELDS,
+            accounts.hold_site,
+            accounts.held_site,
+        ),
         masked=accounts.masked_fields,
     ),
     Synced(
@@ -49,7 +61,13 @@ SYNCED = (
         accounts.create_contact,
         accounts.update_contact,
         accounts.delete_contact,
-        Many(accounts.update_contacts, accounts.update_contact, accounts.CHILD_BOUND_FIELDS),
+        Many(
+            accounts.update_contacts,
+            accounts.update_contact,
+            accounts.CHILD_BOUND_FIELDS,
+            accounts.hold_contact,
+            accounts.held_contact,
+        ),
         masked=accounts.masked_fields,
     ),
     Synced(

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import marshmallow as ma
+import orjson
 import psycopg
 import structlog
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -21,13 +22,14 @@ from app.http.errors import field_errors
 from app.http.fields import WireSchema
 from app.http.shapes import schema_for, schema_of
 from app.inbox import service as inbox
-from app.sync_api.synced import Synced
+from app.sync_api.synced import Many, Synced
 from sync.errors import HandedOver, Overtaken, Refused
 from sync.inbox import InboxItem
 from sync.merge import Incoming, Present, merge_field
 from sync.policy import NEEDS_BASE, Field, Kind, Merge, SyncEntity
 from sync.rooms import Checked
 from sync.stamps import Stamp
+from sync.stores.driver import Said
 from sync.stores.push import PushStore
 from sync.stores.sequencer import sqlstate_of
 from sync.values import canonical
@@ -68,6 +70,7 @@ class RoomVerbs:
         self.actor = actor
         self.store = store
         self.now = now
+        self._loaded: dict[tuple[str, bytes], dict[str, Any]] = {}
 
     # -- what the engine asks (sync.rooms.Rooms)
 
@@ -90,6 +93,8 @@ class RoomVerbs:
         if op not in ("create", "update"):
             return Checked(self.keepable(values))
         masked = one.masked(loaded)
+        if op == "update" and not masked:
+            self._loaded[_key(entity, values)] = loaded
         return Checked(values | {n: self.keepable(values[n]) for n in masked & values.keys()}, masked)
 
     def check_base(
@@ -129,6 +134,15 @@ class RoomVerbs:
         """Which of the live records are in the actor's scope."""
         return self.synced[entity.name].visible(self.session, self.actor, ids)
 
+    def holding(self, entity: SyncEntity, record_id: UUID, fields: Mapping[str, Any]) -> Said:
+        """The statement that locks a visible record which ``update_many`` is about to write."""
+        said: Said = self._many(entity).hold(self.actor, record_id, fields)
+        return said
+
+    def held(self, entity: SyncEntity, rows: Sequence[Any]) -> bool:
+        """Take what that statement gave; gives whether the record is visible."""
+        return bool(self._many(entity).held(self.session, rows))
+
     def takes_many(self, entity: SyncEntity, names: Mapping[str, Any]) -> bool:
         """Whether these fields may be written by ``update_many``."""
         return self.synced[entity.name].takes_many(names)
@@ -154,15 +168,19 @@ class RoomVerbs:
     def update_many(self, entity: SyncEntity, changes: Mapping[UUID, Mapping[str, Any]]) -> dict[UUID, int]:
         """Write fields of many records, all or none; gives the versions."""
         one = self._of(entity)
-        values = {
-            record_id: _loaded(self._schema(one, "update", fields), fields, partial=True)
-            for record_id, fields in changes.items()
-        }
+        values = {record_id: self._typed(one, fields) for record_id, fields in changes.items()}
         with refusals():
-            found: dict[UUID, int] = self._verb(one.updates.verb if one.updates else None)(
-                self.session, self.actor, values, now=self.now
-            )
+            found: dict[UUID, int] = self._many(entity).verb(self.session, self.actor, values, now=self.now)
         return found
+
+    def _typed(self, one: Synced, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """What the schema makes of fields; most were just checked, and are written as they were sent."""
+        known = self._loaded.get(_key(one.policy, fields))
+        return (
+            _loaded(self._schema(one, "update", fields), fields, partial=True)
+            if known is None
+            else dict(known)
+        )
 
     def delete(self, entity: SyncEntity | str, record_id: UUID) -> None:
         """Delete softly."""
@@ -341,6 +359,12 @@ class RoomVerbs:
             return False
         return one.policy.fields.keys() & set(names) <= one.policy.fields_of(shape).keys()
 
+    def _many(self, entity: SyncEntity) -> Many:
+        many = self.synced[entity.name].updates
+        if many is None:
+            raise Refused("unknown_op")
+        return many
+
     @staticmethod
     def _verb(verb: Callable[..., Any] | None) -> Callable[..., Any]:
         if verb is None:
@@ -376,6 +400,11 @@ def refusals() -> Iterator[None]:
 def _json(details: dict[str, Any]) -> dict[str, Any]:
     plain = (str, int, float, bool, list, dict, type(None))
     return {name: value if isinstance(value, plain) else str(value) for name, value in details.items()}
+
+
+def _key(entity: SyncEntity, fields: Mapping[str, Any]) -> tuple[str, bytes]:
+    """Fields in canonical form, by what they say."""
+    return entity.name, orjson.dumps(fields, default=repr, option=orjson.OPT_SORT_KEYS)
 
 
 def _loaded(schema: WireSchema, fields: Mapping[str, Any], *, partial: bool = False) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """The wire of the sync engine over HTTP, and what needs every room's verbs: decisions, history, rejections."""
 
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
 from flask import Response, current_app, request
 from flask.views import MethodView
 from sqlalchemy.orm import Session
-from werkzeug.datastructures import Accept
+from werkzeug.http import parse_accept_header
 
 from app.accounts import service as accounts
 from app.core.clock import utc_now
@@ -104,7 +104,7 @@ class Sync(MethodView):
             asked = sync_request(load_body(), registry.schema_version, registry.oldest_wire)
             if farewell is None:
                 answer = exchange().answer(
-                    who, asked, current_actor_query(), _packing_of(request.accept_encodings)
+                    who, asked, current_actor_query(), _packing_of(request.headers.get("Accept-Encoding", ""))
                 )
             else:
                 answer = exchange().farewell(who, asked)
@@ -119,8 +119,10 @@ class Sync(MethodView):
         return response
 
 
-def _packing_of(taken: Accept) -> Packing:
+@lru_cache(maxsize=256)
+def _packing_of(header: str) -> Packing:
     """What the phone likes best, and of equals the first of ours."""
+    taken = parse_accept_header(header)
     best = max(PACKINGS, key=lambda packing: taken.quality(packing.encoding))
     return best if taken.quality(best.encoding) > 0 else PLAIN
 

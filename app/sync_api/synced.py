@@ -23,11 +23,15 @@ class Many:
         verb: Takes a mapping from id to values and gives the versions by id; all or none.
         of: The verb for one.
         bound: Fields that rules of other records read, so that the order of their writes matters: one by one.
+        hold: Gives the statement that locks a visible record which the verb is about to write.
+        held: Keeps what that gave, so that the verb need not ask again; gives whether the record is visible.
     """
 
     verb: Verb
     of: Verb
-    bound: frozenset[str] = frozenset()
+    bound: frozenset[str]
+    hold: Verb
+    held: Verb
 
 
 @dataclass(frozen=True, slots=True)

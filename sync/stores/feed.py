@@ -4,20 +4,22 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg import capabilities
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from sync.budget import DEFAULTS, Settings
 from sync.packing import Packing
 from sync.pull import Channel, FeedRow, Head, Record, Sheaf
 from sync.render import ID, VERSION
-from sync.segments import SEGMENT_BYTES, SEGMENT_ROWS, Kept, Key, Proof, Segment, Segments
-from sync.stores.driver import driver_errors
+from sync.segments import SEGMENT_BYTES, SEGMENT_ROWS, Kept, Key, Proof, Segment, Segments, Stamp
+from sync.stores.driver import driver_errors, statement
 
 ROW = "f.position, f.entered, f.entity, f.record_id, f.version, f.body, f.gone, f.bucket, f.shape"
 
@@ -42,6 +44,24 @@ SELECT (SELECT count(*) FROM sync_feed f
         WHERE d.tenant_id = %(tenant)s AND d.position >= r.until ORDER BY d.position LIMIT 1)
 FROM unnest(%(afters)s::bigint[], %(untils)s::bigint[]) WITH ORDINALITY AS r (after, until, place) ORDER BY r.place
 """
+STAMPS = """
+SELECT c.bucket, c.shape, r.position,
+       (SELECT d.nonce FROM sync_drain d
+        WHERE d.tenant_id = %(tenant)s AND d.position >= r.position ORDER BY d.position LIMIT 1),
+       h.floor,
+       (SELECT d.nonce FROM sync_drain d
+        WHERE d.tenant_id = %(tenant)s AND d.position >= h.floor ORDER BY d.position LIMIT 1)
+FROM sync_heads h
+CROSS JOIN unnest(%(buckets)s::text[], %(shapes)s::text[]) AS c (bucket, shape)
+CROSS JOIN LATERAL (
+    SELECT f.position FROM sync_feed f
+    WHERE f.tenant_id = %(tenant)s AND f.bucket = c.bucket AND f.shape = c.shape
+    ORDER BY f.position DESC LIMIT 1) AS r
+WHERE h.tenant_id = %(tenant)s
+"""
+STAMPED = 64
+"""So many channels are looked at together."""
+
 AT_ONCE = SEGMENT_ROWS if capabilities.has_stream_chunked() else 1
 """Rows that the driver hands over together; older libraries of PostgreSQL know only one by one."""
 
@@ -50,6 +70,11 @@ END = (1 << 63) - 1
 
 def set_id_of(channels: Sequence[Channel]) -> str:
     """The name of a subscription set: a hash of its channels."""
+    return _set_id_of(tuple(channels))
+
+
+@lru_cache(maxsize=1024)
+def _set_id_of(channels: tuple[Channel, ...]) -> str:
     return hashlib.sha256(json.dumps(sorted(channels)).encode()).hexdigest()[:32]
 
 
@@ -64,6 +89,7 @@ class FeedReader:
         *,
         packing: Packing | None = None,
         segments: Segments | None = None,
+        expected: Sequence[Channel] = (),
     ) -> None:
         """Wrap *connection*, whose transaction has the tenant set.
 
@@ -73,16 +99,19 @@ class FeedReader:
             live: Buckets that the scope function gives the user in this very snapshot.
             packing: How the answer is compressed; without it rows are given one by one.
             segments: Those that are kept; without it every segment is read.
+            expected: Channels that may be walked, in that order.
         """
         self.connection = connection
         self.tenant_id = tenant_id
         self.live = live
         self.packing = packing
         self.segments = segments
+        self._expected = expected
+        self._stamps: dict[Channel, Stamp | None] = {}
         self._subscribed: dict[UUID, tuple[frozenset[str], frozenset[str], dict[Channel, int]]] = {}
 
     def _run(self, sql: str, **values: Any) -> Any:
-        return self.connection.execute(text(sql), {"tenant": self.tenant_id, **values})
+        return self.connection.execute(statement(sql), {"tenant": self.tenant_id, **values})
 
     def head(self) -> Head:
         """The newest drain, the floor, the present epoch and the budget."""
@@ -212,13 +241,47 @@ class FeedReader:
         if self.packing is None:
             return None
         key: Key = (self.tenant_id, *channel, self.packing.encoding)
-        chain = self.segments.chain(key, after, limit, byte_limit, gone_after) if self.segments else []
-        proofs = self._proofs(channel, [(kept.segment.after, kept.segment.until) for kept in chain])
-        true = [kept.segment for kept, _ in _while_true(chain, proofs)]
-        if true:
-            return Sheaf(channel, tuple(true), true[-1].until)
-        ends = _ends_of_stale(chain, proofs)
+        ends: list[int] = []
+        stamp = self._stamp(channel)
+        if stamp is None or stamp[0] <= after:
+            return Sheaf(channel, (), after, done=True)
+        if self.segments is not None:
+            chain = self.segments.chain(key, after, limit, byte_limit, gone_after)
+            true, ends = self._true(self.segments, key, channel, chain.kept)
+            if true or (chain.closed and not chain.kept):
+                closed = chain.closed and len(true) == len(chain.kept)
+                return Sheaf(channel, tuple(true), true[-1].until if true else after, closed=closed)
         return self._read(key, channel, after, gone_after, limit, byte_limit, ends)
+
+    def _true(
+        self, segments: Segments, key: Key, channel: Channel, chain: Sequence[Kept]
+    ) -> tuple[list[Segment], list[int]]:
+        """Those of a chain before the first that is true no more; if that is the first, where to cut anew."""
+        if not chain:
+            return [], []
+        stamp = self._stamp(channel)
+        if all(kept.stamp == stamp for kept in chain):
+            return [kept.segment for kept in chain], []
+        proofs = self._proofs(channel, [(kept.segment.after, kept.segment.until) for kept in chain])
+        true = [kept for kept, _ in _while_true(chain, proofs)]
+        segments.keep(key, [replace(kept, stamp=stamp) for kept in true])
+        return [kept.segment for kept in true], _ends_of_stale(chain, proofs)
+
+    def _stamp(self, channel: Channel) -> Stamp | None:
+        """Of the channel in this snapshot; None where it has nothing. Those that come next are looked at too."""
+        if channel not in self._stamps:
+            place = self._expected.index(channel) + 1 if channel in self._expected else 0
+            asked = [channel, *self._expected[place : place + STAMPED - 1]]
+            values = {
+                "tenant": self.tenant_id,
+                "buckets": [bucket for bucket, _ in asked],
+                "shapes": [shape for _, shape in asked],
+            }
+            self._stamps |= dict.fromkeys(asked)
+            with driver_errors(), self._driver().cursor(binary=True) as cursor:
+                for bucket, shape, *stamp in cursor.execute(STAMPS, values):
+                    self._stamps[bucket, shape] = tuple(stamp)
+        return self._stamps[channel]
 
     def _driver(self) -> psycopg.Connection[Any]:
         driver: psycopg.Connection[Any] = self.connection.connection.driver_connection  # type: ignore[assignment]
@@ -226,8 +289,6 @@ class FeedReader:
 
     def _proofs(self, channel: Channel, ranges: Sequence[tuple[int, int]]) -> list[tuple[int, UUID | None]]:
         """For each range how many rows it has, and the nonce of the first drain that wrote so far."""
-        if not ranges:
-            return []
         with driver_errors(), self._driver().cursor(binary=True) as cursor:
             cursor.execute(
                 PROOFS,
@@ -289,7 +350,7 @@ class FeedReader:
         for segment, (rows, nonce) in zip(segments, proofs, strict=True):
             if nonce is not None:
                 proof: Proof = (rows, nonce)
-                kept.append(Kept(segment, proof))
+                kept.append(Kept(segment, proof, self._stamp(channel)))
         self.segments.keep(key, kept)
 
     def lost(self, channel: Channel, *, after: int, given: int, limit: int) -> list[FeedRow]:
@@ -441,7 +502,7 @@ class _Cutting:
 def settings_of(connection: Connection, tenant_id: UUID) -> Settings:
     """What the tenant's administrators have set."""
     row = connection.execute(
-        text(
+        statement(
             "SELECT records_warn, records_cap, keep_days, resend_days, version FROM sync_settings"
             " WHERE tenant_id = :tenant"
         ),
@@ -456,7 +517,7 @@ def keep_set(connection: Connection, tenant_id: UUID, channels: Sequence[Channel
     When it was last named is kept to the day: a set that no cursor can name any more is forgotten.
     """
     connection.execute(
-        text(
+        statement(
             "INSERT INTO sync_subscription_sets AS s (tenant_id, id, channels)"
             " VALUES (:tenant, :id, CAST(:channels AS jsonb))"
             " ON CONFLICT (tenant_id, id) DO UPDATE SET used_at = now() WHERE s.used_at < now() - interval '1 day'"
@@ -471,7 +532,7 @@ def keep_given(connection: Connection, tenant_id: UUID, user_id: UUID, given: Ma
         return
     channels = sorted(given)  # in one order, so that two devices of the user do not wait for each other
     connection.execute(
-        text(
+        statement(
             "INSERT INTO sync_given (tenant_id, user_id, bucket, shape, position)"
             " SELECT :tenant, :user, g.bucket, g.shape, g.position FROM unnest(CAST(:buckets AS text[]),"
             " CAST(:shapes AS text[]), CAST(:positions AS bigint[])) AS g (bucket, shape, position)"
@@ -492,13 +553,13 @@ def keep_left_out(connection: Connection, tenant_id: UUID, user_id: UUID, bucket
     """Note which buckets the cap leaves out for a user, on all of their devices; the caller commits."""
     values = {"tenant": tenant_id, "user": user_id, "buckets": sorted(buckets)}
     connection.execute(
-        text(
+        statement(
             "DELETE FROM sync_left_out WHERE tenant_id = :tenant AND user_id = :user AND bucket <> ALL(:buckets)"
         ),
         values,
     )
     connection.execute(
-        text(
+        statement(
             "INSERT INTO sync_left_out (tenant_id, user_id, bucket)"
             " SELECT :tenant, :user, unnest(CAST(:buckets AS text[])) ON CONFLICT DO NOTHING"
         ),

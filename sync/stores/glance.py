@@ -1,13 +1,18 @@
 """One row that answers all that a pull asks when there is nothing new."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from functools import lru_cache
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from sync.budget import DEFAULTS, Settings
 from sync.cursor import Cursor
 from sync.pull import FETCH, NOWHERE, Channel, FeedRow, Head, Reader, Record, Sheaf
+
+Found = TypeVar("Found")
+KEPT_CHARS = 4_000
 
 # In the words of the driver: it is sent in one pipeline with what comes before and after it. The first mark is asked
 # for in the order of its index and not by EXISTS, which forgets orders: another company's backlog would be read.
@@ -17,10 +22,10 @@ SELECT h.position, d.nonce, h.floor,
        s.records_warn, s.records_cap, s.keep_days, s.resend_days,
        (SELECT p.id FROM sync_pending p WHERE p.tenant_id = %(tenant)s ORDER BY p.id LIMIT 1) IS NOT NULL AS marks,
        v.highest_n, v.schema_version, v.app_version, v.platform, v.pending, v.last_error, v.last_sync_at,
-       c.channels,
+       c.channels::text AS channels,
        ARRAY(SELECT n.position::text || ' ' || n.nonce FROM sync_drain n
              WHERE n.tenant_id = %(tenant)s AND n.position = ANY(%(drains)s)) AS drains,
-       (SELECT json_agg(json_build_array(u.bucket, o.bucket IS NOT NULL, z.shape, z.records))
+       (SELECT json_agg(json_build_array(u.bucket, o.bucket IS NOT NULL, z.shape, z.records))::text
         FROM sync_subscriptions u
         LEFT JOIN sync_left_out o ON o.tenant_id = %(tenant)s AND o.user_id = %(user)s AND o.bucket = u.bucket
         LEFT JOIN sync_channel_sizes z ON z.tenant_id = %(tenant)s AND z.bucket = u.bucket
@@ -66,6 +71,38 @@ CROSS JOIN LATERAL (
 WHERE c.tenant_id = %(tenant)s AND c.id = %(set)s
 ORDER BY f.position LIMIT %(limit)s
 """
+
+
+@dataclass(frozen=True, slots=True)
+class _Subscribed:
+    """What a user's drained subscriptions are, and how large."""
+
+    drained: frozenset[str]
+    left_out: frozenset[str]
+    sizes: Mapping[Channel, int]
+
+
+def _subscribed_of(told: str) -> _Subscribed:
+    rows = json.loads(told)
+    return _Subscribed(
+        frozenset(row[0] for row in rows),
+        frozenset(row[0] for row in rows if row[1]),
+        {(row[0], row[2]): row[3] for row in rows if row[2] is not None},
+    )
+
+
+def _channels_of(told: str) -> tuple[Channel, ...]:
+    return tuple((bucket, shape) for bucket, shape in json.loads(told))
+
+
+# From one request of a phone to its next these are nearly always the same words.
+_subscribed_kept = lru_cache(maxsize=1024)(_subscribed_of)
+_channels_kept = lru_cache(maxsize=1024)(_channels_of)
+
+
+def _read(read: Callable[[str], Found], kept: Callable[[str], Found], told: str) -> Found:
+    """What is told, read once if it is short; what is long would fill the memory of the process."""
+    return kept(told) if len(told) <= KEPT_CHARS else read(told)
 
 
 class NotAtAGlance(Exception):
@@ -137,13 +174,18 @@ class Glance:
         self._feed = feed
 
     @property
-    def _subscribed(self) -> Sequence[Any]:
-        return self._row.subscribed or ()
+    def _subscribed(self) -> "_Subscribed":
+        return _read(_subscribed_of, _subscribed_kept, self._row.subscribed or "[]")
 
     @property
     def marks(self) -> bool:
         """Whether anything waits to be sequenced."""
         return bool(self._row.marks)
+
+    @property
+    def news(self) -> bool:
+        """Whether something in the channels of the cursor is newer than it."""
+        return bool(self._row.news)
 
     def head(self) -> Head:
         """The newest drain, the floor, the present epoch and the budget."""
@@ -154,20 +196,20 @@ class Glance:
 
     def buckets(self, user_id: UUID) -> tuple[frozenset[str], frozenset[str]]:
         """Drained and live subscriptions."""
-        return frozenset(one[0] for one in self._subscribed), self._live
+        return self._subscribed.drained, self._live
 
     def sizes(self, user_id: UUID) -> Mapping[Channel, int]:
         """How many live rows the channels of the user's drained buckets have."""
-        return {(one[0], one[2]): one[3] for one in self._subscribed if one[2] is not None}
+        return self._subscribed.sizes
 
     def left_out(self, user_id: UUID) -> frozenset[str]:
         """Buckets that the user's phones were last not given."""
-        return frozenset(one[0] for one in self._subscribed if one[1])
+        return self._subscribed.left_out
 
     def channels(self, set_id: str) -> tuple[Channel, ...] | None:
         """The channels of the cursor's subscription set."""
         found = self._row.channels
-        return None if found is None else tuple((bucket, shape) for bucket, shape in found)
+        return None if found is None else _read(_channels_of, _channels_kept, found)
 
     def are_drains(self, drains: Sequence[tuple[int, UUID]]) -> bool:
         """Whether each of these drains happened in this life of the database."""
@@ -191,7 +233,7 @@ class Glance:
             return []
         asked = Awaited(after, changes_after, NOWHERE if gone_after is None else gone_after, limit)
         if asked == self._awaited and set(channels) == set(self.channels("") or ()):
-            return [FeedRow(*row) for row in self._delta]
+            return [FeedRow._make(row) for row in self._delta]
         return self._of_feed().delta(
             channels, after=after, changes_after=changes_after, gone_after=gone_after, limit=limit
         )

@@ -26,6 +26,7 @@ from sync.states import (
     StoredVerdict,
     Writer,
 )
+from sync.stores.driver import Said
 from sync.values import loads
 
 # For each asking mutation, by indexes whatever the planner thinks of the tables: one row with its past.
@@ -37,16 +38,16 @@ SELECT k.place, (
             AND m.id = c.mutation_id AND m.device_id = :device AND m.n >= k.n)) ORDER BY c.version, c.id)
     FROM changes c WHERE c.tenant_id = :tenant AND c.entity = k.entity
     AND c.record_id = k.id AND c.version > k.version AND c.op <> 'lost'
-)::text, (
+)::text AS ledger, (
     SELECT max(c.stamp_at) FROM changes c WHERE c.tenant_id = :tenant AND c.entity = k.entity
     AND c.record_id = k.id AND c.version <= k.version AND c.op <> 'lost' AND k.version > 0
-), (
+) AS last, (
     SELECT json_agg(json_build_array(m.op, m.payload -> 'fields', m.base_version, m.version, m.stamp_at, m.status)
         ORDER BY m.device_id = :device, CASE WHEN m.device_id <> :device THEN m.judged_at END, m.n)
     FROM sync_mutations m WHERE m.tenant_id = :tenant AND m.record_id = k.id AND m.entity = k.entity
     AND m.user_id = :user AND m.device_id = ANY(CAST(:devices AS uuid[])) AND (m.device_id <> :device OR m.n < k.n)
     AND m.status IS NOT NULL
-)::text
+)::text AS own
 FROM ROWS FROM (json_to_recordset(CAST(:asked AS json))
                 AS (entity text, record_id uuid, version integer, n bigint))
     WITH ORDINALITY AS k (entity, id, version, n, place)
@@ -101,12 +102,20 @@ MARKS = text(
     "SELECT count(*) FROM (SELECT 1 FROM sync_pending WHERE tenant_id = :tenant ORDER BY id LIMIT :n) AS m"
 )
 
+WRITE_AS_MANY = text(
+    "SELECT set_config('app.mutation', '', true) AS mutation, set_config('app.occurred_at', '', true) AS occurred,"
+    " set_config('app.stamp', '', true) AS stamp, set_config('app.stamps', '', true) AS stamps,"
+    " set_config('app.batch', :batch, true) AS batch,"
+    " (SELECT count(set_config('app.batch_' || (place - 1), said, true))"
+    " FROM json_array_elements_text(CAST(:said AS json)) WITH ORDINALITY AS s (said, place)) AS records"
+)
+
 NOTE_DEVICE = text(
     "UPDATE sync_devices SET highest_n = greatest(highest_n, :n), also_known_as = CAST(:aliases AS uuid[])"
     " WHERE tenant_id = :tenant AND device_id = :device"
 )
 
-Said = tuple[TextClause, Mapping[str, Any]]
+Ask = Callable[[Sequence[Said]], Sequence[Sequence[Any]]]
 
 
 @lru_cache(maxsize=512)
@@ -162,6 +171,7 @@ class PushStore:
         device_id: UUID,
         nested: Callable[[], AbstractContextManager[Any]],
         opening: Opening | None = None,
+        ask: Ask | None = None,
     ) -> None:
         """Wrap the connection of the session that the service functions use.
 
@@ -173,6 +183,7 @@ class PushStore:
             nested: Opens a savepoint that also undoes what the session holds in memory.
             opening: What was asked in this transaction before; each of its answers is used once. The caller
                 then ends the transaction with what is ``unsaid``.
+            ask: Sends statements in one message and gives the rows of each; none of them may be asked again.
         """
         self.connection = connection
         self._open_nested = nested
@@ -180,7 +191,8 @@ class PushStore:
         self._known = (opening.ids, opening.verdicts) if opening else None
         self._claimed = {opening.claim["id"]: opening.claimed} if opening and opening.claim else {}
         self._puts_off = opening is not None
-        self._unsaid: list[Said] = []
+        self._unsaid: list[tuple[TextClause, Mapping[str, Any]]] = []
+        self._ask = ask
         self.tenant_id = tenant_id
         self.user_id = user_id
         self.device_id = device_id
@@ -209,10 +221,26 @@ class PushStore:
         for statement, values in self.unsaid():
             self.connection.execute(statement, values)
 
-    def unsaid(self) -> list[Said]:
+    def unsaid(self) -> list[tuple[TextClause, Mapping[str, Any]]]:
         """What was put off so that it goes with COMMIT; it is the caller's from now on."""
         said, self._unsaid = self._unsaid, []
         return said
+
+    @property
+    def asks_at_once(self) -> bool:
+        """Whether many statements go in one message."""
+        return self._ask is not None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether something was put off that has not been sent."""
+        return bool(self._unsaid)
+
+    def ask(self, said: Sequence[Said]) -> Sequence[Sequence[Any]]:
+        """The rows of each statement, sent in one message behind what was put off."""
+        assert self._ask is not None
+        behind = self.unsaid()
+        return self._ask([*behind, *said])[len(behind) :]
 
     def marks(self, at_most: int) -> Said:
         """Asks how many marks wait, counted up to *at_most*."""
@@ -278,14 +306,12 @@ class PushStore:
         """The same for many; locked in the order of their ids, so that two pushes never cross."""
         lock = "" if entity.append_only else " FOR NO KEY UPDATE"
         try:
-            rows = self._run(
-                f"SELECT t.id, t.version, t.deleted_at IS NOT NULL, {whole_sql(entity)}, t.stamps::text"  # noqa: S608
-                f" FROM {entity.table} t WHERE t.tenant_id = :tenant AND t.id = ANY(CAST(:ids AS uuid[]))"
-                f" ORDER BY t.id{lock}",
-                ids=_ids(ids),
-            ).all()
+            rows = self._run(_reading(entity, lock).sql, ids=_ids(ids)).all()
         except DataError as error:  # bad data by SQL: no fault of the phone that edits the record
             raise RecordUnreadable(f"{entity.name} {ids[0]}") from error
+        return self._states_of(entity, rows)
+
+    def _states_of(self, entity: SyncEntity, rows: Sequence[Any]) -> dict[UUID, RecordState]:
         parts = {
             name: self._row_stamps(f.table, f.root, [row[0] for row in rows])
             for name, f in entity.fields.items()
@@ -301,6 +327,30 @@ class PushStore:
             )
             for row in rows
         }
+
+    def hold(
+        self, holding: Said, entity: SyncEntity, asked: HistoryAsked, devices: Sequence[UUID]
+    ) -> tuple[Sequence[Any], RecordState | None, History]:
+        """A record as it stands and its past, by the one message that locks it.
+
+        Args:
+            holding: The room's statement that locks it, if it is in the user's scope.
+            entity: Its kind.
+            asked: About its past.
+            devices: As for ``history``.
+
+        Returns:
+            What *holding* gave, and what may be used only where that says that the user may know of the record.
+        """
+        whose = self._whose()
+        held, rows, pasts = self.ask(
+            [
+                holding,
+                (_reading(entity, "").sql, whose | {"ids": _ids([asked.record_id])}),
+                (_statement(HISTORIES), whose | _asked_of([asked], devices)),
+            ]
+        )
+        return held, self._states_of(entity, rows).get(asked.record_id), _histories_of(pasts, 1)[0]
 
     def lock(self, entity: SyncEntity, ids: Collection[UUID]) -> None:
         """Lock records as ``records`` does, in the same order, without reading them."""
@@ -332,13 +382,7 @@ class PushStore:
 
     def histories(self, asked: Sequence[HistoryAsked], devices: Sequence[UUID]) -> list[History]:
         """The same for many, in the order asked."""
-        rows = self._run(
-            HISTORIES,
-            asked=_json(asked),
-            devices=_ids(devices),
-        )
-        found = {row[0]: History(_ledger_of(row[1]), row[2], _own_of(row[3])) for row in rows}
-        return [found[place] for place in range(1, len(asked) + 1)]
+        return _histories_of(self._run(HISTORIES, **_asked_of(asked, devices)), len(asked))
 
     def create_did_not_pass(self, entity: str, record_id: UUID) -> bool:
         """Whether the user's own create of this record was rejected, or waits for a person."""
@@ -491,12 +535,13 @@ class PushStore:
         )
 
     def write_as_many(self, writers: Mapping[UUID, Writer]) -> None:
-        """The same for each of many records, until it is said again; other records have no writer meanwhile."""
-        self._run(
-            "SELECT set_config('app.mutation', '', true), set_config('app.occurred_at', '', true),"
-            " set_config('app.stamp', '', true), set_config('app.stamps', '', true),"
-            " set_config('app.batch', :batch, true), (SELECT count(set_config('app.batch_' || (place - 1), said, true))"
-            " FROM json_array_elements_text(CAST(:said AS json)) WITH ORDINALITY AS s (said, place))",
+        """The same for each of many records, until it is said again; other records have no writer meanwhile.
+
+        Where many statements go in one message it is said with the next one.
+        """
+        tell = self._put_off if self.asks_at_once else self._run
+        tell(
+            WRITE_AS_MANY,
             batch=",".join(map(str, writers)),
             said=_json([_said_of(writer) for writer in writers.values()]),
         )
@@ -542,6 +587,40 @@ class PushStore:
             " WHERE tenant_id = :tenant AND id = :id AND deleted_at IS NOT NULL",
             id=record_id,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The statement that reads records of one entity."""
+
+    entity: SyncEntity
+    sql: TextClause
+
+
+_readings: dict[tuple[str, str], _Reading] = {}
+
+
+def _reading(entity: SyncEntity, lock: str) -> _Reading:
+    """Kept, because putting its text together takes longer than asking."""
+    known = _readings.get((entity.name, lock))
+    if known is None or known.entity is not entity:
+        sql = (
+            f"SELECT t.id, t.version, t.deleted_at IS NOT NULL AS deleted, {whole_sql(entity)} AS whole,"  # noqa: S608
+            f" t.stamps::text AS stamps FROM {entity.table} t"
+            " WHERE t.tenant_id = :tenant AND t.id = ANY(CAST(:ids AS uuid[]))"
+            f" ORDER BY t.id{lock}"
+        )
+        known = _readings[entity.name, lock] = _Reading(entity, text(sql))
+    return known
+
+
+def _asked_of(asked: Sequence[HistoryAsked], devices: Sequence[UUID]) -> dict[str, str]:
+    return {"asked": _json(asked), "devices": _ids(devices)}
+
+
+def _histories_of(rows: Iterable[Any], count: int) -> list[History]:
+    found = {row[0]: History(_ledger_of(row[1]), row[2], _own_of(row[3])) for row in rows}
+    return [found[place] for place in range(1, count + 1)]
 
 
 def _json(rows: Sequence[Any]) -> str:

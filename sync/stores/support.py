@@ -14,6 +14,7 @@ from sync.budget import Settings
 from sync.digest import Digest
 from sync.policy import SyncEntity
 from sync.pull import Channel
+from sync.stores.driver import statement
 
 KEPT_TRACES = 50
 _CODE = re.compile(r"[a-z][a-z0-9_.]{0,79}")
@@ -305,7 +306,7 @@ def note_sync_trace(
         error: Stable code, if it was refused. Texts are not kept: they may tell of people.
     """
     connection.execute(
-        text(
+        statement(
             f"""
             WITH last AS (
                 SELECT id, mutations + changes + removed + cardinality(directives) = 0

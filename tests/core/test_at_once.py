@@ -117,3 +117,71 @@ def test_threads_that_meet_new_statements_at_once_do_not_mix_them_up(pools: Data
     with ThreadPoolExecutor(8) as threads:
         sums = list(threads.map(ask, range(8), timeout=60))
     assert sums == [sum(n + k for k in range(n, n + 20)) for n in range(8)]
+
+
+def test_a_message_begins_its_own_transaction_also_when_its_statements_are_new(pools: Database) -> None:
+    pools.app.dispose()
+    pooled = pools.app.raw_connection()
+    said: list[Said] = [
+        (text("SELECT current_setting('transaction_isolation') AS level, now() AS begun"), {})
+    ]
+    begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+    (first,), (second,) = (pools.at_once.ask(pooled, said, begin=begin, end="COMMIT")[0] for _ in range(2))
+
+    assert first.level == second.level == "repeatable read"
+    assert first.begun < second.begun
+    pooled.close()
+
+
+def test_a_message_without_a_beginning_goes_on_in_the_transaction_of_the_connection(pools: Database) -> None:
+    pooled = pools.app.raw_connection()
+    said: list[Said] = [(text("SELECT now() AS begun"), {})]
+
+    (first,), (second,) = (pools.at_once.ask(pooled, said)[0] for _ in range(2))
+
+    assert first.begun == second.begun
+    pooled.rollback()
+    pooled.close()
+
+
+@pytest.mark.parametrize("word", ["", "it's", "a\\b", "%s %", "가람", '"', "a;b", "00:00", "$1", "--"])
+def test_a_word_arrives_as_it_was_said(pools: Database, word: str) -> None:
+    pooled = pools.app.raw_connection()
+    said: list[Said] = [(text("SELECT CAST(:word AS text) AS word"), {"word": word})]
+    assert pools.at_once.ask(pooled, said, begin="BEGIN", end="COMMIT")[0][0].word == word
+    pooled.close()
+
+
+@pytest.mark.parametrize("prepares", [True, False])
+def test_a_transaction_goes_on_and_ends_in_one_message_each(pools: Database, prepares: bool) -> None:
+    at_once, pooled = AtOnce(prepares=prepares), pools.app.raw_connection()
+    driver = pooled.driver_connection
+    assert driver is not None
+    driver.autocommit = True
+    try:
+        at_once.ask(pooled, [(WRITER, writer_values(uuid4()))], begin="BEGIN")
+        first = at_once.go_on(pooled, [(TENANT, {"word": word}) for word in WORDS])
+        last = at_once.close(pooled, [(TENANT, {"word": "x"})], end="COMMIT", as_prepared=True)
+        assert [rows[0].word for rows in (*first, *last)] == [*WORDS, "x"]
+        assert driver.info.transaction_status.name == "IDLE"
+    finally:
+        driver.autocommit = False
+        pooled.close()
+
+
+def test_a_transaction_whose_statements_were_let_go_does_not_begin_anew_by_itself(pools: Database) -> None:
+    pooled = pools.app.raw_connection()
+    driver = pooled.driver_connection
+    assert driver is not None
+    driver.autocommit = True
+    try:
+        pools.at_once.ask(pooled, asked(uuid4(), "x"), begin="BEGIN")
+        driver.execute("DEALLOCATE ALL")
+        with pytest.raises(DBAPIError):
+            pools.at_once.go_on(pooled, [(TENANT, {"word": "x"})])
+        assert driver.info.transaction_status.name == "INERROR"
+    finally:
+        driver.rollback()
+        driver.autocommit = False
+        pooled.close()

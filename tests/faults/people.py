@@ -130,6 +130,7 @@ class Device:
         self.journal = Journal(HttpTransport(url, timeout_s=timeout_s))
         self.stop = threading.Event()
         self.is_impatient = False
+        self.most_wait_s = MOST_WAIT_S
         self.spoils_tokens = False
         self.avoids = ""
         self.logins = 0
@@ -147,7 +148,7 @@ class Device:
         return Phone("http://service", transport=self.journal, name=self.login, sleep=self._wait)
 
     def _wait(self, wait_s: float) -> None:
-        self.stop.wait(0.0 if self.is_impatient else min(wait_s, MOST_WAIT_S))
+        self.stop.wait(0.0 if self.is_impatient else min(wait_s, self.most_wait_s))
 
     def do(self, work: Callable[[], Found]) -> Found:
         """Something in the phone's thread; gives its result."""

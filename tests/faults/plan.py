@@ -40,7 +40,7 @@ def short() -> list[Scenario]:
         pause_s=5,
         hold_s=4,
         storm=50,
-        shifts={"+1h": 3_600, "-10y": -YEARS_S},
+        shifts={"+10y": YEARS_S, "-10y": -YEARS_S},
         segment=10,
     )
 

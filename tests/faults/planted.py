@@ -15,9 +15,9 @@ MUTANTS = (
     Mutant(
         "a lost COMMIT is answered as done",
         DB,
-        '        return self.at_once.close(session.connection().connection, said, end="COMMIT")\n',
+        '        return self.at_once.close(pooled, said, end="COMMIT", as_prepared=as_prepared)\n',
         "        try:\n"
-        '            return self.at_once.close(session.connection().connection, said, end="COMMIT")\n'
+        '            return self.at_once.close(pooled, said, end="COMMIT", as_prepared=as_prepared)\n'
         "        except DBAPIError:\n"
         "            session.invalidate()\n"
         "            return [[(1,)]]\n",

@@ -273,6 +273,13 @@ class TestHeaders:
         assert answer.headers["Content-Encoding"] == encoding
         assert len(answer.data) < 500
 
+    def test_small_answers_are_not(self, client: FlaskClient) -> None:
+        answer = client.get(PATH, headers={"Accept-Encoding": "zstd, gzip"})
+
+        assert "Content-Encoding" not in answer.headers
+        assert answer.headers["Vary"] == "Accept-Encoding"
+        assert answer.json["code"] == "unauthenticated"
+
     def test_a_sane_request_id_is_kept(self, client: FlaskClient) -> None:
         answer = client.get(PATH, headers={"X-Request-Id": "phone-7.abc_123"})
 

@@ -7,13 +7,47 @@ from typing import Any
 
 import pytest
 from backports import zstd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.http import strict_json
 from app.http.errors import Refused
 from app.http.strict_json import MAX_BODY_BYTES, decompress, load_json
 
 MB = 1024 * 1024
+# What makes keys hard to count, and numbers hard to keep, among plain ones.
+SPACES = st.sampled_from(["", "", "", " ", "\n", "\t ", "\r\n"])
+KEYS = st.sampled_from(
+    ['"a"', '"a"', '"b"', '"c\\\\"', '"\\u0061"', '"a\\":"', '"한"', '""', '"' + "k" * 201 + '"']
+)
+LEAVES = st.sampled_from(
+    [
+        *("1", "-0", "0", "1.0", "1e5", "-1E+2", "0.1", "123456789012345678901", "18446744073709551616"),
+        *(
+            "18446744073709551615",
+            "-9223372036854775809",
+            "9" * 41,
+            "0." + "1" * 38,
+            "0." + "1" * 39,
+            "1e400",
+        ),
+        *(
+            "1e-400",
+            "01",
+            "1.",
+            "NaN",
+            "null",
+            "true",
+            '""',
+            '"x"',
+            '"\\":"',
+            '"a\\\\"',
+            '"한글"',
+            '"\\u00e9"',
+        ),
+        *('"\\ud800"', '"\\ud83d\\ude00"', '"a\\":\\":"', '" :"', '"\x7f"', '"\u2028"', '"\\/"', "[]", "{}"),
+    ]
+)
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 
 REFUSED = {
@@ -54,6 +88,24 @@ REFUSED = {
     "a lone surrogate in a key": (b'{"\\ud800": 1}', "char_not_allowed"),
     "more than 8 MB": (b'{"a": 1}' + b" " * MAX_BODY_BYTES, "body_too_large"),
 }
+
+
+@st.composite
+def spelled(draw: st.DrawFn, inner: st.SearchStrategy[str]) -> str:
+    """An object or a list as somebody may write it, sound or not."""
+    space = [draw(SPACES) for _ in range(4)]
+    if draw(st.booleans()):
+        return f"[{','.join(draw(st.lists(inner, max_size=4)))}]"
+    members = draw(st.lists(st.tuples(KEYS, inner), max_size=4))
+    return "{" + f"{space[0]},{space[1]}".join(f"{k}{space[2]}:{space[3]}{v}" for k, v in members) + "}"
+
+
+def outcome(read: Callable[[bytes], Any], raw: bytes) -> object:
+    """What is read, with the types of numbers, or why it is refused."""
+    try:
+        return repr(read(raw))
+    except Refused as refused:
+        return refused.code, refused.details
 
 
 def quickest(act: Callable[[], object]) -> float:
@@ -122,6 +174,29 @@ class TestLoadJson:
         raw = json.dumps({"value": value}, ensure_ascii=False).encode()
 
         assert load_json(raw) == json.loads(raw)
+
+    @given(st.recursive(LEAVES, spelled, max_leaves=12))
+    @settings(max_examples=2_000)
+    def test_the_quick_way_gives_what_the_slow_one_gives(self, text: str) -> None:
+        raw = f'{{"value":{text}}}'.encode()
+
+        assert outcome(load_json, raw) == outcome(strict_json._slowly, raw)
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            '{"a":1,"b":[{"c":"한글"}]}',
+            '{"a": 1, "b": [{"c": "\\ud55c\\uae00 \\":"}]}',
+            '{"latitude":37.5,"longitude":127.1}',
+        ],
+        ids=["as phones write", "with blanks and escapes", "with fractions"],
+    )
+    def test_what_honest_clients_write_is_read_quickly(
+        self, raw: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delattr(strict_json, "_slowly")
+
+        assert load_json(raw.encode()) == json.loads(raw)
 
 
 class TestDecompress:

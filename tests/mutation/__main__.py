@@ -28,6 +28,9 @@ def main() -> int:
             command.add_argument("--minutes", type=float, default=0.0, help="0: until all were run")
             command.add_argument("--jobs", type=int, default=1)
             command.add_argument("--hunt", type=float, default=60.0, help="seconds of histories; 0 for none")
+            command.add_argument(
+                "--patience", type=float, default=0.0, help="seconds of near tests; 0: all of them"
+            )
             command.add_argument("--results", type=Path, default=RESULTS)
             command.add_argument("--rest", action="store_true", help="then all other tests of the engine")
             command.add_argument("--again", action="store_true", help="run survivors anew")
@@ -46,7 +49,15 @@ def main() -> int:
     results = Results(asked.results)
     if asked.again:
         results.by_key = {key: one for key, one in results.by_key.items() if one.killed}
-    run_all(mutants, results, minutes=asked.minutes, jobs=asked.jobs, hunt_s=asked.hunt, rest=asked.rest)
+    run_all(
+        mutants,
+        results,
+        minutes=asked.minutes,
+        jobs=asked.jobs,
+        hunt_s=asked.hunt,
+        rest=asked.rest,
+        patience=asked.patience,
+    )
     ended = [results.by_key[key_of(one)] for one in mutants if key_of(one) in results.by_key]
     survivors = [one for one in ended if not one.killed]
     unexplained = 0

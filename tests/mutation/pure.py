@@ -6,7 +6,11 @@ import shutil
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import localpg
 
 WANTED = 0.90
 """Of the mutants of each module."""
@@ -29,7 +33,7 @@ def run(house: Path, jobs: int, names: list[str]) -> int:
     environment = os.environ | {"FIELDMERGE_STATE": state, "PYTHONUTF8": "1"}
     mutmut = [sys.executable, "-m", "mutmut"]
     command = [*mutmut, "run", "--max-children", str(jobs), *names]
-    with subprocess.Popen(command, cwd=copy, env=environment) as process:
+    with _server(), subprocess.Popen(command, cwd=copy, env=environment) as process:
         try:
             code = process.wait()
         except BaseException:
@@ -46,6 +50,19 @@ def run(house: Path, jobs: int, names: list[str]) -> int:
             shown = " ".join(DIFFERENCE.findall(_said([*mutmut, "show", found["name"]], copy)))
             print(f"{found['status']}: {found['name']}  {' '.join(shown.split())}")
     return _table(counted)
+
+
+@contextmanager
+def _server() -> Iterator[None]:
+    """The database of the tests, held here: mutmut falls over a child that it did not start itself."""
+    if "FIELDMERGE_TEST_SERVER" in os.environ:
+        yield
+        return
+    server = localpg.start("test", durable=False)
+    try:
+        yield
+    finally:
+        server.release()
 
 
 def _table(counted: dict[str, Counter[str]]) -> int:

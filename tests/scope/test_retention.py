@@ -5,11 +5,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from app.core.clock import utc_now
 from app.core.ids import new_id
 from app.jobs import retention
-from app.jobs.retention import forget_by_both_clocks, forget_the_past
+from app.jobs.retention import forget_by_trusted_time, forget_the_past, trusted_time
 from sync.stores.push import ANSWER
 from tests.scope.phones import differences, pull
 from tests.world import Person, World
@@ -373,7 +374,7 @@ class TestClocks:
     def test_of_the_service_alone_make_nothing_old(
         self, world: World, sent: dict[str, Any], years: int
     ) -> None:
-        forget_by_both_clocks(world.db, world.id, utc_now() + years * 365 * DAY)
+        forget_by_trusted_time(world.db, world.id, utc_now() + years * 365 * DAY)
 
         assert count(world, "sync_mutations WHERE id = :id", id=UUID(sent["id"])) == 1
 
@@ -389,6 +390,57 @@ class TestClocks:
         edit = rep.edit("account", account, {"phone": "+82255501234"})
         assert rep.sync(edit)[0]["replayed"] is False
 
-        forget_by_both_clocks(world.db, world.id, utc_now())
+        forget_by_trusted_time(world.db, world.id, utc_now())
 
         assert rep.sync(edit)[0]["replayed"] is True
+
+    def test_that_are_both_ahead_for_a_night_make_nothing_old(
+        self, world: World, sent: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        forget_by_trusted_time(world.db, world.id, utc_now())
+        monkeypatch.setattr(retention, "CLOCK", text("SELECT clock_timestamp() + interval '10 years'"))
+        for hours in range(3):
+            ahead = utc_now() + 3_650 * DAY + timedelta(hours=hours)
+            forget_by_trusted_time(world.db, world.id, ahead)
+
+        assert count(world, "sync_mutations WHERE id = :id", id=UUID(sent["id"])) == 1
+
+    def test_that_are_ahead_at_the_very_first_look_make_nothing_old(
+        self, world: World, sent: dict[str, Any]
+    ) -> None:
+        first = trusted_time(world.db, world.id, utc_now() + 3_650 * DAY)
+
+        assert first <= utc_now()
+
+
+class TestTrustedTime:
+    """What forgetting believes of the time, at its looks."""
+
+    def looks(self, world: World, *at: timedelta) -> list[timedelta]:
+        start = utc_now()
+        world.engine_sql("DELETE FROM sync_drain WHERE tenant_id = :tenant")
+        return [trusted_time(world.db, world.id, start + one) - start for one in (timedelta(0), *at)][1:]
+
+    def test_goes_with_the_clocks(self, world: World) -> None:
+        assert self.looks(world, DAY, 2 * DAY, 2.5 * DAY) == [DAY, 2 * DAY, 2.5 * DAY]
+
+    def test_takes_a_leap_for_two_days(self, world: World) -> None:
+        assert self.looks(world, 3_650 * DAY) == [2 * DAY]
+
+    def test_does_not_go_back(self, world: World) -> None:
+        assert self.looks(world, DAY, -9 * DAY, 2 * DAY) == [DAY, -9 * DAY, 2 * DAY]
+
+    def test_a_leap_that_was_taken_back_costs_nothing_later(self, world: World) -> None:
+        assert self.looks(world, DAY, 3_650 * DAY, DAY, 3 * DAY, 4 * DAY) == [
+            DAY,
+            3 * DAY,
+            DAY,
+            3 * DAY,
+            4 * DAY,
+        ]
+
+    def test_catches_up_twice_as_fast(self, world: World) -> None:
+        assert self.looks(world, 10 * DAY, 11 * DAY, 30 * DAY) == [2 * DAY, 4 * DAY, 6 * DAY]
+
+    def test_many_looks_in_a_moment_are_as_one(self, world: World) -> None:
+        assert self.looks(world, *[3_650 * DAY] * 5)[-1] == 2 * DAY

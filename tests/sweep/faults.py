@@ -17,6 +17,8 @@ from psycopg.pq import TransactionStatus
 from psycopg.sql import Composable
 from sqlalchemy import Engine, event
 
+from app.core import at_once
+
 Steps = Generator[Any, Any, Any]
 """What psycopg does for one statement, as the generators of which all of it is made."""
 
@@ -187,6 +189,8 @@ class SweptConnection(psycopg.Connection[Any]):
 _PREPARED = BaseCursor._maybe_prepare_gen
 _COPY = BaseCursor._start_copy_gen
 _STREAM = BaseCursor._stream_send_gen
+# And that of the product, which sends its messages past every cursor.
+_EXCHANGED = at_once.exchanged
 
 
 def _query(self: Any, pgq: Any, **values: Any) -> Steps:
@@ -203,6 +207,13 @@ def _stream(self: Any, query: Any, *args: Any, **values: Any) -> Steps:
     return (yield from _swept(self, query, partial(_STREAM, self, query, *args, **values)))
 
 
+def _exchanged(connection: Any, message: bytes) -> Steps:
+    send = partial(_EXCHANGED, connection, message)
+    if not isinstance(connection, SweptConnection):
+        return (yield from send())
+    return (yield from connection.swept(message.decode(), send))
+
+
 def _swept(cursor: Any, query: Any, send: Callable[[], Steps]) -> Steps:
     connection = cursor._conn
     if not isinstance(connection, SweptConnection):
@@ -217,6 +228,7 @@ def every_cursor() -> Iterator[None]:
         mock.patch.object(BaseCursor, "_maybe_prepare_gen", _query),
         mock.patch.object(BaseCursor, "_start_copy_gen", _copy),
         mock.patch.object(BaseCursor, "_stream_send_gen", _stream),
+        mock.patch.object(at_once, "exchanged", _exchanged),
     ):
         yield
 

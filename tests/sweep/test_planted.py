@@ -35,9 +35,9 @@ def plant(patched: pytest.MonkeyPatch, around: Callable[[], AbstractContextManag
         with around():
             psycopg.Connection.commit(self)
 
-    def end(self: Database, session: Session, said: Sequence[Said]) -> list[list[Any]]:
+    def end(self: Database, session: Session, said: Sequence[Said], **told: bool) -> list[list[Any]]:
         with around():
-            return end_with(self, session, said)
+            return end_with(self, session, said, **told)
         return [[(1,)]]
 
     patched.setattr(SweptConnection, "commit", commit)

@@ -44,6 +44,8 @@ class TestAPlainEdit:
         ("name", "arguments", "named"),
         [
             ("sees_which", 2, {}),
+            ("holding", 3, {}),
+            ("held", 2, {}),
             ("create", 3, {"at": NOW}),
             ("update", 3, {}),
             ("update_many", 2, {}),

@@ -472,6 +472,28 @@ class TestRows:
         assert (result.outcome, result.value) == (Outcome.SUPERSEDED, [line("a", note="t")])
         assert (result.lost, result.winner) == ([{"id": "a", "note": "m"}], at(9))
 
+    @pytest.mark.parametrize(
+        ("base", "mine", "theirs", "kept"),
+        [
+            ([line("b")], [], [line("b")], []),
+            ([], [line("b")], [], [line("b")]),
+            ([line("b")], [line("b", quantity="2")], [line("b")], [line("b", quantity="2.000000")]),
+        ],
+        ids=["deleted", "added", "edited"],
+    )
+    def test_are_combined_where_one_row_lost_and_another_was_kept(
+        self, base: Any, mine: Any, theirs: Any, kept: Any
+    ) -> None:
+        result = merge_lines(
+            base=[line("a", note="x"), *base],
+            mine=[line("a", note="m"), *mine],
+            theirs=[line("a", note="t"), *theirs],
+            stamps={"a": born(note=at(9).to_json()), "b": born()},
+        )
+
+        assert (result.outcome, result.value) == (Outcome.COMBINED, [line("a", note="t"), *kept])
+        assert result.lost == [{"id": "a", "note": "m"}]
+
     def test_keep_every_value_that_lost(self) -> None:
         both = born(note=at(9).to_json(), position=at(8).to_json())
 

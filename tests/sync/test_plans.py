@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,20 +101,23 @@ class Heard:
 def heard(world: World) -> Iterator[Heard]:
     """What the application's pool sends meanwhile."""
     found, at_once = Heard(), world.db.at_once
-    ask = at_once.ask
+    ask, go_on = at_once.ask, at_once.go_on
 
-    def noted(pooled: Any, said: Sequence[Said], **how: str) -> Any:
-        for statement, values in said:
-            found.note(None, None, at_once.sent(statement), dict(values), None, many=False)
-        return ask(pooled, said, **how)
+    def noted(send: Callable[..., Any]) -> Any:
+        def sent(pooled: Any, said: Sequence[Said], **how: str) -> Any:
+            for statement, values in said:
+                found.note(None, None, at_once.sent(statement), dict(values), None, many=False)
+            return send(pooled, said, **how)
+
+        return sent
 
     event.listen(world.db.app, "before_cursor_execute", found.note)
-    at_once.ask = noted  # type: ignore[method-assign]
+    at_once.ask, at_once.go_on = noted(ask), noted(go_on)  # type: ignore[method-assign]
     try:
         yield found
     finally:
         event.remove(world.db.app, "before_cursor_execute", found.note)
-        at_once.ask = ask  # type: ignore[method-assign]
+        at_once.ask, at_once.go_on = ask, go_on  # type: ignore[method-assign]
 
 
 @contextmanager

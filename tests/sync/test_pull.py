@@ -948,8 +948,11 @@ class TestAgainstAModel:
             except AssertionError as error:
                 raise AssertionError(f"live_through({seed})") from error
 
-    @pytest.mark.parametrize("segment_rows", [1, 2, 3])
-    def test_whole_segments_give_the_same(self, segment_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(("segment_rows", "few"), [(1, pulling.FEW), (2, 0), (3, 2)])
+    def test_whole_segments_give_the_same(
+        self, segment_rows: int, few: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pulling, "FEW", few)
         monkeypatch.setattr(pulling, "SEGMENT_ROWS", segment_rows)
         monkeypatch.setattr(pulling, "SEGMENT_BYTES", SMALLEST)
         for seed in range(segment_rows * 1000, segment_rows * 1000 + 500):

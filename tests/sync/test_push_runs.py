@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,6 +15,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, text
 
+from app.accounts.service import accounts, records
+from app.core import many
+from app.core.at_once import AtOnce
 from app.core.clock import utc_now
 from app.core.db import Database
 from app.core.ids import new_id
@@ -601,3 +605,121 @@ class TestTogetherAndOneByOne:
         for table in theirs:
             assert [one for one in mine[table] if one not in theirs[table]] == []
             assert mine[table] == theirs[table]
+
+
+class TestALoneEdit:
+    """What is not about others is told by few messages, and by the usual way where that is not to be had."""
+
+    @pytest.fixture
+    def sent(self, world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Messages to the database: those of the driver's statements by their words, others by how they were sent."""
+        found: list[str] = []
+        for name in ("ask", "go_on", "close"):
+            send = getattr(world.db.at_once, name)
+
+            def noted(*args: Any, _name: str = name, _send: Any = send, **how: Any) -> Any:
+                found.append(_name)
+                return _send(*args, **how)
+
+            monkeypatch.setattr(world.db.at_once, name, noted)
+
+        def by_itself(conn: Any, cursor: Any, statement: str, *_: Any) -> None:
+            found.append(statement)
+
+        event.listen(world.db.app, "before_cursor_execute", by_itself)
+        yield found
+        event.remove(world.db.app, "before_cursor_execute", by_itself)
+
+    @pytest.mark.parametrize("role", ["rep", "technician", "manager", "admin"])
+    @pytest.mark.parametrize("entity", ["account", "contact"])
+    def test_takes_four_messages_and_its_pull_and_bookkeeping_one_each(
+        self, world: World, sent: list[str], role: str, entity: str
+    ) -> None:
+        person, account = world.person(role, world.north), world.account()
+        record, name = (account, "notes") if entity == "account" else (new_id(), "job_title")
+        if entity == "contact":
+            world.insert("contacts", id=record, account_id=account, name="하나")
+        person.sync()
+        push(person, person.edit(entity, record, {name: "가"}))
+        sent.clear()
+
+        verdict = push(person, person.edit(entity, record, {name: "나"}))
+
+        assert told(verdict) == ("applied", None)
+        assert sent == ["ask", "go_on", "go_on", "close", "ask", "ask"]
+
+    @pytest.mark.parametrize("role", ["rep", "technician", "manager", "partner"])
+    @pytest.mark.parametrize("entity", ["account", "site", "contact"])
+    def test_comes_to_what_it_comes_to_by_itself(
+        self, world: World, entity: str, role: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = []
+        for runs in (True, False):
+            monkeypatch.setattr(Pusher, "runs", runs)
+            person = world.person(role, world.north)
+            other = world.person(role, world.south)
+            account = world.account()
+            record = account if entity == "account" else new_id()
+            if entity != "account":
+                world.insert(f"{entity}s", id=record, account_id=account, name="하나")
+            fields = {"account": "phone", "site": "name", "contact": "job_title"}[entity]
+            person.sync()
+            verdicts = [
+                push(who, who.mutation("update", entity, record, base_version=1, fields={fields: value}))
+                for who, value in (
+                    (person, "+82255501234"),
+                    (person, "+82255501235"),
+                    (other, "+82255501236"),
+                )
+                if who is person or who.sync() is not None
+            ]
+            found.append([(told(one), outcomes(one), one["version"]) for one in verdicts])
+
+        assert found[0] == found[1]
+
+    def test_is_judged_anew_where_what_was_prepared_is_gone(
+        self, world: World, rep: Person, held: list[UUID], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        go_on, gone = AtOnce.go_on, [1, 1]
+
+        def forgetful(self: AtOnce, pooled: Any, said: Any) -> Any:
+            if gone and gone.pop():
+                pooled.driver_connection.execute("DEALLOCATE ALL")
+            return go_on(self, pooled, said)
+
+        push(rep, rep.edit("account", held[1], {"phone": "+82255501234"}))
+        monkeypatch.setattr(AtOnce, "go_on", forgetful)
+        verdict = push(rep, rep.edit("account", held[0], {"phone": "+82255501235"}))
+
+        assert told(verdict) == ("applied", None)
+        assert len(ledger(world, held[0], op="update")) == 1
+
+    def test_is_judged_anew_where_its_room_writes_by_other_means(
+        self, world: World, rep: Person, held: list[UUID], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(many, "SENDER", "nobody")
+
+        edit = rep.edit("account", held[0], {"phone": "+82255501234"})
+        verdict = push(rep, edit)
+
+        (change,) = ledger(world, held[0], op="update")
+        assert (told(verdict), change["mutation_id"]) == (("applied", None), edit["id"])
+
+    def test_that_sends_more_than_was_held_is_read_again(
+        self, world: World, rep: Person, held: list[UUID], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(records, "_HELD", object())
+        hold = records.held
+
+        def narrowly(session: Any, model: Any, rows: Any) -> bool:
+            is_held = hold(session, model, rows)
+            session.info[records._HELD, model] = {one.id: SimpleNamespace(_fields=("id",)) for one in rows}
+            return is_held
+
+        monkeypatch.setattr(accounts, "held", narrowly)
+        verdict = push(rep, rep.edit("account", held[0], {"phone": "+82255501234"}))
+
+        assert (told(verdict), row(world, "accounts", held[0])["phone"]) == (
+            ("applied", None),
+            "+82255501234",
+        )

@@ -248,6 +248,28 @@ def test_stop_before_a_mark_that_has_to_be_told(world: World, channel: tuple[str
         assert (len(records_of(after)), after is not None and after.done) == (5, True)
 
 
+def test_that_are_kept_are_given_up_to_where_marks_have_to_be_told(
+    world: World, channel: tuple[str, str]
+) -> None:
+    accounts(world, 2 * SEGMENT_ROWS)
+    kept = Segments()
+    with reader(world, kept) as of:
+        whole(of, channel)
+        first, second = of.walk(channel, after=0, gone_after=END, limit=10_000)[
+            SEGMENT_ROWS - 1 : SEGMENT_ROWS + 1
+        ]
+    with reader(world, kept) as of:
+        sheaf = of.sheaf(channel, after=0, gone_after=second.position, **MANY)
+        assert sheaf is not None
+        assert [segment.until for segment in sheaf.segments] == [first.position]
+
+
+def test_are_given_where_nothing_is_kept(world: World, channel: tuple[str, str]) -> None:
+    accounts(world, SEGMENT_ROWS + 1)
+    with reader(world, None) as of:
+        assert whole(of, channel) == rows_of(of, channel)
+
+
 @pytest.mark.parametrize("warm", [False, True])
 def test_go_into_a_page_whole(world: World, channel: tuple[str, str], warm: bool) -> None:
     accounts(world, 3 * SEGMENT_ROWS)
@@ -275,16 +297,83 @@ def test_of_huge_bodies_pass_the_limit_of_bytes_by_one_body(world: World, channe
         assert whole(of, channel, limit=2_000, byte_limit=1 << 20) == rows_of(of, channel)
 
 
-def test_are_forgotten_when_they_become_too_many(world: World, channel: tuple[str, str]) -> None:
-    accounts(world, 3 * SEGMENT_ROWS)
-    unbounded = Segments()
-    with reader(world, unbounded) as of:
-        whole(of, channel)
-    kept = Segments(unbounded.bytes - 1)
+def test_that_are_true_are_known_by_one_look(
+    world: World, channel: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts(world, 2 * SEGMENT_ROWS)
+    kept = Segments()
     for _ in range(2):
         with reader(world, kept) as of:
-            assert whole(of, channel) == rows_of(of, channel)
+            whole(of, channel)
+    monkeypatch.setattr(feed, "PROOFS", "nobody counts")
+    monkeypatch.setattr(feed, "SHEAF", "nobody reads")
+
+    with reader(world, kept) as of:
+        sheaf = of.sheaf(channel, after=0, gone_after=END, **MANY)
+        assert sheaf is not None
+        assert [segment.count for segment in sheaf.segments] == [SEGMENT_ROWS, SEGMENT_ROWS]
+
+
+def test_are_counted_once_after_others_of_the_channel_changed(
+    world: World, channel: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts(world, 2 * SEGMENT_ROWS)
+    kept = Segments()
+    with reader(world, kept) as of:
+        whole(of, channel)
+    accounts(world, 3)
+    with reader(world, kept) as of:
+        assert of.sheaf(channel, after=0, gone_after=END, **MANY) is not None
+    monkeypatch.setattr(feed, "PROOFS", "nobody counts")
+
+    with reader(world, kept) as of:
+        sheaf = of.sheaf(channel, after=0, gone_after=END, **MANY)
+        assert sheaf is not None
+        assert len(sheaf.segments) == 2
+
+
+def test_are_not_given_once_the_mark_of_what_left_them_was_forgotten_too(
+    world: World, channel: tuple[str, str]
+) -> None:
+    accounts(world, 2 * SEGMENT_ROWS + 7)
+    kept = Segments()
+    with reader(world, kept) as of:
+        whole(of, channel)
+    gone = some(world, channel, 3)
+    world.sql(CHANGES["deleted"], id=gone)
+    world.drain()
+    # As retention does. The newest position of the channel is again what it was when its segments were kept.
+    world.engine_sql("UPDATE sync_heads SET floor = position WHERE tenant_id = :tenant")
+    world.engine_sql("DELETE FROM sync_feed WHERE tenant_id = :tenant AND gone IS NOT NULL")
+
+    with reader(world, kept) as of:
+        found = whole(of, channel)
+        assert found == rows_of(of, channel)
+    assert str(gone) not in {one["id"] for one in found}
+
+
+def test_are_forgotten_when_they_become_too_many(world: World, channel: tuple[str, str]) -> None:
+    accounts(world, 3 * SEGMENT_ROWS)
+    unbounded, packing = Segments(), PACKINGS[0]
+    with reader(world, unbounded, packing) as of:
+        whole(of, channel, packing)
+    kept = Segments(unbounded.bytes - 1)
+    for _ in range(2):
+        with reader(world, kept, packing) as of:
+            assert whole(of, channel, packing) == rows_of(of, channel)
             assert 0 < kept.bytes < unbounded.bytes
+
+
+def test_that_are_not_compressed_push_out_only_each_other(world: World, channel: tuple[str, str]) -> None:
+    accounts(world, 3 * SEGMENT_ROWS)
+    kept, packing = Segments(1_500_000), PACKINGS[0]
+    for taken in (packing, PLAIN, PLAIN):
+        with reader(world, kept, taken) as of:
+            assert whole(of, channel, taken) == rows_of(of, channel)
+
+    assert kept.bytes < 1_500_000
+    assert len(kept.chain((world.id, *channel, packing.encoding), 0, 10_000, 8 << 20, END).kept) == 3
+    assert len(kept.chain((world.id, *channel, ""), 0, 10_000, 8 << 20, END).kept) < 3
 
 
 @pytest.fixture

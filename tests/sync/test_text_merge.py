@@ -96,6 +96,11 @@ class TestConflict:
         assert merged.text is None
 
 
+def test_a_side_with_two_edits_is_not_taken_for_one_that_made_the_last_of_them() -> None:
+    """Both changed one region; the later edit alone would come out as the other side's text."""
+    assert not merge_text("b\nb\na\na\nb\na", "c\nb\na\nc\nc\nb", "b").clean
+
+
 class TestAnyTexts:
     @quick
     @given(texts, texts, texts)

@@ -1,5 +1,6 @@
 """A phone for which there is nothing new costs one look, and is told what a whole reading would have told it."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from sqlalchemy import event
 
 from app.core.db import Database
 from app.sync_api import exchange as exchanges
+from sync.stores import glance as glances
 from sync.stores.glance import Glance, NotAtAGlance
 from tests.world import Person, World
 
@@ -102,6 +104,52 @@ def test_it_changes_no_answer(
     for answer in (looked, whole):
         answer.pop("server_time")
     assert looked == whole
+
+
+def test_what_is_new_is_read_with_the_second_look_and_known_to_the_next_phone(
+    world: World, rep: Person, pools: Database, looks: list[bool]
+) -> None:
+    world.account(name="나래")
+    world.drain()
+
+    with statements(pools) as asked:
+        names = [change["record"].get("name") for change in rep.post_sync().json["changes"]]
+        again = rep.post_sync()  # as another phone would that stands where this one stood
+
+    assert names == ["나래"]
+    assert again.json["changes"][0]["record"]["name"] == "나래"
+    assert (asked, looks) == ([], [True, True, True])
+
+
+def test_a_phone_in_the_middle_of_a_walk_is_not_looked_at_first(
+    world: World, rep: Person, looks: list[bool]
+) -> None:
+    cursor = rep.post_sync(cursor=None, limit=1).json["cursor"]
+
+    assert rep.post_sync(cursor=cursor, limit=1).json["changes"]
+    assert looks == []
+
+
+def test_the_ends_of_few_companies_feeds_are_remembered(
+    world: World, rep: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchanges, "HEADS", 1)
+    other = World(world.app, world.db)
+    stranger = other.person("rep", other.north)
+    stranger.sync()
+
+    for person in (rep, stranger, rep, stranger):
+        assert person.post_sync().status_code == 200
+
+
+def test_subscriptions_of_many_words_are_read_anew_each_time() -> None:
+    words = json.dumps([["territory:" + "x" * 5_000, True, "all", 7]])
+    glance = Glance(SimpleNamespace(subscribed=words), frozenset())
+    kept = glances._subscribed_kept.cache_info().currsize
+
+    assert glance.sizes(UUID(int=1)) == {("territory:" + "x" * 5_000, "all"): 7}
+    assert glance.left_out(UUID(int=1)) == {"territory:" + "x" * 5_000}
+    assert glances._subscribed_kept.cache_info().currsize == kept
 
 
 def test_somebody_who_was_dismissed_is_refused(world: World, rep: Person, looks: list[bool]) -> None:

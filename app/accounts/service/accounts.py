@@ -1,6 +1,6 @@
 """What may be done with accounts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,8 @@ from app.accounts.service.records import (
     check_id_free,
     flush,
     get_record,
+    held,
+    holding,
     in_scope,
     light,
     lock_records,
@@ -37,6 +39,7 @@ from app.core.ids import new_id
 from app.core.many import write_rows
 from app.core.scope import Actor, Role
 from app.identity import service as identity
+from sync.stores.driver import Said
 
 _visits = light("visits", "tenant_id", "id", "account_id", "deleted_at")
 _tasks = light("tasks", "tenant_id", "id", "account_id", "deleted_at")
@@ -184,6 +187,16 @@ def update_accounts(
     with taken():
         versions = write_rows(session, Account.__table__, actor.tenant_id, writes)
     return {account_id: versions.get(account_id, account.version) for account_id, account in accounts.items()}
+
+
+def hold_account(actor: Actor, account_id: UUID, changes: Mapping[str, Any]) -> Said:
+    """The statement that locks a live account of the scope for ``update_accounts``; answered to ``held_account``."""
+    return holding(actor, Account, account_id, _read_for([changes]))
+
+
+def held_account(session: Session, rows: Sequence[Any]) -> bool:
+    """Let the ``update_accounts`` that follows use what was locked; gives whether the account is in the scope."""
+    return held(session, Account, rows)
 
 
 def _read_for(changes: Iterable[Mapping[str, Any]]) -> set[str]:

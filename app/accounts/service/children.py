@@ -1,6 +1,6 @@
 """What may be done with sites, contacts, buying roles and relations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -20,6 +20,8 @@ from app.accounts.service.records import (
     check_id_free,
     flush,
     get_record,
+    held,
+    holding,
     in_scope,
     light,
     lock_records,
@@ -32,6 +34,7 @@ from app.core.errors import HasDependants
 from app.core.ids import new_id
 from app.core.many import write_rows
 from app.core.scope import Actor
+from sync.stores.driver import Said
 
 Simple = TypeVar("Simple", Site, Contact)
 
@@ -82,6 +85,16 @@ def update_sites(
     return _update_many(session, actor, Site, changes)
 
 
+def hold_site(actor: Actor, site_id: UUID, changes: Mapping[str, Any]) -> Said:
+    """The statement that locks a live site of the scope for ``update_sites``; answered to ``held_site``."""
+    return holding(actor, Site, site_id, changes)
+
+
+def held_site(session: Session, rows: Sequence[Any]) -> bool:
+    """Let the ``update_sites`` that follows use what was locked; gives whether the site is in the scope."""
+    return held(session, Site, rows)
+
+
 def delete_site(session: Session, actor: Actor, site_id: UUID, *, now: datetime) -> None:
     """Remove a site; raises HasDependants while visits to it are live."""
     site = get_site(session, actor, site_id, lock=True)
@@ -124,6 +137,16 @@ def update_contacts(
 ) -> dict[UUID, int]:
     """The same for many, all or none; gives their versions."""
     return _update_many(session, actor, Contact, changes)
+
+
+def hold_contact(actor: Actor, contact_id: UUID, changes: Mapping[str, Any]) -> Said:
+    """The statement that locks a live contact of the scope for ``update_contacts``; answered to ``held_contact``."""
+    return holding(actor, Contact, contact_id, changes)
+
+
+def held_contact(session: Session, rows: Sequence[Any]) -> bool:
+    """Let the ``update_contacts`` that follows use what was locked; gives whether the contact is in the scope."""
+    return held(session, Contact, rows)
 
 
 def delete_contact(session: Session, actor: Actor, contact_id: UUID, *, now: datetime) -> None:

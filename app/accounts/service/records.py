@@ -1,8 +1,10 @@
 """What all records of this room have in common: scope, permission, references, constraints."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -14,6 +16,7 @@ from sqlalchemy import (
     Select,
     Uuid,
     and_,
+    bindparam,
     column,
     exists,
     func,
@@ -21,6 +24,7 @@ from sqlalchemy import (
     select,
     table,
 )
+from sqlalchemy.dialects.postgresql.psycopg import dialect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -28,7 +32,17 @@ from app.accounts.models import Account, AccountContact, AccountRelation, Contac
 from app.accounts.service.errors import AccountCodeTaken, FieldNotYours, RelationTaken
 from app.accounts.service.rules import SALES_ONLY
 from app.core.errors import DomainError, Forbidden, IdTaken, NotFound, ReferenceNotFound
-from app.core.scope import Actor, Role, ShapeClass, sees_account, sees_child_of_account
+from app.core.scope import (
+    Actor,
+    Role,
+    Scope,
+    ShapeClass,
+    kind_of,
+    sees_account,
+    sees_child_of_account,
+    values_of,
+)
+from sync.stores.driver import Said
 
 Record = TypeVar("Record", Account, Site, Contact, AccountContact, AccountRelation)
 Child = TypeVar("Child", Site, Contact, AccountContact, AccountRelation)
@@ -48,6 +62,9 @@ PARTNER_WRITES: Final[Mapping[type[Any], frozenset[str]]] = {
     Contact: frozenset({"name", "phone", "email", "job_title"})
 }
 
+_HELD: Final = "held"
+_NOBODY: Final = UUID(int=0)
+_DIALECT = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy types it partly
 _TAKEN: Final[Mapping[str, type[DomainError]]] = {
     "uq_accounts_tenant_id_code": AccountCodeTaken,
     "uq_account_relations_tenant_id_account_id_to_account_id_kind": RelationTaken,
@@ -115,18 +132,76 @@ def lock_records(
     Raises:
         NotFound: One of them is foreign, deleted or unknown.
     """
-    columns = [model.__table__.c[name] for name in sorted({"id", "version", *names})]
-    statement = (
-        in_scope(actor, model)
-        .with_only_columns(*columns)
-        .where(model.id == func.any(literal(list(ids), ARRAY(Uuid()))))
-        .order_by(model.id)
-        .with_for_update(of=model, key_share=True)
-    )
-    found = {row.id: row for row in session.execute(statement)}
+    found = _held(session, model, ids, names) or _locked(session, actor, model, ids, names)
     if len(found) < len(ids):
         raise NotFound()
     return found
+
+
+def holding(actor: Actor, model: type[Record], record_id: UUID, names: Iterable[str]) -> Said:
+    """The statement of ``lock_records`` for one record, to be sent together with others.
+
+    What it gives is for ``held``.
+    """
+    columns = tuple(sorted(name for name in names if name in model.__table__.c))
+    scope = actor.scope
+    said, constants = _holding(model, scope.role, bool(scope.territory_ids), columns)
+    own = {"scope_tenant": actor.tenant_id, "record_ids": [record_id]}
+    return said, {**constants, **own, **values_of(scope)}
+
+
+def held(session: Session, model: type[Record], rows: Sequence[Any]) -> bool:
+    """Keep what ``holding`` gave for the ``lock_records`` that follows, which then asks nobody.
+
+    Only in a transaction in which the record is not written between, and no savepoint rolled back.
+
+    Returns:
+        Whether the record is in the scope.
+    """
+    session.info[_HELD, model] = {row.id: row for row in rows}
+    return bool(rows)
+
+
+@lru_cache(maxsize=1024)
+def _holding(
+    model: type[Record], role: Role, has_territories: bool, columns: tuple[str, ...]
+) -> tuple[str, Mapping[str, Any]]:
+    """Its text, made once for all scopes of a kind: SQLAlchemy would take longer to find it again than to send it."""
+    territories = frozenset({_NOBODY} if has_territories else ())
+    scope = kind_of(Scope(_NOBODY, role, territories, frozenset(), datetime.min.replace(tzinfo=UTC)))
+    actor = Actor(bindparam("scope_tenant", type_=Uuid()), _NOBODY, None, scope)  # type: ignore[arg-type]
+    ids = bindparam("record_ids", type_=ARRAY(Uuid()))
+    compiled = _locking(actor, model, ids, columns).compile(dialect=_DIALECT)
+    return str(compiled), {name: value for name, value in compiled.params.items() if value is not None}
+
+
+def _held(
+    session: Session, model: type[Record], ids: Collection[UUID], names: Collection[str]
+) -> dict[UUID, Any]:
+    """What was held, if it is just that; once, since it is written next."""
+    found: dict[UUID, Any] = session.info.pop((_HELD, model), {})
+    is_that = found.keys() == set(ids) and all(set(names) <= set(row._fields) for row in found.values())
+    return found if is_that else {}
+
+
+def _locked(
+    session: Session, actor: Actor, model: type[Record], ids: Collection[UUID], names: Collection[str]
+) -> dict[UUID, Any]:
+    statement = _locking(actor, model, literal(list(ids), ARRAY(Uuid())), names)
+    return {row.id: row for row in session.execute(statement)}
+
+
+def _locking(
+    actor: Actor, model: type[Record], ids: ColumnElement[Any], names: Collection[str]
+) -> Select[Any]:
+    columns = [model.__table__.c[name] for name in sorted({"id", "version", *names})]
+    return (
+        in_scope(actor, model)
+        .with_only_columns(*columns)
+        .where(model.id == func.any(ids))
+        .order_by(model.id)
+        .with_for_update(of=model, key_share=True)
+    )
 
 
 def refer_to(session: Session, actor: Actor, model: type[Record], record_id: UUID, field: str) -> Record:
