@@ -1,1 +1,1 @@
-"""Products, price lists and promotions: what is sold, and for how much."""
+"""What is sold, and for how much."""

@@ -51,8 +51,9 @@ def test_tax_that_prices_contain_is_taken_out_of_them() -> None:
 
 
 def test_an_amount_is_shared_out_without_a_rest() -> None:
-    # 6.90 francs over 59.65, 63.80 and 111.60 in units of 0.05: 1.7500.., 1.8720.., 3.2752.. of it each.
+    # 6.90 francs are 138 units of 0.05; over 59.65, 63.80 and 112.10 they are 34.95, 37.38 and 65.67 of them: 34, 37
+    # and 65, and the two that are left go to the largest remainders, the first and the third.
     expected = VECTORS["an amount over three lines, CHF, tax exclusive"]["expected"]
 
-    assert sum(float(line["promotion_off"]) for line in expected["lines"]) == pytest.approx(6.9)
+    assert [line["promotion_off"] for line in expected["lines"]] == ["1.7500", "1.8500", "3.3000"]
     assert expected["promotion_off"] == "6.9000"
