@@ -207,14 +207,14 @@ def _count(promotion: Promotion, on: Sequence[_Line], book: Book) -> _Given | No
         return None
     times = _times(promotion, open_lines)
     if times == 0:
-        return _skip(promotion, open_lines, "minimum")
+        return _skipped(promotion, open_lines, "minimum")
     given = _benefit(promotion, open_lines, times, book)
     if given is None:
-        return _skip(promotion, open_lines, "unit")
+        return _skipped(promotion, open_lines, "unit")
     if given.spent == 0:
         return None
     if promotion.budget_left is not None and given.spent > promotion.budget_left:
-        return _skip(promotion, open_lines, "budget")
+        return _skipped(promotion, open_lines, "budget")
     offs = given.off or [ZERO] * len(open_lines)
     for line, off in zip(open_lines, offs, strict=True):
         if off or given.goods:
@@ -233,9 +233,11 @@ def _admits(promotion: Promotion, line: _Line) -> bool:
     return why is None
 
 
-def _skip(promotion: Promotion, lines: Sequence[_Line], why: str) -> None:
+def _skipped(promotion: Promotion, lines: Sequence[_Line], why: str) -> _Given | None:
+    """Nothing is given, and the lines tell why."""
     for line in lines:
         line.steps.append(Step("promotion", promotion.id, skipped=why))
+    return None
 
 
 def _times(promotion: Promotion, lines: Sequence[_Line]) -> Decimal:
@@ -267,10 +269,11 @@ def _benefit(promotion: Promotion, lines: Sequence[_Line], times: Decimal, book:
     match promotion.benefit:
         case Benefit.FREE_GOODS:
             product = book.products.get(promotion.free_product or "")
-            if product is None or promotion.free_unit not in product.units:
+            unit = promotion.free_unit
+            if product is None or unit is None or unit not in product.units:
                 return None
             quantity = EXACT.multiply(promotion.value, times)
-            return _Given(goods=FreeGoods(promotion.id, product.id, promotion.free_unit, quantity))
+            return _Given(goods=FreeGoods(promotion.id, product.id, unit, quantity))
         case Benefit.AMOUNT:
             amounts = [line.amount for line in lines]
             off = min(rounding(EXACT.multiply(promotion.value, times)), sum(amounts, ZERO))
@@ -367,7 +370,7 @@ def _finish(line: _Line, draft: Draft, book: Book, problems: list[Problem]) -> P
 
 
 def _nothing(line: DraftLine) -> PricedLine:
-    return PricedLine(line.id, *[ZERO] * 11, steps=[])
+    return PricedLine(line.id)
 
 
 def _summed(

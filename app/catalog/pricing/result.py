@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from app.catalog.pricing.rounding import ZERO
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -53,18 +55,18 @@ class PricedLine:
     """
 
     id: str
-    list_price: Decimal
-    unit_price: Decimal
-    list_amount: Decimal
-    gross: Decimal
-    promotion_off: Decimal
-    manual_off: Decimal
-    net: Decimal
-    tax: Decimal
-    total: Decimal
-    tax_rate: Decimal
-    manual_percent: Decimal
-    steps: list[Step]
+    list_price: Decimal = ZERO
+    unit_price: Decimal = ZERO
+    list_amount: Decimal = ZERO
+    gross: Decimal = ZERO
+    promotion_off: Decimal = ZERO
+    manual_off: Decimal = ZERO
+    net: Decimal = ZERO
+    tax: Decimal = ZERO
+    total: Decimal = ZERO
+    tax_rate: Decimal = ZERO
+    manual_percent: Decimal = ZERO
+    steps: list[Step] = field(default_factory=list)
     promotions: tuple[str, ...] = ()
 
 
