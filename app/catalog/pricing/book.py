@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from functools import cached_property
 
+from app.catalog.pricing.draft import holds_on
 from app.catalog.pricing.promotions import Promotion
 from app.catalog.pricing.rounding import CurrencyRule
 
@@ -48,9 +49,7 @@ class PriceItem:
 
     def is_valid(self, day: date) -> bool:
         """Whether it holds on that day."""
-        return (self.valid_from is None or self.valid_from <= day) and (
-            self.valid_to is None or day <= self.valid_to
-        )
+        return holds_on(day, self.valid_from, self.valid_to)
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,7 @@ class PriceList:
 
     def is_valid(self, day: date) -> bool:
         """Whether it holds on that day."""
-        return (self.valid_from is None or self.valid_from <= day) and (
-            self.valid_to is None or day <= self.valid_to
-        )
+        return holds_on(day, self.valid_from, self.valid_to)
 
     @cached_property
     def by_product(self) -> Mapping[str, Sequence[PriceItem]]:

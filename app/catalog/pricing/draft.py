@@ -6,6 +6,11 @@ from datetime import date
 from decimal import Decimal
 
 
+def holds_on(day: date, since: date | None, until: date | None) -> bool:
+    """Whether a span of days, both its ends included, contains one; None leaves an end open."""
+    return (since is None or since <= day) and (until is None or day <= until)
+
+
 class ManualKind(enum.StrEnum):
     """What a person grants by hand."""
 

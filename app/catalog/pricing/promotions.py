@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from app.catalog.pricing.draft import Draft
+from app.catalog.pricing.draft import Draft, holds_on
 
 
 class Benefit(enum.StrEnum):
@@ -73,8 +73,7 @@ class Promotion:
         """Whether day, currency and customer fit."""
         day, customer = draft.priced_on, draft.customer
         return (
-            (self.valid_from is None or self.valid_from <= day)
-            and (self.valid_to is None or day <= self.valid_to)
+            holds_on(day, self.valid_from, self.valid_to)
             and (self.currency is None or self.currency == draft.currency)
             and (not self.accounts or customer.id in self.accounts)
             and (not self.tiers or customer.tier in self.tiers)
