@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +25,7 @@ from sync.states import (
     StoredVerdict,
     Writer,
 )
-from sync.stores.driver import Said
+from sync.stores.driver import Said, statement
 from sync.values import loads
 
 # For each asking mutation, by indexes whatever the planner thinks of the tables: one row with its past.
@@ -118,11 +117,6 @@ NOTE_DEVICE = text(
 Ask = Callable[[Sequence[Said]], Sequence[Sequence[Any]]]
 
 
-@lru_cache(maxsize=512)
-def _statement(sql: str) -> TextClause:
-    return text(sql)
-
-
 class RecordUnreadable(Exception):
     """The record holds what no phone can be shown (it is in quarantine, or soon will be)."""
 
@@ -149,7 +143,7 @@ class Opening:
         whose = {"tenant": self.tenant_id, "user": self.user_id, "device": self.device_id}
         said: list[Said] = [(LOCK_DEVICE, whose), (VERDICTS, {**whose, "ids": _ids(self.ids)})]
         if self.claim is not None:
-            said.append((_statement(CLAIM), {**whose, "rows": _rows_of([self.claim])}))
+            said.append((statement(CLAIM), {**whose, "rows": _rows_of([self.claim])}))
         return said
 
     def take(self, results: Sequence[Sequence[Any]]) -> bool:
@@ -200,7 +194,7 @@ class PushStore:
     def _run(self, sql: str | TextClause, **values: Any) -> Any:
         self.say()
         return self.connection.execute(
-            _statement(sql) if isinstance(sql, str) else sql, self._whose() | values
+            statement(sql) if isinstance(sql, str) else sql, self._whose() | values
         )
 
     def _whose(self) -> dict[str, Any]:
@@ -218,8 +212,8 @@ class PushStore:
 
     def say(self) -> None:
         """Send what was put off; whatever is asked next may depend on it."""
-        for statement, values in self.unsaid():
-            self.connection.execute(statement, values)
+        for said, values in self.unsaid():
+            self.connection.execute(said, values)
 
     def unsaid(self) -> list[tuple[TextClause, Mapping[str, Any]]]:
         """What was put off so that it goes with COMMIT; it is the caller's from now on."""
@@ -292,7 +286,7 @@ class PushStore:
 
     def answer_many(self, verdicts: Sequence[tuple[UUID, Mapping[str, Any]]]) -> None:
         """The same for many, outside of any savepoint: it may be put off."""
-        self._put_off(_statement(ANSWER), **_answers_of(verdicts))
+        self._put_off(statement(ANSWER), **_answers_of(verdicts))
 
     def record(self, entity: SyncEntity, record_id: UUID) -> RecordState | None:
         """The record as it stands, locked; of the whole tenant: the caller checks the scope.
@@ -347,7 +341,7 @@ class PushStore:
             [
                 holding,
                 (_reading(entity, "").sql, whose | {"ids": _ids([asked.record_id])}),
-                (_statement(HISTORIES), whose | _asked_of([asked], devices)),
+                (statement(HISTORIES), whose | _asked_of([asked], devices)),
             ]
         )
         return held, self._states_of(entity, rows).get(asked.record_id), _histories_of(pasts, 1)[0]
