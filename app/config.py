@@ -34,6 +34,7 @@ class Config:
     events_max: int = 2000
     events_heartbeat_s: int = 20
     longest_wait_s: int = 5
+    webhooks_loopback: bool = False
 
     @property
     def listen_url(self) -> str:
@@ -75,6 +76,7 @@ class Config:
             events_max=_whole(environ, "FIELDMERGE_EVENTS_MAX", 2000),
             events_heartbeat_s=_whole(environ, "FIELDMERGE_EVENTS_HEARTBEAT_S", 20),
             longest_wait_s=_whole(environ, "FIELDMERGE_LONGEST_WAIT_S", 5),
+            webhooks_loopback=environ.get("FIELDMERGE_WEBHOOKS_LOOPBACK") == "for-tests-only",
         )
 
 

@@ -14,9 +14,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.accounts import routes as accounts
 from app.activity import routes as activity
+from app.approvals import routes as approvals
+from app.catalog import routes as catalog
 from app.config import Config
 from app.core.db import Database
 from app.devices import routes as devices
+from app.erp import routes as erp
 from app.events import document as events
 from app.http import auth
 from app.http.api import Api, Blueprint, declare
@@ -34,9 +37,17 @@ from app.http.waiting import refuse_what_waited_too_long
 from app.identity import routes as identity
 from app.identity.service import actor_query, check_farewell
 from app.inbox import routes as inbox
+from app.knowledge import routes as knowledge
+from app.orders import routes as orders
+from app.receivables import routes as receivables
+from app.search import routes as search
 from app.sync_api import routes as sync_api
 from app.sync_api import support_routes as sync_support
+from app.sync_api.rxdb import routes as rxdb
+from app.sync_api.watermelon import models as _watermelon_tables  # noqa: F401  (fills Base.metadata)
+from app.sync_api.watermelon import routes as watermelon
 from app.visits import routes as visits
+from app.webhooks import routes as webhooks
 
 DOCS_URL = "/api/docs"
 SPEC_URL = "/api/openapi.json"
@@ -53,7 +64,26 @@ CORS_SHOWS = ["Content-Language", "ETag", "Retry-After", "X-Request-Id"]
 PUBLIC = Rule(anonymous=True)
 
 # In their declared order: a later room may ask an earlier one's service.
-ROOMS = (identity, devices, accounts, visits, activity, inbox, sync_api, sync_support)
+ROOMS = (
+    identity,
+    devices,
+    webhooks,
+    accounts,
+    catalog,
+    visits,
+    activity,
+    approvals,
+    receivables,
+    orders,
+    erp,
+    knowledge,
+    search,
+    inbox,
+    sync_api,
+    rxdb,
+    sync_support,
+    watermelon,
+)
 
 
 class OrjsonProvider(JSONProvider):
@@ -201,9 +231,13 @@ def _add_documents(app: Flask) -> None:
         return Response(rendered[0], mimetype="application/json")
 
     app.add_url_rule(SPEC_URL, "openapi", declare(show_spec, PUBLIC))
-    app.add_url_rule(events.PATH, "events_elsewhere", declare(events.say_elsewhere, PUBLIC))
-    (route,) = app.url_map.iter_rules("events_elsewhere")
-    spec.path(rule=route, operations={"get": deepcopy(events.OPERATION)})
+    for name, path, operation in (
+        ("events_elsewhere", events.PATH, events.OPERATION),
+        ("rxdb_events_elsewhere", events.RXDB_PATH, events.RXDB_OPERATION),
+    ):
+        app.add_url_rule(path, name, declare(events.say_elsewhere, PUBLIC))
+        (route,) = app.url_map.iter_rules(name)
+        spec.path(rule=route, operations={"get": deepcopy(operation)})
     # validatorUrl would send the document's address to swagger.io.
     settings = {"app_name": TITLE, "validatorUrl": None, "persistAuthorization": False}
     app.register_blueprint(get_swaggerui_blueprint(DOCS_URL, SPEC_URL, config=settings))

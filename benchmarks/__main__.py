@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import growth, mixed, profiling, report
+from benchmarks import growth, mixed, profiling, report, search
 from benchmarks import kinto as kinto_peer
 from benchmarks.measuring import Figures, measure
 from benchmarks.rows import FULL, QUICK, ROWS, TINY, Row, Rows, Sizes
@@ -23,6 +23,7 @@ OTHERS: dict[str, Callable[[Sequence[str]], int]] = {
     "mixed": mixed.main,
     "growth": growth.main,
     "profile": profiling.main,
+    "search": search.main,
 }
 
 

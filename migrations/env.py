@@ -1,7 +1,8 @@
 """Runs the migrations as the owner role; nothing else of the application is needed."""
 
 from alembic import context
-from sqlalchemy import create_engine, pool
+from sqlalchemy import create_engine, pool, types
+from sqlalchemy.dialects.postgresql.base import ischema_names
 
 from app.config import Config
 from app.core.db import Base, role_names, sqlalchemy_url
@@ -14,6 +15,15 @@ config.attributes["roles"] = role_names(settings)
 
 # Tables of the engine are plain SQL and have no models: all that are named sync_…, and these.
 ENGINE_TABLES = {"changes", "sql_users"}
+
+
+class Xid8(types.UserDefinedType[int]):
+    """A transaction's number: with many tables all of the database are read, also those that are not compared."""
+
+    cache_ok = True
+
+
+ischema_names["xid8"] = Xid8
 
 
 def include_name(name: str | None, kind: str, parents: object) -> bool:

@@ -26,6 +26,10 @@ class HandedOver(Overtaken):
     """The record was its author's to change, and is somebody else's by now; nothing was written yet."""
 
 
+class Disputed(Refused):
+    """A command that both sides reckoned differently: it goes to its author's inbox beside the server's ``detail``."""
+
+
 class RequestInvalid(Exception):
     """The whole request is answered 400 and judged in no part."""
 

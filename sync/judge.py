@@ -1,12 +1,12 @@
 """Judging one mutation: finds its record, asks the merge rules, calls the rooms."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sync.errors import HandedOver, Overtaken, Refused
+from sync.errors import Disputed, HandedOver, Overtaken, Refused
 from sync.inbox import InboxItem
 from sync.judgement import Judgement, Merged, judge_update
 from sync.merge import Outcome
@@ -35,6 +35,8 @@ class Sender:
 
     ``known_epochs`` are those under which a base version means something: the present one, and ended
     ones that a valid cursor of the device carried on. Without an ``epoch`` every base is known.
+    ``seen`` is of clients that tell no old values: by mutation the versions, later than its base, that the
+    user may have had before them.
     """
 
     user_id: UUID
@@ -46,6 +48,7 @@ class Sender:
     epoch_started_at: datetime | None = None
     known_epochs: frozenset[UUID] = frozenset()
     generation: int = 1
+    seen: Mapping[UUID, tuple[int, ...]] = field(default_factory=dict)
 
     def knows_base(self, epoch: UUID | None) -> bool:
         """Whether a base that was read under *epoch* is one of this life of the database."""
@@ -380,7 +383,7 @@ class Judge:
         checked: Checked,
         base: Mapping[str, Any],
     ) -> Decided:
-        result = judge_update(history, checked.fields, base)
+        result = judge_update(history, checked.fields, base, self.sender.seen.get(self.intent.mutation.id))
         machine = entity.machine
         if machine is not None and _is_frozen(machine, state) and not result.is_nothing_new:
             if history.base_status() in machine.frozen_states:
@@ -458,6 +461,12 @@ class Judge:
                 self.rooms.command(
                     entity, intent.record_id, intent.op, arguments, at=self._happened(), status=status
                 )
+        except Disputed as refused:
+            if machine is None:
+                raise
+            return self._command_to_inbox(
+                entity, state, arguments, history.base_status(), refused.code, refused.detail
+            )
         except Overtaken as refused:
             # The machine does not know every rule of state: somebody else's visit now, or on the way.
             if machine is None or not history.is_of_others:
@@ -502,13 +511,19 @@ class Judge:
     # -- answers
 
     def _command_to_inbox(
-        self, entity: SyncEntity, state: RecordState, arguments: Any, status: str | None, code: str
+        self,
+        entity: SyncEntity,
+        state: RecordState,
+        arguments: Any,
+        status: str | None,
+        code: str,
+        theirs: Any = None,
     ) -> Decided:
         mine = {"command": self.intent.op, "fields": arguments, "status": status}
-        return self._whole_to_inbox(entity, state, "command", mine, code)
+        return self._whole_to_inbox(entity, state, "command", mine, code, theirs)
 
     def _whole_to_inbox(
-        self, entity: SyncEntity, state: RecordState, kind: str, mine: Any, code: str
+        self, entity: SyncEntity, state: RecordState, kind: str, mine: Any, code: str, theirs: Any = None
     ) -> Decided:
         self._happened()
         self._whole = item = InboxItem(
@@ -518,7 +533,7 @@ class Judge:
             account_id=self._account(entity, state),
             record_version=state.version,
             mine=mine,
-            theirs=_theirs(entity, state, kind, mine),
+            theirs=_theirs(entity, state, kind, mine) if theirs is None else theirs,
             code=code,
         )
         outcomes = dict.fromkeys(self.intent.fields, Outcome.CONFLICT)

@@ -1,7 +1,7 @@
 """What a mutation meets: its base, what others did since, and the outcome of each of its fields."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from sync.inbox import InboxItem
 from sync.merge import (
     MISSING,
     ConflictDetail,
+    FieldResult,
     Incoming,
     Outcome,
     Present,
@@ -19,7 +20,7 @@ from sync.merge import (
 from sync.policy import NEEDS_BASE, Field, Kind, Merge, SyncEntity
 from sync.stamps import Stamp
 from sync.states import LedgerRow, OwnMutation, RecordState
-from sync.values import canonical, from_ledger, same
+from sync.values import canonical, from_ledger, row_order, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Judgement:
         is_creation: Whether the phone believes that the record is new, so that it saw no base at all.
         sent: The base as the phone sent it, where its base version is of another life of the database:
             all that is known then. What is not in it counts as changed by others.
+        ledger: Changes since the base version, whoever made them.
     """
 
     entity: SyncEntity
@@ -46,6 +48,7 @@ class Judgement:
     floor: Stamp | None
     is_creation: bool = False
     sent: Mapping[str, Any] | None = None
+    ledger: tuple[LedgerRow, ...] = ()
 
     @classmethod
     def of(
@@ -79,12 +82,36 @@ class Judgement:
             o for o in own if (o.base_version or 0) >= base_version or (o.version or 0) > base_version
         )
         if sent is not None:
-            return cls(entity, state, dict(sent), others, later, stamp, floor, is_creation, sent)
+            return cls(
+                entity, state, dict(sent), others, later, stamp, floor, is_creation, sent, tuple(ledger)
+            )
         base = _rolled_back(entity, state, ledger)
         for mutation in later:
             if mutation.op in ("create", "update") and mutation.status != "rejected":
                 base |= _as_sent(entity, mutation)
-        return cls(entity, state, base, others, later, stamp, floor, is_creation)
+        return cls(entity, state, base, others, later, stamp, floor, is_creation, None, tuple(ledger))
+
+    def seen_at(self, version: int) -> Self:
+        """The same where the phone's user saw a later *version* than its base: what stood before it they knew."""
+        return self.of(
+            self.entity,
+            self.state,
+            [row for row in self.ledger if row.version > version],
+            self.own,
+            base_version=version,
+            stamp=self.stamp,
+            floor=self.floor,
+        )
+
+    def reckoned(self, name: str) -> Any:
+        """What the phone's user saw of a field, for a client that does not tell; of rows all as they were."""
+        declared = self.entity.fields[name]
+        if declared.kind is not Kind.ROWS or any(
+            name in own.fields and own.op in ("create", "update") and own.status != "rejected"
+            for own in self.own
+        ):
+            return self.base.get(name, [] if declared.kind in (Kind.TEXTS, Kind.ROWS) else None)
+        return _rows_rolled_back(declared, name, self.state.fields.get(name) or [], self.ledger)
 
     @property
     def is_of_others(self) -> bool:
@@ -178,6 +205,23 @@ def _rolled_back(entity: SyncEntity, state: RecordState, ledger: Sequence[Ledger
     return base
 
 
+def _rows_rolled_back(
+    declared: Field, name: str, rows: Sequence[Mapping[str, Any]], ledger: Sequence[LedgerRow]
+) -> list[dict[str, Any]]:
+    """The rows of a part before the changes of *ledger*."""
+    found = {row["id"]: dict(row) for row in rows}
+    for change in reversed(ledger):
+        if change.part != name:
+            continue
+        part_id = str(change.part_id)
+        if change.op == "insert":
+            found.pop(part_id, None)
+            continue
+        before = from_ledger(declared, [{"id": part_id, **change.old}])[0]
+        found[part_id] = found.get(part_id, {}) | before
+    return sorted(found.values(), key=row_order)
+
+
 @dataclass(slots=True)
 class Merged:
     """What became of an update."""
@@ -221,34 +265,33 @@ class Merged:
             )
 
 
-def judge_update(history: Judgement, fields: Mapping[str, Any], base: Mapping[str, Any]) -> Merged:
+def judge_update(
+    history: Judgement,
+    fields: Mapping[str, Any],
+    base: Mapping[str, Any],
+    seen: Sequence[int] | None = None,
+) -> Merged:
     """Settle each field of an update.
 
     Args:
         history: Base and what others did.
         fields: What the phone's user changed, canonical.
         base: Old values as the user saw them, canonical; required where the policy needs them.
+        seen: For a client that tells no old values, so that they are reckoned: later versions that its user may
+            have had before them. Where one of them comes to something else, a person decides. None for a client
+            that tells them.
 
     Raises:
         Refused: ``base_required``.
     """
     merged = Merged()
-    entity, state = history.entity, history.state
-    others = history.others_fields()
     if history.is_creation and _is_there(history, fields):
         base = fields  # nothing new: a sum has nothing to add
     for name, value in fields.items():
-        declared = entity.fields[name]
-        seen = base[name] if name in base else _known_base(history, name, declared)
-        result = merge_field(
-            name,
-            declared,
-            Incoming(value, seen, history.stamp),
-            Present(
-                state.fields.get(name), state.stamps, name in others, history.sent is None, history.floor
-            ),
-            row_stamps=state.row_stamps.get(name),
-            rows_history=history.rows_history(name) if declared.merge is Merge.ROWS else None,
+        result = (
+            _settled(history, name, value, base)
+            if seen is None or name in base
+            else _reckoned(history, name, value, seen)
         )
         merged.outcomes[name] = result.outcome
         if result.write:
@@ -261,6 +304,51 @@ def judge_update(history: Judgement, fields: Mapping[str, Any], base: Mapping[st
             merged.winner[name] = _winner(history, name, result.winner)
         merged.conflicts += [(name, detail) for detail in result.conflicts]
     return merged
+
+
+def _settled(history: Judgement, name: str, value: Any, base: Mapping[str, Any]) -> FieldResult:
+    declared = history.entity.fields[name]
+    known = base[name] if name in base else _known_base(history, name, declared)
+    return _merged(history, name, declared, value, known)
+
+
+def _reckoned(history: Judgement, name: str, value: Any, seen: Sequence[int]) -> FieldResult:
+    """An edit of whose base only versions are known: decided where they all come to the same."""
+    declared = history.entity.fields[name]
+    if declared.merge not in NEEDS_BASE:
+        return _settled(history, name, value, {})
+    views = [] if history.sent is not None else [history, *(history.seen_at(version) for version in seen)]
+    found = [_merged(view, name, declared, value, view.reckoned(name)) for view in views]
+    if found and all(
+        (one.outcome is Outcome.CONFLICT, one.value) == (found[0].outcome is Outcome.CONFLICT, found[0].value)
+        for one in found
+    ):
+        return found[0]
+    shown = found and history.reckoned(name)
+    return _merged(
+        history, name, replace(declared, merge=Merge.ASK), value, shown or MISSING, is_of_others=True
+    )
+
+
+def _merged(
+    history: Judgement, name: str, declared: Field, value: Any, seen: Any, *, is_of_others: bool = False
+) -> FieldResult:
+    """One field of an edit whose user saw *seen*."""
+    state = history.state
+    return merge_field(
+        name,
+        declared,
+        Incoming(value, seen, history.stamp),
+        Present(
+            state.fields.get(name),
+            state.stamps,
+            is_of_others or name in history.others_fields(),
+            is_of_others or history.sent is None,
+            history.floor,
+        ),
+        row_stamps=state.row_stamps.get(name),
+        rows_history=history.rows_history(name) if declared.merge is Merge.ROWS else None,
+    )
 
 
 def _is_there(history: Judgement, fields: Mapping[str, Any]) -> bool:

@@ -56,7 +56,7 @@ class Registry:
 
     def changed_since(self, schema_version: int) -> frozenset[str]:
         """Entities of which an app of *schema_version* could not keep all that phones are given now."""
-        return frozenset(e.name for e in self.entities if newest_since(e) > schema_version)
+        return frozenset(name for name, since in self._newest.items() if since > schema_version)
 
     def unknown_to(self, schema_version: int) -> frozenset[str]:
         """Entities that an app of *schema_version* does not know."""
@@ -73,6 +73,11 @@ class Registry:
     def shapes_of(self, shape_class: str) -> tuple[str, ...]:
         """The shapes, over all entities, that *shape_class* is given."""
         return self._shapes[shape_class]
+
+    @cached_property
+    def _newest(self) -> dict[str, int]:
+        # Asked with every request, of some three hundred fields.
+        return {e.name: newest_since(e) for e in self.entities}
 
     @cached_property
     def _shapes(self) -> dict[str, tuple[str, ...]]:

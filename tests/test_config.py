@@ -46,3 +46,11 @@ def test_the_settings_do_not_print_it() -> None:
     secret = secrets.token_urlsafe(48)
 
     assert secret not in repr(Config.from_env(SETTINGS | {"FIELDMERGE_SECRET_KEY": secret}))
+
+
+def test_webhooks_go_to_this_machine_by_one_word_only() -> None:
+    whole = SETTINGS | {"FIELDMERGE_SECRET_KEY": secrets.token_urlsafe(48)}
+    words = ("", "1", "true", "for-tests-only")
+    told = {word: Config.from_env(whole | {"FIELDMERGE_WEBHOOKS_LOOPBACK": word}) for word in words}
+
+    assert [word for word, config in told.items() if config.webhooks_loopback] == ["for-tests-only"]

@@ -109,6 +109,21 @@ def _children_in(table: str, condition: str = "account_id = ANY(:ids)") -> str:
     return f"SELECT id FROM {table} WHERE tenant_id = :tenant AND deleted_at IS NULL AND ({condition})"  # noqa: S608
 
 
+def _kept(moment: str) -> str:
+    """Whether phones may hold a document still: they do for 90 days, and a few more until it is marked."""
+    return f"coalesce({moment} >= CAST(:now AS timestamptz) - interval '100 days', true)"
+
+
+_LISTS = """
+    SELECT DISTINCT price_list_id AS id FROM price_list_assignments
+    WHERE tenant_id = :tenant AND deleted_at IS NULL AND (account_id = ANY(:ids) OR territory_id IS NOT NULL)
+"""
+_PROMOTIONS = """
+    SELECT DISTINCT promotion_id AS id FROM promotion_accounts
+    WHERE tenant_id = :tenant AND deleted_at IS NULL AND account_id = ANY(:ids)
+"""
+
+
 ACCOUNT = SyncEntity(
     "account",
     table="accounts",
@@ -168,9 +183,23 @@ ACCOUNT = SyncEntity(
         "account_relation": _children_in(
             "account_relations", "account_id = ANY(:ids) OR to_account_id = ANY(:ids)"
         ),
+        # A list or a promotion goes where its accounts go; one for a territory also to who owns an account there.
+        "price_list": _LISTS,
+        "price_list_assignment": _children_in(
+            "price_list_assignments", "account_id = ANY(:ids) OR territory_id IS NOT NULL"
+        ),
+        "promotion": _PROMOTIONS,
+        "promotion_account": _children_in("promotion_accounts"),
         "visit": _children_in("visits"),
         "activity": _children_in("activities"),
         "task": _children_in("tasks"),
+        "invoice": _children_in("invoices", f"account_id = ANY(:ids) AND {_kept('settled_at')}"),
+        "payment": _children_in("payments", f"account_id = ANY(:ids) AND {_kept('received_at')}"),
+        "account_balance": _children_in("account_balances"),
+        "approval": _children_in("approval_requests"),
+        "order": _children_in("orders"),
+        "shipment": _children_in("shipments"),
+        "order_return": _children_in("order_returns"),
         # Inbox items go with the account that they name, also where their own record stays where it is.
         "conflict": _children_in("conflicts"),
     },

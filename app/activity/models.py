@@ -1,10 +1,11 @@
-"""Activities, which are never edited, and tasks."""
+"""Activities, which are never edited, tasks, and notifications."""
 
 import enum
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.activity.states import TaskStatus
@@ -108,3 +109,25 @@ class Task(SyncedRow, Base):
     due_on: Mapped[date | None]
     status: Mapped[TaskStatus] = mapped_column(default=TaskStatus.OPEN, server_default="open")
     closed_at: Mapped[datetime | None]
+
+
+class Notification(SyncedRow, Base):
+    """Something that one person is told: where to look, and one sentence in each language."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        _deferred_key("user_id", "users"),
+        Index("ix_notifications_user", "tenant_id", "user_id", "notified_at"),
+        Index("ix_notifications_notified", "tenant_id", "notified_at"),
+    )
+
+    user_id: Mapped[UUID]
+    kind: Mapped[str]
+    title_code: Mapped[str]
+    details: Mapped[Any] = mapped_column(JSON)
+    title_ko: Mapped[str]
+    title_en: Mapped[str]
+    entity: Mapped[str]
+    record_id: Mapped[UUID]
+    notified_at: Mapped[datetime]
+    read_at: Mapped[datetime | None]

@@ -1,6 +1,6 @@
 """Reads of activities and tasks, scoped to who asks, and the timeline over them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -33,7 +33,14 @@ from app.activity.models import Activity, Task
 from app.core.scope import Actor, Role, sees_assigned, sees_child_of_account
 
 # Light tables: of the identity room, and the ledger of the engine.
-_users = table("users", column("tenant_id", Uuid), column("id", Uuid), column("name", Text))
+_users = table(
+    "users",
+    column("tenant_id", Uuid),
+    column("id", Uuid),
+    column("name", Text),
+    column("status", Text),
+    column("deleted_at", DateTime(timezone=True)),
+)
 _changes = table(
     "changes",
     column("tenant_id", Uuid),
@@ -80,6 +87,16 @@ def tasks_of(actor: Actor) -> Select[Task]:
     """Live tasks in the actor's scope. Partners have none."""
     sees = false() if actor.role is Role.PARTNER else sees_assigned(actor.scope, Task)
     return select(Task).where(Task.tenant_id == actor.tenant_id, Task.deleted_at.is_(None), sees)
+
+
+def active_people(session: Session, user_ids: Collection[UUID]) -> Sequence[tuple[UUID, UUID]]:
+    """The tenant and id of those of *user_ids* who work here, each once."""
+    rows = session.execute(
+        select(_users.c.tenant_id, _users.c.id)
+        .where(_users.c.id.in_(set(user_ids)), _users.c.status == "active", _users.c.deleted_at.is_(None))
+        .order_by(_users.c.id)
+    )
+    return [(row.tenant_id, row.id) for row in rows]
 
 
 def timeline_of(
@@ -182,6 +199,10 @@ def _task_events(tasks: Select[Task]) -> Select[Any]:
     )
 
 
+# Papers whose state the timeline names; that of an account's own fields stands among its changes.
+MOVING = ("order", "shipment", "order_return", "invoice", "payment")
+
+
 def _change_events(actor: Actor, account_id: UUID, shown: Mapping[str, Sequence[str]]) -> Select[Any]:
     """Changes of master data; a change of nothing but hidden fields is no event."""
     c = _changes.c
@@ -199,6 +220,7 @@ def _change_events(actor: Actor, account_id: UUID, shown: Mapping[str, Sequence[
         entity=c.entity,
         record_id=c.record_id,
         what=c.op,
+        status=case((c.entity.in_(MOVING), c.new.op("->>")("status"))),
         fields=visible,
         by_id=c.actor_id,
         actor_name=case((c.actor_kind != "user", c.actor_name)),

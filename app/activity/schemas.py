@@ -5,7 +5,7 @@ from typing import Any
 
 from app.activity.models import ActivityKind, ContactValue, Direction, TaskPriority
 from app.activity.states import TaskStatus
-from app.http.fields import Boolean, Choice, Day, Id, Integer, Text, Texts, Time, WireSchema
+from app.http.fields import Boolean, Choice, Day, Id, Integer, Json, Text, Texts, Time, WireSchema
 from app.http.paging import PageQuery
 
 LINE_MAX = 500
@@ -91,6 +91,33 @@ COMMAND_SCHEMAS: dict[str, type[WireSchema]] = {
     "cancel": NoArgsSchema,
     "reopen": NoArgsSchema,
 }
+
+
+class NotificationSchema(WireSchema):
+    """Something that one was told."""
+
+    id = Id(dump_only=True)
+    version = Integer(dump_only=True)
+    user_id = Id(dump_only=True)
+    kind = Text(max=40, dump_only=True, metadata={"example": "approval"})
+    title_code = Text(max=100, dump_only=True, metadata={"example": "approval.notice_asked"})
+    details = Json(dump_only=True, metadata={"example": {"title": "주문 2026-0001"}})
+    title_ko = Text(
+        max=LINE_MAX, dump_only=True, metadata={"example": "주문 2026-0001 결재를 처리해 주십시오."}
+    )
+    title_en = Text(max=LINE_MAX, dump_only=True, metadata={"example": "Please decide on 주문 2026-0001."})
+    entity = Text(
+        max=40, dump_only=True, metadata={"description": "Of the record to look at", "example": "approval"}
+    )
+    record_id = Id(dump_only=True)
+    notified_at = Time(dump_only=True)
+    read_at = Time(dump_only=True, allow_none=True, metadata={"example": None})
+
+
+class NotificationQuery(PageQuery):
+    """Filters of the list of notifications."""
+
+    unread = Boolean()
 
 
 class TimelineKind(enum.StrEnum):

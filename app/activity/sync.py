@@ -1,4 +1,4 @@
-"""How activities and tasks reach phones and merge."""
+"""How activities, tasks and notifications reach phones and merge."""
 
 from app.activity.states import TASK_MACHINE
 from sync.policy import Kind, Priority, SyncEntity, last_write, read_only, reference, text_merge
@@ -109,4 +109,32 @@ TASK = SyncEntity(
     of_users=TASKS_OF_USERS,
     priority=Priority.MY_DAY,
     machine=TASK_MACHINE,
+)
+
+_TOLD = """
+SELECT n.id AS record_id, 'user:' || n.user_id AS bucket, 'all' AS shape
+FROM unnest(CAST(:ids AS uuid[])) AS i (id)
+JOIN notifications n ON n.tenant_id = :tenant AND n.id = i.id AND n.deleted_at IS NULL
+"""
+
+NOTIFICATION = SyncEntity(
+    "notification",
+    table="notifications",
+    fields={
+        "user_id": read_only(Kind.ID),
+        "kind": read_only(),
+        "title_code": read_only(),
+        "details": read_only(Kind.JSON),
+        "title_ko": read_only(),
+        "title_en": read_only(),
+        "entity": read_only(),
+        "record_id": read_only(Kind.ID),
+        "notified_at": read_only(Kind.TIME),
+        "read_at": read_only(Kind.TIME),
+    },
+    buckets=f"{_TOLD} WHERE n.notified_at > CAST(:now AS timestamptz) - interval '720 hours'",
+    in_scope=_TOLD,
+    priority=Priority.MY_DAY,
+    commands=("mark_read",),
+    account_field=None,
 )

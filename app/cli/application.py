@@ -5,7 +5,19 @@ from typing import Any
 import click
 from flask import Flask
 
-from app.cli import accounts, database, demo, devices, doctor, openapi, seed, sequencing, serve, users
+from app.cli import (
+    accounts,
+    database,
+    demo,
+    devices,
+    doctor,
+    openapi,
+    searching,
+    seed,
+    sequencing,
+    serve,
+    users,
+)
 from app.cli.errors import in_words
 from app.cli.installation import find_installation
 from app.core.db import Database
@@ -22,6 +34,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *accounts.COMMANDS,
     *seed.COMMANDS,
     *sequencing.COMMANDS,
+    *searching.COMMANDS,
     *openapi.COMMANDS,
 )
 

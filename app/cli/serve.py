@@ -19,6 +19,7 @@ from app.serve import DEFAULT_EVENTS_PORT, listen
 from app.serve import serve as run_until_signal
 from app.sync_api.pushing import judge_parked_of_tenant
 from app.sync_api.registry import BY_NAME, REGISTRY
+from app.sync_api.rxdb.pushing import RowPushing
 from sync.sequencer import drain_all
 
 
@@ -93,6 +94,7 @@ def run() -> None:
         lambda: drain_all(found.db.engine, REGISTRY, now=utc_now()),
         {
             "rerender": rerendering(REGISTRY),
+            "rxdb_held": RowPushing(found.db, REGISTRY, BY_NAME, utc_now).pass_on_of,
             "parked": lambda db, tenant_id, now: judge_parked_of_tenant(
                 db, REGISTRY, BY_NAME, tenant_id, now
             ),

@@ -61,6 +61,15 @@ class Reassigned(Conflict):
     code = "reassigned"
 
 
+class Disputed(Conflict):
+    """Two sides reckoned differently, and a person has to say which holds.
+
+    A phone's command goes to its author's inbox with the ``details`` beside it; nothing was written.
+    """
+
+    code = "disputed"
+
+
 class TransitionNotAllowed(Conflict):
     """The state machine has no such step from the record's present state.
 

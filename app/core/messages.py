@@ -18,7 +18,7 @@ class Message:
 
 def text_of(code: str, locale: str = DEFAULT_LOCALE, details: Mapping[str, Any] | None = None) -> str:
     """The sentence for *code* in *locale*, with the details filled in where the sentence names them."""
-    message = MESSAGES.get(code)
+    message = MESSAGES.get(code) or NOTICES.get(code)
     if message is None:
         return code
     text = message.ko if locale == "ko" else message.en
@@ -39,6 +39,7 @@ REQUEST = {
     "request_invalid": Message("The request is malformed.", "요청 형식이 올바르지 않습니다."),
     "request_timeout": Message("The request took too long to arrive.", "요청이 제때 도착하지 않았습니다."),
     "body_empty": Message("A body is needed and there was none.", "본문이 비어 있습니다."),
+    "body_not_list": Message("The body must be one JSON list.", "본문은 하나의 JSON 배열이어야 합니다."),
     "body_not_object": Message("The body must be one JSON object.", "본문은 하나의 JSON 객체여야 합니다."),
     "body_too_large": Message(
         "The body is larger than 8 MB, as sent or decompressed.",
@@ -71,6 +72,9 @@ REQUEST = {
     ),
     "range_not_satisfiable": Message("There is no such range.", "요청한 범위가 없습니다."),
     "validation_failed": Message("Some fields are not as they must be.", "올바르지 않은 항목이 있습니다."),
+    "checkpoint_invalid": Message(
+        "This checkpoint is none that the server gave.", "서버가 준 체크포인트가 아닙니다."
+    ),
     "cursor_invalid": Message(
         "The cursor is not one that this list gave you.", "이 목록에서 발급한 커서가 아닙니다."
     ),
@@ -182,6 +186,10 @@ SYNC = {
     ),
     "mutations_without_cursor": Message(
         "A first sync carries no changes.", "첫 동기화에는 변경을 함께 보낼 수 없습니다."
+    ),
+    "pull_first": Message(
+        "The server does not know where this device stands: pull, then push again.",
+        "서버가 이 기기의 동기화 위치를 모릅니다. 먼저 받은 뒤에 다시 보내십시오.",
     ),
     "outcome_unknown": Message(
         "The connection was lost while saving; send the same changes again.",
@@ -396,6 +404,229 @@ ACTIVITY = {
     ),
 }
 
+APPROVALS = {
+    "approval.own": Message(
+        "Nobody decides on their own request.", "자신이 올린 결재는 스스로 처리할 수 없습니다."
+    ),
+    "approval.not_yours": Message("Somebody else is asked to decide.", "다른 사람이 처리할 결재입니다."),
+    "approval.moved_on": Message(
+        "The decision went to somebody else meanwhile.", "그사이 다른 사람에게 넘어간 결재입니다."
+    ),
+    "approval.approver_unfit": Message(
+        "This person cannot be asked: the requester, no manager, or away.",
+        "결재할 수 없는 사람입니다(요청자 본인, 관리자 아님 또는 부재).",
+    ),
+    "approval.document_changed": Message(
+        "The document changed since you saw it; look at it again.",
+        "확인하신 뒤에 문서가 바뀌었습니다. 다시 확인해 주십시오.",
+    ),
+    "approval.policy_invalid": Message(
+        "A level of the policy names nobody ({field}).", "결재 단계에 결재자가 지정되지 않았습니다({field})."
+    ),
+    "holiday.taken": Message("The day is a company holiday already.", "이미 회사 휴일로 등록된 날입니다."),
+    "absence.past": Message(
+        "An absence cannot be entered for the past.", "지난 날짜의 부재는 등록하거나 바꿀 수 없습니다."
+    ),
+}
+
+ORDERS = {
+    "disputed": Message(
+        "Both sides reckoned differently; somebody has to decide.",
+        "양쪽 계산이 다릅니다. 확인이 필요합니다.",
+    ),
+    "order.not_yours": Message("The order is another person's.", "다른 사람의 주문입니다."),
+    "order.empty": Message("The order has no lines.", "주문에 품목이 없습니다."),
+    "order.not_priced": Message("Some lines have no price.", "가격이 없는 품목이 있습니다."),
+    "order.price_differs": Message(
+        "The price differs from the one that was shown; look at both.",
+        "보여 드린 가격과 서버의 가격이 다릅니다. 두 가격을 확인해 주십시오.",
+    ),
+    "order.numbered": Message(
+        "Order {number} was submitted once: cancel it instead.",
+        "주문 {number}은(는) 제출된 적이 있어 삭제할 수 없습니다. 취소해 주십시오.",
+    ),
+    "order.line_invalid": Message("A line lacks something ({field}).", "품목에 빠진 값이 있습니다({field})."),
+    "order.no_approval_policy": Message(
+        "No approval policy says who decides on this.", "이 건을 결재할 기준이 등록되어 있지 않습니다."
+    ),
+    "order.nothing_to_release": Message(
+        "The order's credit asks for no approval.", "여신 승인이 필요한 주문이 아닙니다."
+    ),
+    "order.release_pending": Message(
+        "An approval of this order is being asked for already.", "이미 결재가 진행 중인 주문입니다."
+    ),
+    "order.credit_exceeded": Message(
+        "The account is over its credit; the goods stay here.", "여신 한도를 넘어 출고할 수 없습니다."
+    ),
+    "order.quantity_not_open": Message(
+        "More than is open of an item ({open}).", "남은 수량({open})보다 많습니다."
+    ),
+    "order_return.inspection_incomplete": Message(
+        "The inspection does not say of each item how many were good.",
+        "모든 품목의 검수 수량을 입력해 주십시오.",
+    ),
+    "discount_limit.taken": Message(
+        "The person or role has a limit already.", "이미 할인 한도가 등록되어 있습니다."
+    ),
+    "discount_limit.whose": Message(
+        "A limit is either a person's or a role's.", "할인 한도는 사람이나 역할 중 하나에만 등록합니다."
+    ),
+    "warehouse.code_taken": Message("Another warehouse has this code.", "같은 코드의 창고가 이미 있습니다."),
+}
+
+SEARCH = {
+    "search.synonyms_alike": Message(
+        "Search tells fewer than two of these words apart: {words}.",
+        "검색에서 서로 다른 단어로 구분되는 것이 두 개 이상이어야 합니다: {words}.",
+    ),
+    "search.too_many_synonyms": Message(
+        "A company has at most {limit} groups of synonyms.", "동의어 그룹은 회사당 {limit}개까지입니다."
+    ),
+}
+
+# Sentences of notifications; their values are those that the room gives.
+NOTICES = {
+    "approval.notice_asked": Message("Please decide on {title}.", "{title} 결재를 처리해 주십시오."),
+    "approval.notice_approved": Message("Your {title} was approved.", "{title}이(가) 승인되었습니다."),
+    "approval.notice_rejected": Message("Your {title} was rejected.", "{title}이(가) 반려되었습니다."),
+    "approval.notice_returned": Message(
+        "Your {title} was returned to be changed.", "{title}이(가) 보완 요청으로 되돌아왔습니다."
+    ),
+    "approval.notice_superseded": Message(
+        "Nothing is to be decided on {title} any more; it changed.",
+        "{title}의 내용이 바뀌어 결재가 취소되었습니다.",
+    ),
+    "approval.notice_stuck": Message(
+        "Nobody can decide on {title}; please name somebody.",
+        "{title}을(를) 결재할 사람이 없습니다. 결재자를 지정해 주십시오.",
+    ),
+    "knowledge.notice_answered": Message(
+        "Your question was answered: {question}", "질문에 답변이 등록되었습니다: {question}"
+    ),
+    "knowledge.notice_proposal_accepted": Message(
+        "Your correction of {title} was taken up.", "{title}에 대한 수정 제안이 채택되었습니다."
+    ),
+    "knowledge.notice_proposal_declined": Message(
+        "Your correction of {title} was declined.", "{title}에 대한 수정 제안이 반려되었습니다."
+    ),
+    "knowledge.notice_unread": Message(
+        "{name} began a visit without having read {count} safety notice(s).",
+        "{name} 님이 안전 공지 {count}건을 읽지 않고 방문을 시작했습니다.",
+    ),
+}
+
+KNOWLEDGE = {
+    "diagnosis.code_taken": Message("Another tree has this code.", "같은 코드의 진단 트리가 이미 있습니다."),
+    "diagnosis.outcome_impossible": Message(
+        "A run that reached no remedy solved nothing.", "조치에 이르지 못한 진단은 해결로 기록할 수 없습니다."
+    ),
+    "diagnosis.path_impossible": Message(
+        "Nobody can have walked so in this version of the tree.",
+        "이 버전의 진단 트리에서 나올 수 없는 경로입니다.",
+    ),
+    "diagnosis.run_not_yours": Message(
+        "Only who made a diagnosis, and the office, may correct it.",
+        "진단은 수행한 사람과 관리자만 정정할 수 있습니다.",
+    ),
+    "diagnosis.tree_unsound": Message(
+        "The nodes make no tree that can be walked; the problems name them.",
+        "진단 트리로 사용할 수 없는 노드가 있습니다. problems를 확인하십시오.",
+    ),
+    "knowledge.already_promoted": Message("The note is an article already.", "이미 문서로 만든 기록입니다."),
+    "knowledge.nothing_to_promote": Message("The note has no words.", "기록에 내용이 없습니다."),
+    "knowledge.proposal_empty": Message(
+        "The correction is what the passage says.", "제안한 내용이 원문과 같습니다."
+    ),
+    "markdown_image_not_allowed": Message("Pictures cannot be shown here.", "그림은 넣을 수 없습니다."),
+    "markdown_link_not_allowed": Message(
+        "Links lead to http, https, mailto and existing articles only.",
+        "링크는 http, https, mailto와 등록된 문서만 가리킬 수 있습니다.",
+    ),
+    "markdown_too_deep": Message("The text is nested too deeply.", "글의 중첩이 너무 깊습니다."),
+    "markdown_too_many_links": Message("The text has too many links.", "글에 링크가 너무 많습니다."),
+    "too_many_lines": Message("The text has too many lines.", "글의 줄 수가 너무 많습니다."),
+    "knowledge.slug_taken": Message("Another article has this slug.", "같은 슬러그의 문서가 이미 있습니다."),
+    "knowledge.invalid": Message("Some values break a rule.", "규칙에 맞지 않는 값이 있습니다."),
+    "knowledge.review_own": Message(
+        "Somebody else has to approve what you wrote.", "본인이 작성한 내용은 다른 사람이 승인해야 합니다."
+    ),
+    "knowledge.newer_published": Message(
+        "Version {n} is published already.", "{n}번째 버전이 이미 게시되어 있습니다."
+    ),
+}
+
+CATALOG = {
+    "catalog.code_taken": Message(
+        "Another record of the catalogue has this code or key.", "같은 코드나 키가 이미 카탈로그에 있습니다."
+    ),
+    "catalog.invalid": Message("Some values break a rule.", "규칙에 맞지 않는 값이 있습니다."),
+    "promotion.budget_spent": Message(
+        "What is left of the promotion's budget does not cover the order.",
+        "남은 판촉 예산이 주문을 감당하지 못합니다.",
+    ),
+    "rate_missing": Message(
+        "No exchange rate of {currency} is known for {day}.",
+        "{day}의 {currency} 환율이 등록되어 있지 않습니다.",
+    ),
+}
+
+RECEIVABLES = {
+    "credit.already_on_hold": Message(
+        "The account's credit is on hold already.", "이미 여신이 보류된 거래처입니다."
+    ),
+    "credit.no_approval_policy": Message(
+        "No approval policy covers the release of this hold.",
+        "여신 보류 해제에 해당하는 승인 정책이 없습니다.",
+    ),
+    "credit.release_pending": Message(
+        "Its release waits for an approval already.", "이미 해제 승인을 기다리고 있습니다."
+    ),
+    "credit.not_on_hold": Message("The account's credit is not on hold.", "여신이 보류된 거래처가 아닙니다."),
+    "invoice.number_taken": Message(
+        "Another invoice has this number.", "이미 쓰이고 있는 청구서 번호입니다."
+    ),
+    "invoice.overpaid": Message(
+        "More is allocated than the invoice still owes.", "배분액이 청구서의 미수금보다 많습니다."
+    ),
+    "payment.currency_differs": Message(
+        "A payment settles invoices of its own currency only.",
+        "수금과 같은 통화의 청구서만 정산할 수 있습니다.",
+    ),
+    "payment.not_good": Message("The payment bounced or was cancelled.", "부도나거나 취소된 수금입니다."),
+    "payment.receipt_taken": Message(
+        "Another payment has this receipt number.", "이미 쓰인 영수증 번호입니다."
+    ),
+    "payment.spent": Message(
+        "More is allocated than is left of the payment.", "배분액이 수금의 남은 금액보다 많습니다."
+    ),
+    "receivable.invalid": Message("Some values break a rule.", "규칙에 어긋나는 값이 있습니다."),
+}
+
+ERP = {
+    "erp.row_changed": Message(
+        "A row names what was delivered before, with another {field}.",
+        "이미 보낸 자료와 {field} 값이 다릅니다.",
+    ),
+    "erp.never_told": Message(
+        "The first row about it has to name it ({field}).", "처음 보내는 자료에는 {field} 값이 있어야 합니다."
+    ),
+}
+
+WEBHOOKS = {
+    "webhook.delivery_pending": Message(
+        "The delivery is still being tried.", "아직 전송을 시도하고 있습니다."
+    ),
+    "webhook.event_unknown": Message(
+        "No event and no room of events is named {event}.", "{event}은(는) 이벤트 이름이 아닙니다."
+    ),
+    "webhook.too_many_endpoints": Message(
+        "A company has at most {limit} endpoints.", "엔드포인트는 회사당 최대 {limit}개입니다."
+    ),
+    "webhook.url_refused": Message(
+        "Events cannot go to this address: {reason}.", "이 주소로는 이벤트를 보낼 수 없습니다: {reason}"
+    ),
+}
+
 INBOX = {
     "choice_not_possible": Message(
         "This item cannot be decided like that.", "이 항목은 그렇게 결정할 수 없습니다."
@@ -411,5 +642,6 @@ INBOX = {
 }
 
 MESSAGES: dict[str, Message] = (
-    REQUEST | GENERAL | FIELDS | SYNC | IDENTITY | ACCOUNTS | VISITS | ACTIVITY | INBOX
+    REQUEST | GENERAL | FIELDS | SYNC | IDENTITY | ACCOUNTS | CATALOG | VISITS | ACTIVITY | APPROVALS
+    | RECEIVABLES | WEBHOOKS | ORDERS | ERP | KNOWLEDGE | SEARCH | INBOX
 )  # fmt: skip

@@ -30,6 +30,8 @@ from sqlalchemy import (
 
 VISIT_DAYS_BACK = 3
 VISIT_DAYS_AHEAD = 14
+PRICE_DAYS_BACK = 7
+PRICE_DAYS_AHEAD = 30
 
 
 class Role(enum.StrEnum):

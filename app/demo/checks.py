@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from app.demo import library
 from app.demo import story as told
 from app.demo.office import Desk
 from app.demo.story import Handset, Json, Story
 from examples.phone import Phone
+from examples.phone.search import Search
 
 LISTS: Final = {
     "account": "/accounts",
@@ -21,12 +23,44 @@ LISTS: Final = {
     "visit": "/visits",
     "activity": "/activities",
     "task": "/tasks",
+    "currency": "/currencies",
+    "tax_code": "/tax-codes",
+    "product": "/products",
+    "price_list": "/price-lists",
+    "price_list_assignment": "/price-list-assignments",
+    "price": "/prices",
+    "promotion": "/promotions",
+    "promotion_account": "/promotion-accounts",
+    "article": "/knowledge/articles",
+    "article_version": "/knowledge/versions",
+    "article_receipt": "/knowledge/receipts",
+    "knowledge_pack": "/knowledge/packs",
+    "diagnosis_tree": "/knowledge/trees",
+    "tree_version": "/knowledge/tree-versions",
+    "diagnosis_run": "/knowledge/runs",
+    "article_feedback": "/knowledge/feedback",
+    "article_proposal": "/knowledge/proposals",
+    "expert_question": "/knowledge/questions",
+    "article_use": "/knowledge/uses",
+    "order": "/orders",
+    "shipment": "/shipments",
+    "order_return": "/order-returns",
+    "discount_limit": "/discount-limits",
+    "warehouse": "/warehouses",
+    "approval": "/approvals",
+    "notification": "/notifications",
+    "invoice": "/invoices",
+    "payment": "/payments",
+    "account_balance": "/account-balances",
+    "synonym_group": "/search/synonyms",
     "conflict": "/conflicts",
     "user": "/users",
     "territory": "/territories",
 }
 WHOLE_SCOPE: Final = ("account",)
 """What a phone holds wholly; of the rest there are windows."""
+IN_STEPS: Final = ("order", "approval")
+"""What one command moves by several steps, each of which stands in the history."""
 
 
 class Broken(Exception):
@@ -147,15 +181,16 @@ def sent_twice(seen: Evidence) -> None:
 
 def nothing_doubled(seen: Evidence) -> None:
     expect("visits of the customer", len(seen.visits), 2)
+    history = [item for item in seen.history if item["entity"] not in IN_STEPS]
     per_write = Counter(
         (item["mutation_id"], item["record_id"], item.get("part_id"), field["field"])
-        for item in seen.history
+        for item in history
         if item["mutation_id"]
         for field in item["fields"]
     )
     expect("changes written twice", [key for key, count in per_write.items() if count > 1], [])
     versions = defaultdict(set)
-    for item in seen.history:
+    for item in history:
         if item["mutation_id"] and item["op"] != "lost":
             versions[item["mutation_id"], item["record_id"]].add(item["version"])
     expect("mutations with two versions", [key for key, found in versions.items() if len(found) > 1], [])
@@ -225,6 +260,36 @@ def wrong_clock(seen: Evidence) -> None:
     expect("times of the wrong clock, kept for display", all(ahead) and bool(ahead), True)
 
 
+def page_corrected(seen: Evidence) -> None:
+    """The phone finds the new words, and keeps those that the visit used."""
+    phone, page = seen.story.technician.phone, seen.story.page
+    found = Search(phone.store).find(library.INITIALS, today=seen.story.ended.date()).hits
+    expect("what is found", [hit.id for hit in found][:1], [page.published_id])
+    read = phone.get("article_version", page.read_id) or {}
+    expect("the version that was read", read.get("status"), "superseded")
+    proposal = phone.get("article_proposal", page.proposal_id) or {}
+    expect("the proposal", proposal.get("status"), "accepted")
+
+
+def order_approved(seen: Evidence) -> None:
+    """The rep's sum, reckoned on the phone, is the server's; the phone knows that it was approved, and by whom."""
+    phone, taken = seen.story.rep.phone, seen.story.order
+    order = phone.get("order", taken.order_id) or {}
+    expect("total", order.get("total"), taken.total)
+    expect("status", order.get("status"), "approved")
+    expect("a number", bool(order.get("number")), True)
+    (step,) = [s for a in phone.list("approval", document_id=taken.order_id) for s in a["steps"]]
+    expect("who approved", step["assignee_id"], str(seen.story.world.user_ids["manager"]))
+    moved = [
+        field["new"]
+        for item in seen.history[::-1]
+        if item["record_id"] == taken.order_id
+        for field in item["fields"]
+        if field["field"] == "status"
+    ]
+    expect("steps in the history", moved, ["draft", "submitted", "pending_approval", "approved"])
+
+
 def no_byte(seen: Evidence) -> None:
     """Last, so that everything the technician's devices ever received is in the record."""
     token = seen.story.token
@@ -250,6 +315,11 @@ CHECKS: Final[tuple[tuple[str, Callable[[Evidence], None]], ...]] = (
     ("the history names author, device and both times", history_names),
     ("both phones equal a fresh phone of the same person", phones_equal_fresh_ones),
     ("both phones equal what REST shows the same person", phones_equal_rest),
+    ("the order that was taken offline has the price that the phone told, and was approved", order_approved),
+    (
+        "the page that was found by initials offline is corrected, and the visit keeps what it used",
+        page_corrected,
+    ),
     ("no byte of the credit terms reached the technician", no_byte),
 )
 

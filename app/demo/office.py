@@ -40,10 +40,19 @@ class Desk:
         """Make something."""
         return self._client.call("POST", path, lambda: body)
 
+    def put(self, path: str, body: Json) -> Json:
+        """Set something to exactly this."""
+        return self._client.call("PUT", path, lambda: body)
+
     def patch(self, path: str, changes: Json) -> Json:
         """Change something as it stands."""
         version = self.get(path)["version"]
         return self._client.call("PATCH", path, lambda: changes, if_match=f'"{version}"')
+
+    def command(self, path: str, name: str, arguments: Json) -> Json:
+        """Do something with a record as it stands."""
+        version = self.get(path)["version"]
+        return self._client.call("POST", f"{path}/{name}", lambda: arguments, if_match=f'"{version}"')
 
 
 class SqlPerson:

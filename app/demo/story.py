@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 
 from app.core.clock import utc_now
 from app.core.db import Database
+from app.demo.library import INITIALS, TITLE, Corrected, look_up, open_library, propose, take_over
 from app.demo.office import Desk, SqlPerson
+from app.demo.trade import Taken, approve_order, in_won, open_shop, take_order
 from app.demo.world import Say, World, find_untouched_account
 from app.jobs.missed_visits import mark_missed_visits
 from app.sync_api.registry import REGISTRY
@@ -75,6 +77,8 @@ class Story:
         visit_id: The technician's visit; planned_id: the one that the rep planned offline.
         token: A word in the new payment terms that stands nowhere else.
         began, ended: Server times around all of it, aware UTC.
+        order: What the rep sold without a network.
+        page: What the technician looked up in the cellar, and what became of it.
         first: What the rep's phone had sent when the answer was lost; again: what it sent then.
     """
 
@@ -94,6 +98,8 @@ class Story:
     ended: datetime
     pushed: SyncResult
     missed: int
+    order: Taken
+    page: Corrected
 
 
 class NothingToTell(Exception):
@@ -136,7 +142,10 @@ def played(
         rep = hand_out("rep", "하늘의 갤럭시", -OFFLINE)
         technician = hand_out("technician", "준서의 아이폰", WRONG_BY - OFFLINE)
         desk = Desk(hand_out("manager", "본사 PC", timedelta(0)).phone)
-        yield _Day(base_url, world, db, sql, say, rep, technician, desk, account_id).play()
+        admin = Desk(hand_out("admin", "관리자 PC", timedelta(0)).phone)
+        open_shop(admin)
+        open_library(admin, desk, str(world.user_ids["manager"]))
+        yield _Day(base_url, world, db, sql, say, rep, technician, desk, admin, account_id).play()
 
 
 @dataclass
@@ -149,6 +158,7 @@ class _Day:
     rep: Handset
     technician: Handset
     desk: Desk
+    admin: Desk
     account_id: UUID
 
     @property
@@ -165,9 +175,12 @@ class _Day:
         self.technician.phone.sync()
         planned_id = self._rep_works_offline()
         address = self._technician_works_offline(visit)
+        read_id, proposal_id = self._technician_looks_up(visit)
         terms, token = self._office_works()
         missed = self._midnight_passes(planned_start)
         pushed = self._both_sync()
+        page = self._a_correction(read_id, proposal_id)
+        order = self._an_order()
         return Story(
             world=self.world,
             base_url=self.base_url,
@@ -185,6 +198,8 @@ class _Day:
             ended=utc_now(),
             pushed=pushed,
             missed=missed,
+            order=order,
+            page=page,
         )
 
     def _let_the_server_finish(self) -> None:
@@ -269,6 +284,15 @@ class _Day:
         phone.command("visit", visit["id"], "check_out", location=here)
         return address
 
+    def _technician_looks_up(self, visit: Json) -> tuple[str, str]:
+        """A page of the visit's phone, and the word that it should say more."""
+        phone = self.technician.phone
+        self.say(
+            f"Offline in the cellar: {INITIALS} finds the page “{TITLE}”; the technician corrects a line."
+        )
+        read_id = look_up(phone, phone.clock.now().date())
+        return read_id, propose(phone, visit["id"], read_id)
+
     def _office_works(self) -> tuple[str, str]:
         self.say(
             f"The office: opening hours and credit terms in {self.sql.tool}, legal name and notes over REST."
@@ -307,3 +331,26 @@ class _Day:
         self.rep.phone.sync()
         self.technician.phone.sync()
         return pushed
+
+    def _a_correction(self, read_id: str, proposal_id: str) -> Corrected:
+        """Of the page, by two people of the office."""
+        self.say("An editor takes the correction over, a second person gives the new version out.")
+        page = take_over(self.desk, self.admin, read_id, proposal_id)
+        self._let_the_server_finish()
+        self.technician.phone.sync()
+        return page
+
+    def _an_order(self) -> Taken:
+        """Taken without a network, with more of a discount than a rep may grant."""
+        phone = self.rep.phone
+        taken = take_order(phone, self.account)
+        self.say(
+            f"Offline again: the rep takes an order, reckons {in_won(taken.total)}, and submits it; a line has 12 %"
+            " off, and 5 % is the limit."
+        )
+        phone.sync()
+        self.say("The manager sees the whole order and approves it.")
+        approve_order(self.desk, taken.order_id)
+        self._let_the_server_finish()
+        phone.sync()
+        return taken

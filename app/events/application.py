@@ -12,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.config import Config
 from app.core.db import Database
-from app.events.document import MEDIA_TYPE, PATH
+from app.events.document import MEDIA_TYPE, PATH, RXDB_PATH
 from app.http.auth import AccessClaims, current_claims
 from app.http.errors import Refused, init_errors
 from app.http.health import show_health
@@ -35,7 +35,13 @@ class Holder(Protocol):
         """How many streams are held."""
 
     def enter(
-        self, claims: AccessClaims, expires: datetime, after: int | None, environ: dict[str, Any]
+        self,
+        claims: AccessClaims,
+        expires: datetime,
+        after: int | None,
+        environ: dict[str, Any],
+        *,
+        says_resync: bool = False,
     ) -> Iterable[bytes]:
         """The bytes of a stream; raises DomainError."""
 
@@ -51,7 +57,7 @@ def create_app(config: Config, holder: Holder) -> Flask:
     if config.cors_origins:
         CORS(
             app,
-            resources={PATH: {"origins": list(config.cors_origins)}},
+            resources={path: {"origins": list(config.cors_origins)} for path in (PATH, RXDB_PATH)},
             allow_headers=["Authorization", "Cache-Control", "Last-Event-ID", "X-Request-Id"],
             expose_headers=["Retry-After", "X-Request-Id"],
             max_age=600,
@@ -59,19 +65,22 @@ def create_app(config: Config, holder: Holder) -> Flask:
     app.after_request(_harden)
     init_errors(app)
     app.add_url_rule(PATH, "events", lambda: _hold(holder))
+    app.add_url_rule(RXDB_PATH, "rxdb_events", lambda: _hold(holder, says_resync=True))
     app.add_url_rule("/healthz", "healthz", show_health)
     app.add_url_rule("/readyz", "readyz", lambda: _show_readiness(holder))
     app.add_url_rule("/metrics", "metrics", show_metrics)
     return app
 
 
-def _hold(holder: Holder) -> Response:
+def _hold(holder: Holder, *, says_resync: bool = False) -> Response:
     if request.method != "GET":  # Flask adds HEAD, which would hold a stream that nobody reads
         raise Refused("method_not_allowed", 405)
     claims = current_claims()
     if claims.device_id is None:
         raise Refused("device_required", 403)
-    stream = holder.enter(claims, _expiry(), _last_position(), request.environ)
+    # What the RxDB client has missed it cannot tell: it is told to ask again with each connection.
+    after = None if says_resync else _last_position()
+    stream = holder.enter(claims, _expiry(), after, request.environ, says_resync=says_resync)
     response = Response(stream, mimetype=MEDIA_TYPE)
     response.headers["Connection"] = "close"
     response.headers["X-Accel-Buffering"] = "no"  # nginx would keep pings until a buffer is full

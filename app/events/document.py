@@ -6,6 +6,7 @@ from app.core.errors import NotFound
 from app.http.services import services
 
 PATH: Final = "/api/v1/sync/events"
+RXDB_PATH: Final = "/api/v1/sync/rxdb/events"
 MEDIA_TYPE: Final = "text/event-stream"
 EXAMPLE: Final = 'retry: 7214\n\nid: 1842\nevent: changed\ndata: {"position": 1842}\n\n: still here\n\n'
 
@@ -34,6 +35,25 @@ OPERATION: Final[dict[str, Any]] = {
             "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": EXAMPLE}},
         },
         "404": {"description": "This is not the address of the stream (`events_elsewhere`)."},
+    },
+}
+
+RXDB_EXAMPLE: Final = "retry: 7214\n\nid: 1842\ndata: RESYNC\n\n: still here\n\n"
+
+RXDB_OPERATION: Final[dict[str, Any]] = OPERATION | {
+    "tags": ["rxdb"],
+    "summary": "Hold a connection and be told when a replication is worth while",
+    "description": (
+        "The pings of `GET /sync/events` in the words of the RxDB client, on the same address: each message says"
+        " `RESYNC` and goes into `pull.stream$` as it is; one comes at once, also on a reconnect. `reauth`,"
+        " `replaced` and `reconnect` are events of these names, as there."
+    ),
+    "responses": OPERATION["responses"]
+    | {
+        "200": {
+            "description": "A stream that lasts until the token's end at most",
+            "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": RXDB_EXAMPLE}},
+        }
     },
 }
 

@@ -86,7 +86,13 @@ class Lobby:
         return len(self._open)
 
     def enter(
-        self, claims: AccessClaims, expires: datetime, after: int | None, environ: dict[str, Any]
+        self,
+        claims: AccessClaims,
+        expires: datetime,
+        after: int | None,
+        environ: dict[str, Any],
+        *,
+        says_resync: bool = False,
     ) -> "Chunks":
         """Hold the connection of a request.
 
@@ -95,6 +101,7 @@ class Lobby:
             expires: When the token does.
             after: Position that the phone was told last.
             environ: Of the request, with its socket.
+            says_resync: Its phone speaks as the RxDB client does.
 
         Raises:
             Unavailable: There are too many, or there is no database.
@@ -111,7 +118,8 @@ class Lobby:
         except BaseException:
             self.leave(stream)
             raise
-        return Chunks(stream, first, expires, self._heartbeat_s, environ[SOCKET], self.leave)
+        changed = _resync if says_resync else _changed
+        return Chunks(stream, first, expires, self._heartbeat_s, environ[SOCKET], self.leave, changed)
 
     def _admit(self, stream: HeldStream) -> News:
         """Ask the desk, and wait for its word; a ping may come with it."""
@@ -156,10 +164,12 @@ class Chunks:
         heartbeat_s: float,
         connection: Any,
         leave: Callable[[HeldStream], None],
+        changed: Callable[[int], bytes],
     ) -> None:
-        """Of an admitted stream; *first* came with its admission."""
+        """Of an admitted stream; *first* came with its admission, *changed* words a ping."""
         self._stream = stream
-        self._waiting = [f"retry: {random.randint(*RETRY_MS)}\n\n".encode(), *_lines(first)]  # noqa: S311
+        self._changed = changed
+        self._waiting = [f"retry: {random.randint(*RETRY_MS)}\n\n".encode(), *self._lines(first)]  # noqa: S311
         self._over = first.ending is not None
         self._expires = expires
         self._heartbeat_s = heartbeat_s
@@ -193,9 +203,13 @@ class Chunks:
                 return STILL_HERE
             news = self._stream.next(min(left, quiet))
             self._over = news.ending is not None
-            if lines := _lines(news):
+            if lines := self._lines(news):
                 return b"".join(lines)
         raise StopIteration
+
+    def _lines(self, news: News) -> list[bytes]:
+        found = [] if news.position is None else [self._changed(news.position)]
+        return found if news.ending is None else [*found, _ended(news.ending)]
 
     def close(self) -> None:
         """Let go of everything; more than once does no harm."""
@@ -204,13 +218,12 @@ class Chunks:
         self._leave(self._stream)
 
 
-def _lines(news: News) -> list[bytes]:
-    found = [] if news.position is None else [_changed(news.position)]
-    return found if news.ending is None else [*found, _ended(news.ending)]
-
-
 def _changed(position: int) -> bytes:
     return f'id: {position}\nevent: changed\ndata: {{"position": {position}}}\n\n'.encode()
+
+
+def _resync(position: int) -> bytes:
+    return f"id: {position}\ndata: RESYNC\n\n".encode()
 
 
 def _ended(ending: Ending) -> bytes:

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select, union
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select, true, union
 from sqlalchemy.orm import Session
 
+from app.approvals import service as approvals
 from app.core.scope import Actor, Role
 from app.history.queries import activities, changes, changes_with_names, mutations, people, tasks, visits
 from sync.policy import SyncEntity
@@ -79,7 +80,8 @@ def account_history(
 
     Returns:
         Entries without what the actor may not see: fields outside their shape, other people's private
-        activities, and for technicians visits and tasks of others. A page may hold fewer than *limit*, even
+        activities, approvals that others asked for (but for the office), and for technicians visits and tasks
+        of others. A page may hold fewer than *limit*, even
         none, and not be the last: changes of nothing but hidden fields are left out.
     """
     shapes = {n: e.shape_for(actor.scope.shape) for n, e in entities.items() if n != "conflict"}
@@ -91,6 +93,7 @@ def account_history(
             changes.c.account_id == account_id,
             changes.c.entity.in_(shown),
             _may_see(actor),
+            _may_see_approvals(session, actor),
         )
         .order_by(changes.c.id.desc())
         .limit(limit)
@@ -132,6 +135,15 @@ def _may_see(actor: Actor) -> ColumnElement[bool]:
     return and_(
         not_(others_private),
         or_(changes.c.entity.not_in(("visit", "task")), changes.c.record_id.in_(select(own.subquery().c.id))),
+    )
+
+
+def _may_see_approvals(session: Session, actor: Actor) -> ColumnElement[bool]:
+    """What was asked of an account's documents is the office's, and of who asked or was asked."""
+    if actor.role in (Role.MANAGER, Role.ADMIN, Role.INTEGRATION):
+        return true()
+    return or_(
+        changes.c.entity != "approval", changes.c.record_id.in_(approvals.list_request_ids(session, actor))
     )
 
 

@@ -333,6 +333,14 @@ class Quantity(_Decimal):
     sample = "12.500000"
 
 
+class Rate(_Decimal):
+    """What one of a currency is worth in another, NUMERIC(20,10), as text: ``"1412.3450000000"``."""
+
+    places = 10
+    digits = 20
+    sample = "1412.3450000000"
+
+
 class Id(WireField):
     """A UUID in canonical form: lower case, hyphens, not nil."""
 
@@ -685,6 +693,11 @@ class ListOf(WireField):
         self.min_items = min_items
         self.max_items = max_items
         self.unique = unique
+
+    @property
+    def is_multiple(self) -> bool:
+        """Tells webargs to take every value of a repeated query parameter."""
+        return self.textual
 
     def read(self, value: Any) -> list[Any]:
         if not isinstance(value, list):

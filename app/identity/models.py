@@ -2,6 +2,7 @@
 
 import enum
 from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
@@ -113,6 +114,15 @@ class User(SyncedRow, Base):
     password_hash: Mapped[str | None] = mapped_column(deferred=True)
     password_changed_at: Mapped[datetime | None] = mapped_column(deferred=True)
     must_change_password: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+
+
+PERMISSION_SETS: Final = {
+    "dispatch": "배차",
+    "knowledge_editor": "지식 편집",
+    "marketing": "마케팅",
+    "privacy_officer": "개인정보 보호책임자",
+}
+"""What the product knows to ask for, with names; a company may have more."""
 
 
 class PermissionSet(TenantRow, Base):

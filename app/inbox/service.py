@@ -418,7 +418,7 @@ def show_present(session: Session, actor: Actor, conflict_id: UUID, verbs: Verbs
     elif item.field is not None:
         item.theirs = fields.get(item.field)
     elif isinstance(item.theirs, dict):
-        item.theirs = {name: fields.get(name) for name in item.theirs}
+        item.theirs = {name: fields.get(name, was) for name, was in item.theirs.items()}
     item.record_version = version
     session.flush()
 

@@ -87,8 +87,22 @@ MARK = text(
 )
 
 
+# Who begins or ends to decide in somebody's name: what that person was asked, if it can be on a phone.
+MARK_APPROVALS = text(
+    f"""
+    INSERT INTO sync_pending (tenant_id, entity, record_id, weak)
+    SELECT DISTINCT r.tenant_id, 'approval', r.id, true
+    FROM delegations d
+    JOIN approval_steps s ON s.tenant_id = :tenant AND s.assignee_id = d.from_user_id
+    JOIN approval_requests r ON r.tenant_id = :tenant AND r.id = s.request_id
+    WHERE d.tenant_id = :tenant AND d.deleted_at IS NULL AND d.work = 'approvals' AND {_turns("d")}
+      AND (r.status = 'pending' OR r.decided_at > CAST(:now AS timestamptz) - interval '31 days')
+    """  # noqa: S608  (built of constants of this file)
+)
+
+
 def turn_days(db: Database, tenant_id: UUID, now: datetime) -> int:
-    """Mark the people whose scope changes by a day alone, since the last run.
+    """Mark the people whose scope changes by a day alone, since the last run, and approvals by delegations.
 
     The marks are weak: nobody's scope is written anew unless it comes out different. The last day is
     kept in ``sync_windows``; runs that were missed are made up for by the next, however long ago. Should
@@ -112,7 +126,9 @@ def turn_days(db: Database, tenant_id: UUID, now: datetime) -> int:
         first, last = sorted((known, days.today))
         if first == last:
             return 0
-        marked = connection.execute(MARK, {"tenant": tenant_id, "first": first, "last": last}).rowcount
+        turned = {"tenant": tenant_id, "first": first, "last": last}
+        marked = connection.execute(MARK, turned).rowcount
+        marked += connection.execute(MARK_APPROVALS, turned | {"now": now}).rowcount
         connection.execute(MOVE_DAY, _edge(tenant_id, days.settled))
         return int(marked)
 

@@ -103,6 +103,15 @@ FORGET_PARKED = """
         SELECT ctid FROM sync_parked WHERE tenant_id = :tenant AND until <= :now LIMIT :batch
         FOR UPDATE SKIP LOCKED))
 """
+# Of devices that have not come for so long by the door for WatermelonDB: they are given everything anew.
+FORGET_WATERMELON = tuple(
+    f"""
+    DELETE FROM {table} WHERE ctid = ANY (ARRAY(
+        SELECT t.ctid FROM {table} t JOIN watermelon_devices d USING (tenant_id, device_id)
+        WHERE tenant_id = :tenant AND d.seen_at < :cut LIMIT :batch))
+    """  # noqa: S608
+    for table in ("watermelon_rows", "watermelon_keys", "watermelon_marks", "watermelon_devices")
+)
 FORGET_ACCESS = """
     DELETE FROM access_log WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM access_log WHERE tenant_id = :tenant AND at < :cut ORDER BY at LIMIT :batch))
@@ -134,6 +143,7 @@ def forget_the_past(db: Database, tenant_id: UUID, now: datetime) -> int:
         (FORGET_PAYLOADS, cut),
         (FORGET_VERDICTS, cut - VERDICTS_LONGER),
         (FORGET_PARKED, now),
+        *((statement, cut) for statement in FORGET_WATERMELON),
         (FORGET_ACCESS, now - ACCESS_LOG),
     ):
         total += _in_batches(db, statement, {"tenant": tenant_id, "cut": before, "now": now})

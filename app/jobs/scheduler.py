@@ -18,19 +18,28 @@ from sqlalchemy.exc import DBAPIError
 from app.config import Config
 from app.core.clock import utc_now
 from app.core.db import Database, sqlalchemy_url
+from app.jobs.ageing import age_balances
+from app.jobs.approvals import move_approvals
+from app.jobs.knowledge import move_knowledge
 from app.jobs.memberships import turn_days
 from app.jobs.missed_visits import mark_missed_visits
 from app.jobs.retention import forget_by_trusted_time
+from app.jobs.search_index import forget_searches, index_changes
+from app.jobs.webhooks import deliver_webhooks, forget_old_events
 from app.jobs.windows import move_windows
 
 LOCK_KEY: Final = 7_366_402  # beside 7366401, which the migrations take
 LOOK_S: Final = 2.0
 DRAIN_S: Final = 1
 MISSED_S: Final = 60
+APPROVALS_S: Final = 60
+KNOWLEDGE_S: Final = 60
 WINDOWS_S: Final = 300
 DAYS_S: Final = 30
 RETENTION_S: Final = 6 * 3600
 ENGINE_S: Final = 10
+WEBHOOKS_S: Final = 2
+SEARCH_S: Final = 2
 
 TenantJob = Callable[[Database, UUID, datetime], int]
 
@@ -62,6 +71,7 @@ class Scheduler:
             of_the_engine: More jobs, by name, which need to know the synced entities.
         """
         self._of_the_engine = of_the_engine or {}
+        self._deliver = partial(deliver_webhooks, loopback=config.webhooks_loopback)
         self._db = db
         self._drain_all = drain_all
         self._stop = threading.Event()
@@ -114,9 +124,16 @@ class Scheduler:
         return (
             ("drain", DRAIN_S, lambda: _guarded("drain", self._drain_all)),
             ("missed_visits", MISSED_S, lambda: self._for_tenants("missed_visits", mark_missed_visits)),
+            ("approvals", APPROVALS_S, lambda: self._for_tenants("approvals", move_approvals)),
+            ("knowledge", KNOWLEDGE_S, lambda: self._for_tenants("knowledge", move_knowledge)),
             ("windows", WINDOWS_S, lambda: self._for_tenants("windows", move_windows)),
             ("memberships", DAYS_S, lambda: self._for_tenants("memberships", turn_days)),
+            ("ageing", WINDOWS_S, lambda: self._for_tenants("ageing", age_balances)),
             ("retention", RETENTION_S, lambda: self._for_tenants("retention", forget_by_trusted_time)),
+            ("webhooks", WEBHOOKS_S, lambda: self._for_tenants("webhooks", self._deliver)),
+            ("search_index", SEARCH_S, lambda: self._for_tenants("search_index", index_changes)),
+            ("search_log", RETENTION_S, lambda: self._for_tenants("search_log", forget_searches)),
+            ("webhook_events", RETENTION_S, lambda: self._for_tenants("webhook_events", forget_old_events)),
             *(
                 (name, ENGINE_S, partial(self._for_tenants, name, job))
                 for name, job in self._of_the_engine.items()

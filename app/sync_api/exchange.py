@@ -2,12 +2,12 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import product
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, Self, cast
 from uuid import UUID
 
 import orjson
@@ -110,6 +110,24 @@ class _Answer:
         return [name for name, is_told in told.items() if is_told]
 
 
+@dataclass(frozen=True, slots=True)
+class PulledPage:
+    """Whose a page is, for a door that fills it of several."""
+
+    actor: Actor
+    device: _DeviceRow
+    started: float
+
+    @classmethod
+    def of(cls, actor: Actor, row: Any, started: float) -> Self:
+        """Of the actor and of the row of ``GLANCE`` in one snapshot."""
+        return cls(actor, _device_of(row), started)
+
+    def answer(self, page: Page) -> _Answer:
+        """The page as an answer to a request without mutations."""
+        return _Answer(Pushed([], 0, False), self.actor, self.device, page, {}, self.started, False)
+
+
 class Exchange:
     """Serves ``POST /sync`` for one process."""
 
@@ -203,6 +221,36 @@ class Exchange:
             directives=answer.directives,
             packing=packing,
         )
+
+    def push(self, who: Identity, request: SyncRequest, query: ActorQuery) -> Pushed | None:
+        """Judge and sequence, and give nothing back: for clients that pull by a request of its own.
+
+        Args:
+            who: From the access token.
+            request: With mutations, and a cursor.
+            query: As for ``answer``.
+
+        Returns:
+            None where nothing was judged, because of what the cursor is worth: the client has to pull first.
+
+        Raises:
+            Unauthenticated: 401.
+            Unavailable: 503; send it again.
+        """
+        cursor = self._cursor(who, request.cursor)
+        pushed = None if cursor is None else self._pushed(who, query, request, cursor)
+        if pushed is not None and pushed.marks:
+            self._drain(who, pushed.marks, scope_differs=False)
+        return pushed
+
+    def bodies(
+        self, who: Identity, query: ActorQuery, wanted: Mapping[str, Collection[UUID]]
+    ) -> dict[tuple[str, UUID], str]:
+        """Bodies of records as they are now: of those in the caller's scope, in their shape."""
+        with self._opened() as (connection, session):
+            set_writer(session, who.tenant_id, user_id=who.user_id, device_id=who.device_id)
+            actor = query.read(session.execute(query.statement, query.values).one_or_none())
+            return self._bodies(connection, session, actor, wanted)
 
     def farewell(self, who: Identity, request: SyncRequest) -> Sent:
         """The answer to a revoked device, or to a device of a dismissed user: nothing is pulled.
@@ -478,6 +526,15 @@ class Exchange:
         for verdict in verdicts:
             if verdict.entity in self.synced and verdict.record_id is not None:
                 wanted[verdict.entity].add(verdict.record_id)
+        return self._bodies(connection, session, actor, wanted)
+
+    def _bodies(
+        self,
+        connection: Connection,
+        session: Session,
+        actor: Actor,
+        wanted: Mapping[str, Collection[UUID]],
+    ) -> dict[tuple[str, UUID], str]:
         found: dict[tuple[str, UUID], str] = {}
         for name, ids in wanted.items():
             one = self.synced[name]

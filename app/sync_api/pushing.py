@@ -105,7 +105,7 @@ class Pushing:
         who: Identity,
         query: ActorQuery,
         request: SyncRequest,
-        cursor: Cursor,
+        cursor: Cursor | None,
         standing: Standing | None = None,
     ) -> Pushed:
         """Judge the mutations of a request, lowest ``n`` first.
@@ -114,7 +114,7 @@ class Pushing:
             who: From the access token.
             query: Reads user, role, scope and the device's state; raises Unauthenticated.
             request: Checked envelope.
-            cursor: Where the phone stands.
+            cursor: Where the phone stands; a door that keeps no such place names the standing.
             standing: The life of the database, where it was asked for before.
 
         Raises:
@@ -141,7 +141,7 @@ class Pushing:
         who: Identity,
         query: ActorQuery,
         request: SyncRequest,
-        cursor: Cursor,
+        cursor: Cursor | None,
         chunk: Sequence[Mutation],
         now: datetime,
         found: list[Standing],
@@ -325,10 +325,10 @@ def _judge_now(
     return verdict.status != Status.REJECTED
 
 
-def _standing_of(rows: Sequence[Any], cursor: Cursor) -> Standing:
+def _standing_of(rows: Sequence[Any], cursor: Cursor | None) -> Standing:
     """The life of the database in which a good cursor was made, of one row of ``STANDING``."""
     row = next(iter(rows), None)
-    if row is None or row.epoch != cursor.epoch:
+    if row is None or cursor is None or row.epoch != cursor.epoch:
         raise NotOfThisLife
     reader = Glance(row, frozenset())
     if worth_of(reader, cursor, reader.head(), row.highest_n) is not Worth.GOOD:
@@ -367,7 +367,7 @@ def _pusher(
 def _sender(
     who: Identity, actor: Actor, now: datetime, request: SyncRequest, standing: Standing | None
 ) -> Sender:
-    sender = Sender(who.user_id, who.device_id, actor.scope.shape, now, request.sent_at)
+    sender = Sender(who.user_id, who.device_id, actor.scope.shape, now, request.sent_at, seen=request.seen)
     if standing is None:
         return sender
     return replace(

@@ -6,12 +6,30 @@ from app.accounts import sync as account_sync
 from app.activity import schemas as activity_schemas
 from app.activity import service as activity
 from app.activity import sync as activity_sync
+from app.approvals import schemas as approval_schemas
+from app.approvals import service as approvals
+from app.approvals import sync as approval_sync
+from app.catalog import schemas as catalog_schemas
+from app.catalog import service as catalog
+from app.catalog import sync as catalog_sync
 from app.identity import schemas as identity_schemas
 from app.identity import service as identity
 from app.identity import sync as identity_sync
 from app.inbox import schemas as inbox_schemas
 from app.inbox import service as inbox
 from app.inbox import sync as inbox_sync
+from app.knowledge import schemas as knowledge_schemas
+from app.knowledge import service as knowledge
+from app.knowledge import sync as knowledge_sync
+from app.orders import schemas as order_schemas
+from app.orders import service as orders
+from app.orders import sync as order_sync
+from app.receivables import schemas as receivable_schemas
+from app.receivables import service as receivables
+from app.receivables import sync as receivable_sync
+from app.search import schemas as search_schemas
+from app.search import service as search
+from app.search import sync as search_sync
 from app.sync_api.synced import Many, Synced
 from app.visits import schemas as visit_schemas
 from app.visits import service as visits
@@ -86,6 +104,22 @@ SYNCED = (
         accounts.update_account_contact,
         accounts.delete_account_contact,
     ),
+    Synced(catalog_sync.CURRENCY, catalog_schemas.CurrencySchema, catalog.CURRENCIES.list),
+    Synced(catalog_sync.TAX_CODE, catalog_schemas.TaxCodeSchema, catalog.TAX_CODES.list),
+    Synced(catalog_sync.PRODUCT, catalog_schemas.ProductSchema, catalog.PRODUCTS.list),
+    Synced(catalog_sync.PRICE_LIST, catalog_schemas.PriceListSchema, catalog.PRICE_LISTS.list),
+    Synced(
+        catalog_sync.PRICE_LIST_ASSIGNMENT,
+        catalog_schemas.PriceListAssignmentSchema,
+        catalog.ASSIGNMENTS.list,
+    ),
+    Synced(catalog_sync.PRICE, catalog_schemas.PriceSchema, catalog.PRICES.list),
+    Synced(catalog_sync.PROMOTION, catalog_schemas.PromotionSchema, catalog.PROMOTIONS.list),
+    Synced(
+        catalog_sync.PROMOTION_ACCOUNT,
+        catalog_schemas.PromotionAccountSchema,
+        catalog.PROMOTION_ACCOUNTS.list,
+    ),
     Synced(
         visit_sync.VISIT,
         visit_schemas.VisitSchema,
@@ -95,7 +129,8 @@ SYNCED = (
         visits.delete_visit,
         commands={
             name: (getattr(visits, name), schema) for name, schema in visit_schemas.COMMAND_SCHEMAS.items()
-        },
+        }
+        | {"collect_payment": (receivables.collect_payment, receivable_schemas.CollectPaymentSchema)},
         masked=visits.masked_fields,
         creation=visit_schemas.VisitCreateSchema,
         takes_at=True,
@@ -121,6 +156,117 @@ SYNCED = (
         },
         masked=activity.masked_fields,
     ),
+    Synced(receivable_sync.INVOICE, receivable_schemas.InvoiceSchema, receivables.list_invoices),
+    Synced(receivable_sync.PAYMENT, receivable_schemas.PaymentSchema, receivables.list_payments),
+    Synced(
+        receivable_sync.ACCOUNT_BALANCE,
+        receivable_schemas.AccountBalanceSchema,
+        receivables.list_account_balances,
+    ),
+    Synced(
+        activity_sync.NOTIFICATION,
+        activity_schemas.NotificationSchema,
+        activity.list_notifications,
+        commands={"mark_read": (activity.mark_read, activity_schemas.NoArgsSchema)},
+    ),
+    Synced(knowledge_sync.ARTICLE, knowledge_schemas.ArticleSchema, knowledge.list_articles),
+    Synced(
+        knowledge_sync.ARTICLE_VERSION,
+        knowledge_schemas.ArticleVersionSchema,
+        knowledge.list_versions,
+        commands={"acknowledge": (knowledge.acknowledge, knowledge_schemas.NoArgsSchema)},
+    ),
+    Synced(knowledge_sync.ARTICLE_RECEIPT, knowledge_schemas.ArticleReceiptSchema, knowledge.list_receipts),
+    Synced(knowledge_sync.KNOWLEDGE_PACK, knowledge_schemas.KnowledgePackSchema, knowledge.list_packs),
+    Synced(knowledge_sync.DIAGNOSIS_TREE, knowledge_schemas.DiagnosisTreeSchema, knowledge.list_trees),
+    Synced(knowledge_sync.TREE_VERSION, knowledge_schemas.TreeVersionSchema, knowledge.list_tree_versions),
+    Synced(
+        knowledge_sync.DIAGNOSIS_RUN,
+        knowledge_schemas.DiagnosisRunSchema,
+        knowledge.list_runs,
+        knowledge.create_run,
+        knowledge.update_run,
+        masked=knowledge.masked_fields,
+        moment="ran_at",
+    ),
+    Synced(
+        knowledge_sync.ARTICLE_FEEDBACK,
+        knowledge_schemas.ArticleFeedbackSchema,
+        knowledge.list_feedback,
+        knowledge.give_feedback,
+        masked=knowledge.masked_fields,
+        moment="given_at",
+    ),
+    Synced(
+        knowledge_sync.ARTICLE_PROPOSAL,
+        knowledge_schemas.ArticleProposalSchema,
+        knowledge.list_proposals,
+        knowledge.propose,
+        masked=knowledge.masked_fields,
+        moment="proposed_at",
+    ),
+    Synced(
+        knowledge_sync.EXPERT_QUESTION,
+        knowledge_schemas.ExpertQuestionSchema,
+        knowledge.list_questions,
+        knowledge.ask,
+        masked=knowledge.masked_fields,
+        moment="asked_at",
+    ),
+    Synced(
+        knowledge_sync.ARTICLE_USE,
+        knowledge_schemas.ArticleUseSchema,
+        knowledge.list_uses,
+        knowledge.note_use,
+        moment="used_at",
+    ),
+    Synced(
+        approval_sync.APPROVAL,
+        approval_schemas.ApprovalSchema,
+        approvals.list_requests,
+        commands={
+            name: (approvals.COMMANDS[name], schema)
+            for name, schema in approval_schemas.COMMAND_SCHEMAS.items()
+        },
+    ),
+    Synced(order_sync.WAREHOUSE, order_schemas.WarehouseSchema, orders.list_warehouses),
+    Synced(order_sync.DISCOUNT_LIMIT, order_schemas.DiscountLimitSchema, orders.list_discount_limits),
+    Synced(
+        order_sync.ORDER,
+        order_schemas.OrderSchema,
+        orders.list_orders,
+        orders.create_order,
+        orders.update_order,
+        orders.delete_order,
+        commands={
+            name: (orders.COMMANDS[name], schema) for name, schema in order_schemas.COMMAND_SCHEMAS.items()
+        },
+        masked=orders.masked_fields,
+        creation=order_schemas.OrderCreateSchema,
+        takes_at=True,
+    ),
+    Synced(
+        order_sync.SHIPMENT,
+        order_schemas.ShipmentSchema,
+        orders.list_shipments,
+        commands={
+            name: (orders.SHIPMENT_COMMANDS[name], schema)
+            for name, schema in order_schemas.SHIPMENT_COMMAND_SCHEMAS.items()
+        },
+    ),
+    Synced(
+        order_sync.ORDER_RETURN,
+        order_schemas.OrderReturnSchema,
+        orders.list_order_returns,
+        orders.create_order_return,
+        commands={
+            name: (orders.RETURN_COMMANDS[name], schema)
+            for name, schema in order_schemas.RETURN_COMMAND_SCHEMAS.items()
+        },
+        masked=orders.masked_fields,
+        creation=order_schemas.OrderReturnCreateSchema,
+    ),
+    Synced(search_sync.SYNONYM_GROUP, search_schemas.SynonymGroupSchema, search.list_synonym_groups),
     Synced(
         inbox_sync.CONFLICT,
         inbox_schemas.ConflictSchema,

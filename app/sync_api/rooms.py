@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from app.core.errors import Conflict, DomainError, IdTaken, Reassigned
+from app.core.errors import Conflict, Disputed, DomainError, IdTaken, Reassigned
 from app.core.masking import mask_json
 from app.core.scope import SHAPE_OF_ROLE, Actor, Role
 from app.http.errors import field_errors
@@ -23,6 +23,7 @@ from app.http.fields import WireSchema
 from app.http.shapes import schema_for, schema_of
 from app.inbox import service as inbox
 from app.sync_api.synced import Many, Synced
+from sync import errors as engine
 from sync.errors import HandedOver, Overtaken, Refused
 from sync.inbox import InboxItem
 from sync.merge import Incoming, Present, merge_field
@@ -115,7 +116,7 @@ class RoomVerbs:
     def _schema(self, one: Synced, op: str, names: Iterable[str] = ()) -> WireSchema:
         shape = self.actor.scope.shape
         if op == "create" and one.creation is not None:
-            return _creation_schema(one.policy, one.creation, shape)
+            return creation_schema(one.policy, one.creation, shape)
         if op == "create":
             return schema_for(one.policy, one.schema, shape)
         if op == "update":
@@ -393,7 +394,10 @@ def refusals() -> Iterator[None]:
     except DomainError as error:
         # A conflict is true of the request and false of the state; that an id is in use is no matter of state.
         is_of_state = isinstance(error, Conflict) and not isinstance(error, IdTaken)
-        kind = HandedOver if isinstance(error, Reassigned) else Overtaken if is_of_state else Refused
+        if isinstance(error, Disputed):
+            kind: type[Refused] = engine.Disputed
+        else:
+            kind = HandedOver if isinstance(error, Reassigned) else Overtaken if is_of_state else Refused
         raise kind(error.code, _json(dict(error.details)) or None) from error
 
 
@@ -419,7 +423,7 @@ def _loaded(schema: WireSchema, fields: Mapping[str, Any], *, partial: bool = Fa
 _creations: dict[tuple[str, type[WireSchema], str], WireSchema] = {}
 
 
-def _creation_schema(policy: SyncEntity, schema: type[WireSchema], shape_class: str) -> WireSchema:
+def creation_schema(policy: SyncEntity, schema: type[WireSchema], shape_class: str) -> WireSchema:
     """Cut to the shape; the id is the mutation's ``record_id`` and no field."""
     key = (policy.name, schema, str(shape_class))
     if key not in _creations:

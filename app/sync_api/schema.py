@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.core.scope import VISIT_DAYS_AHEAD, VISIT_DAYS_BACK
+from app.core.scope import PRICE_DAYS_AHEAD, PRICE_DAYS_BACK, VISIT_DAYS_AHEAD, VISIT_DAYS_BACK
 from app.http.fields import Integer, Json, WireSchema
 from app.sync_api.synced import Synced
 from app.sync_api.wire import DEFAULT_BYTES, DEFAULT_LIMIT, MAX_BYTES, MAX_LIMIT
@@ -64,6 +64,8 @@ def schema_document(
         "windows": {
             "visit_days_back": VISIT_DAYS_BACK,
             "visit_days_ahead": VISIT_DAYS_AHEAD,
+            "price_days_back": PRICE_DAYS_BACK,
+            "price_days_ahead": PRICE_DAYS_AHEAD,
             "keep_acknowledged_days": settings.resend_days,
             "longest_offline_days": settings.keep_days,
         },

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sync.errors import Refused, RequestInvalid, SchemaTooOld
 from sync.values import whole
@@ -27,7 +28,8 @@ class SyncRequest:
     """What a phone asks, sound in form.
 
     ``told`` is what the device says of itself: schema version, app version, platform, pending
-    count, last error. ``wiped`` confirms that it has wiped itself, as it was told to.
+    count, last error. ``wiped`` confirms that it has wiped itself, as it was told to. ``seen`` is of clients
+    that tell no old values; see ``sync.judge.Sender``.
     """
 
     schema_version: int
@@ -39,6 +41,7 @@ class SyncRequest:
     pending: int
     told: tuple[Any, ...]
     wiped: bool = False
+    seen: Mapping[UUID, tuple[int, ...]] = field(default_factory=dict)
 
 
 def sync_request(body: Mapping[str, Any], newest_schema: int, oldest_wire: int = 1) -> SyncRequest:

@@ -29,7 +29,10 @@ FIX_MEMORY = timedelta(days=1)
 # Light tables of other rooms and of the engine: only the columns that are needed here.
 _accounts = table("accounts", *(column(c) for c in ("tenant_id", "id", "location", "time_zone")))
 _sites = table("sites", *(column(c) for c in ("tenant_id", "id", "location", "radius_m")))
-_activities = table("activities", *(column(c) for c in ("tenant_id", "visit_id", "deleted_at")))
+_hanging = tuple(
+    table(name, *(column(c) for c in ("tenant_id", "visit_id", "deleted_at")))
+    for name in ("activities", "diagnosis_runs", "article_uses")
+)
 _tenants = table("tenants", *(column(c) for c in ("id", "time_zone")))
 _changes = table("changes", *(column(c) for c in ("tenant_id", "entity", "record_id", "old", "new")))
 
@@ -62,18 +65,19 @@ def was_assigned_to(session: Session, visit: Visit, user_id: UUID) -> bool:
 
 
 def has_dependants(session: Session, visit: Visit) -> bool:
-    """Whether an activity, or the visit that this one replaces, still points here."""
-    activity = exists().where(
-        _activities.c.tenant_id == visit.tenant_id,
-        _activities.c.visit_id == visit.id,
-        _activities.c.deleted_at.is_(None),
-    )
+    """Whether an activity, a diagnosis, the use of an article, or the visit that this one replaces points here."""
+    hanging = [
+        exists().where(
+            one.c.tenant_id == visit.tenant_id, one.c.visit_id == visit.id, one.c.deleted_at.is_(None)
+        )
+        for one in _hanging
+    ]
     replaced = exists().where(
         Visit.tenant_id == visit.tenant_id,
         Visit.rescheduled_to_id == visit.id,
         Visit.deleted_at.is_(None),
     )
-    return session.execute(select(or_(activity, replaced))).scalar_one()
+    return session.execute(select(or_(*hanging, replaced))).scalar_one()
 
 
 def find_place(session: Session, visit: Visit) -> Place | None:

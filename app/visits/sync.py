@@ -137,5 +137,5 @@ VISIT = SyncEntity(
     shapes=("sales", "service", "manager", "partner"),
     priority=Priority.MY_DAY,
     machine=VISIT_MACHINE,
-    commands=("reassign",),
+    commands=("reassign", "collect_payment"),
 )

@@ -90,6 +90,7 @@ class FeedReader:
         packing: Packing | None = None,
         segments: Segments | None = None,
         expected: Sequence[Channel] = (),
+        entity: str | None = None,
     ) -> None:
         """Wrap *connection*, whose transaction has the tenant set.
 
@@ -100,6 +101,7 @@ class FeedReader:
             packing: How the answer is compressed; without it rows are given one by one.
             segments: Those that are kept; without it every segment is read.
             expected: Channels that may be walked, in that order.
+            entity: The only one whose rows are read, where a phone keeps a place for each of them.
         """
         self.connection = connection
         self.tenant_id = tenant_id
@@ -107,6 +109,8 @@ class FeedReader:
         self.packing = packing
         self.segments = segments
         self._expected = expected
+        self._only = "" if entity is None else " AND entity = :entity"
+        self._entity: dict[str, Any] = {} if entity is None else {"entity": entity}
         self._stamps: dict[Channel, Stamp | None] = {}
         self._subscribed: dict[UUID, tuple[frozenset[str], frozenset[str], dict[Channel, int]]] = {}
 
@@ -208,7 +212,7 @@ class FeedReader:
                 SELECT * FROM sync_feed f
                 WHERE f.tenant_id = :tenant AND f.bucket = c.bucket AND f.shape = c.shape AND f.position > :after
                   AND ((f.gone IS NULL AND f.position > :changes_after)
-                       OR (f.gone IS NOT NULL AND f.position > :gone_after))
+                       OR (f.gone IS NOT NULL AND f.position > :gone_after)){self._only}
                 ORDER BY f.position LIMIT :limit) AS f
             ORDER BY f.position LIMIT :limit
             """,  # noqa: S608  (ROW is a constant)
@@ -218,6 +222,7 @@ class FeedReader:
             changes_after=changes_after,
             gone_after=(1 << 62) if gone_after is None else gone_after,
             limit=limit,
+            **self._entity,
         )
         return [FeedRow(*row) for row in rows]
 
@@ -225,12 +230,14 @@ class FeedReader:
         """Rows of one channel by position; ``gone`` marks only above ``gone_after``."""
         rows = self._run(
             f"SELECT {ROW} FROM sync_feed f WHERE tenant_id = :tenant AND bucket = :bucket AND shape = :shape"  # noqa: S608
-            " AND position > :after AND (gone IS NULL OR position > :gone_after) ORDER BY position LIMIT :limit",
+            f" AND position > :after AND (gone IS NULL OR position > :gone_after){self._only}"
+            " ORDER BY position LIMIT :limit",
             bucket=channel[0],
             shape=channel[1],
             after=after,
             gone_after=gone_after,
             limit=limit,
+            **self._entity,
         )
         return [FeedRow(*row) for row in rows]
 
@@ -238,7 +245,7 @@ class FeedReader:
         self, channel: Channel, *, after: int, gone_after: int, limit: int, byte_limit: int
     ) -> Sheaf | None:
         """The same rows in whole segments; from the kept ones where they are still true."""
-        if self.packing is None:
+        if self.packing is None or self._entity:
             return None
         key: Key = (self.tenant_id, *channel, self.packing.encoding)
         ends: list[int] = []
@@ -356,14 +363,16 @@ class FeedReader:
     def lost(self, channel: Channel, *, after: int, given: int, limit: int) -> list[FeedRow]:
         """Rows of a lost channel that the device may hold; bodies are not read."""
         rows = self._run(
-            "SELECT position, entered, entity, record_id, version, NULL, gone FROM sync_feed"
+            "SELECT position, entered, entity, record_id, version, NULL, gone FROM sync_feed"  # noqa: S608
             " WHERE tenant_id = :tenant AND bucket = :bucket AND shape = :shape AND position > :after"
-            " AND entered <= :given AND (gone IS NULL OR position > :given) ORDER BY position LIMIT :limit",
+            f" AND entered <= :given AND (gone IS NULL OR position > :given){self._only}"
+            " ORDER BY position LIMIT :limit",
             bucket=channel[0],
             shape=channel[1],
             after=after,
             given=given,
             limit=limit,
+            **self._entity,
         )
         return [FeedRow(*row) for row in rows]
 
@@ -373,7 +382,7 @@ class FeedReader:
         """Live rows of some entities of one channel by position, up to ``until``."""
         rows = self._run(
             f"SELECT {ROW} FROM sync_feed f WHERE tenant_id = :tenant AND bucket = :bucket AND shape = :shape"  # noqa: S608
-            " AND position > :after AND position <= :until AND gone IS NULL AND entity = ANY(:entities)"
+            f" AND position > :after AND position <= :until AND gone IS NULL AND entity = ANY(:entities){self._only}"
             " ORDER BY position LIMIT :limit",
             bucket=channel[0],
             shape=channel[1],
@@ -381,6 +390,7 @@ class FeedReader:
             until=until,
             entities=list(entities),
             limit=limit,
+            **self._entity,
         )
         return [FeedRow(*row) for row in rows]
 

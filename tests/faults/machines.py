@@ -28,6 +28,9 @@ STORM_REQUESTS = 5
 """Of each phone: long enough that it is the storm that is measured, and not the loading of new workers."""
 STORM_WAIT_S = 20.0
 """In a storm phones wait for as long as they are told, but for the impatient tenth."""
+DRAINED_S = 60.0
+FEW_MARKS = 20
+"""What phones write at any moment."""
 PREFIXES = ("usr/lib", "usr/local/lib", "usr/lib64")
 
 
@@ -180,10 +183,13 @@ def out_of_temporary_space(rig: Rig, seed: int) -> Row:
             )
         _renew_connections(rig)
         stuck += not rig.wait_acknowledged(town, 30)
+        # What could not be sorted waits; phones are compared once it has come to them.
+        stuck += not wait_until(lambda: _is_sequenced(rig), DRAINED_S, 0.2)
         told = {code for device in town.devices for code in device.journal.codes}
         spilled = rig.postgres.log.read_text(encoding="utf-8", errors="replace").count(
-            "exceeds temp_file_limit"
+            "temporary file size exceeds"
         )
+        stuck += spilled == 0
         row = rig.judge(
             "no temporary space",
             town,
@@ -195,6 +201,13 @@ def out_of_temporary_space(rig: Rig, seed: int) -> Row:
         )
     row.stuck += stuck
     return _only_unavailable(row, told)
+
+
+def _is_sequenced(rig: Rig) -> bool:
+    """Whether no mark of the import waits any more; phones that work on make new ones."""
+    with rig.postgres.admin(DATABASE) as admin:
+        found = admin.execute("SELECT count(*) FROM sync_pending WHERE entity = 'contact'").fetchone()
+    return found is not None and found[0] < FEW_MARKS
 
 
 def _renew_connections(rig: Rig) -> None:

@@ -12,6 +12,9 @@ from tests.world import Person
 
 VISIT = {"planned_start": "2030-01-02T01:00:00Z", "planned_end": "2030-01-02T02:00:00Z"}
 ACTIVITY = {"kind": "call", "subject": "Oil change"}
+INVOICE = {"issued_on": "2026-11-01", "due_on": "2026-12-01", "currency": "KRW", "amount": "300000"}
+PAYMENT = {"method": "transfer", "currency": "KRW", "amount": "100000"}
+WEBHOOK = {"url": "https://erp.example.com/hooks", "events": ["*"]}
 DOCUMENT: Any = create_app(offline_config()).test_client().get("/api/openapi.json").json
 
 
@@ -25,7 +28,9 @@ class Operation:
     body: Any
 
     def ask(self, person: Person, ids: dict[str, str], query: str = "") -> Any:
-        path = re.sub(r"\{(\w+)\}", lambda found: ids[f"{self.room}/{found[1]}"], self.path)
+        path = re.sub(
+            r"\{(\w+)\}", lambda found: NAMES.get(found[1]) or ids[f"{self.room}/{found[1]}"], self.path
+        )
         return person.call(
             self.method, f"{path}?{query}" if query else path, self.body, **{"If-Match": '"1"'}
         )
@@ -45,7 +50,9 @@ def operations() -> Iterator[Operation]:
 
 
 OPERATIONS = list(operations())
-WITH_IDS = [operation for operation in OPERATIONS if "{" in operation.path]
+NAMES = {"entity": "account"}
+"""Places in a path that are no ids."""
+WITH_IDS = [operation for operation in OPERATIONS if re.search(r"\{\w+_id\}", operation.path)]
 
 
 def named(operation: Operation) -> str:
@@ -60,5 +67,5 @@ def made(person: Person, path: str, **values: Any) -> str:
 
 
 def random_ids() -> dict[str, str]:
-    places = {f"{o.room}/{name}" for o in WITH_IDS for name in re.findall(r"\{(\w+)\}", o.path)}
+    places = {f"{o.room}/{name}" for o in WITH_IDS for name in re.findall(r"\{(\w+_id)\}", o.path)}
     return {place: str(uuid4()) for place in places}

@@ -18,6 +18,7 @@ PUBLIC = {
     ("POST", "/api/v1/auth/login"),
     ("POST", "/api/v1/auth/refresh"),
     ("GET", "/api/v1/sync/events"),  # only tells where they are
+    ("GET", "/api/v1/sync/rxdb/events"),
     ("GET", "/api/openapi.json"),
     ("GET", "/api/docs/"),
     ("GET", "/api/docs/<path:path>"),

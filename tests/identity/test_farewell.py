@@ -295,6 +295,7 @@ class TestToken:
                 if "/api/v1/" in rule.rule and rule.rule not in (
                     "/api/v1/sync",
                     "/api/v1/sync/events",
+                    "/api/v1/sync/rxdb/events",
                     *ANONYMOUS,
                 ):
                     path = rule.build(dict.fromkeys(rule.arguments, signed_in.device_id))

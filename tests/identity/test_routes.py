@@ -223,6 +223,15 @@ class TestUsers:
         answer = client.put(f"/api/v1/users/{rep.id}/permission-sets", json={"codes": ["x"]}, headers=headers)
         assert (answer.status_code, answer.get_json()["code"]) == (422, "reference_not_found")
 
+    @pytest.mark.parametrize("code", ["dispatch", "knowledge_editor", "marketing", "privacy_officer"])
+    def test_hold_sets_that_the_product_asks_for_though_their_company_is_older(
+        self, client: FlaskClient, company: Company, code: str
+    ) -> None:
+        address = f"/api/v1/users/{company.user().id}/permission-sets"
+        headers = bearer(client, company, company.person(Role.ADMIN))
+        assert client.put(address, json={"codes": [code]}, headers=headers).status_code == 200
+        assert client.get(address, headers=headers).get_json() == {"codes": [code]}
+
 
 class TestTerritories:
     def test_are_built_and_peopled(self, client: FlaskClient, company: Company) -> None:

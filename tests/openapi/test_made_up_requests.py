@@ -37,6 +37,8 @@ CONFIG = {
         "negative_data_rejection": {"expected-statuses": TURNED_AWAY},
     }
 }
+ABOUT_STATUS = ("not_a_server_error", "positive_data_acceptance", "negative_data_rejection")
+DOOR = "/api/v1/sync/watermelon"
 WITH_CURSOR = ("/api/v1/sync", "/api/v1/sync/repair")
 
 load_all_checks()
@@ -92,14 +94,29 @@ def test_is_answered_as_the_document_says(
         if mode is GenerationMode.POSITIVE:
             put_signed(case, admin)
         case.headers.update({"Authorization": f"Bearer {admin.token}", "Accept-Encoding": "identity"})
-        case.call_and_validate(checks=CHECKS.get_all())
+        response = case.call()
+        # A push whose place nobody knows is told to pull first, by the one kind of answer that its client tries again.
+        is_told = response.status_code == 503 and response.json()["code"] == "pull_first"
+        excluded = [CHECKS.get_one(name) for name in ABOUT_STATUS] if is_told else []
+        case.validate_response(response, checks=CHECKS.get_all(), excluded_checks=excluded)
 
     ask()
 
 
 def put_signed(case: Any, person: Person) -> None:
-    """Put what no client can make up: leave the place in a list out, and sync from where the phone stands."""
-    if case.query:
-        case.query.pop("cursor", None)
+    """Put what no client can make up: leave the place in a list out, sync from where the phone stands,
+    and speak of one record in one row."""
+    for name in ("cursor", "checkpoint", "migration"):
+        case.query.pop(name, None)
+    if case.operation.path == DOOR and case.method == "POST":
+        pulled = person.call("GET", f"{DOOR}?limit=1")
+        if pulled.status_code == 200:  # else an earlier request has ended the session
+            case.query["last_pulled_at"] = str(pulled.json["timestamp"])
+    if case.operation.path.endswith("/push"):
+        rows = {row["newDocumentState"]["id"]: row for row in case.body}
+        for record_id, row in rows.items():
+            if row.get("assumedMasterState"):
+                row["assumedMasterState"]["id"] = record_id
+        case.body[:] = rows.values()
     if isinstance(case.body, dict) and case.operation.path in WITH_CURSOR:
         case.body["cursor"] = person.cursor

@@ -7,9 +7,13 @@ from uuid import UUID
 import pytest
 
 from app.core.clock import utc_now
+from app.core.errors import Disputed
 from app.core.ids import new_id
+from app.inbox import service as inbox
 from app.jobs.missed_visits import mark_missed_visits
-from tests.sync.pushing import Json, given, outcomes, push, row, told
+from app.sync_api.registry import BY_NAME
+from app.visits.schemas import NoArgsSchema
+from tests.sync.pushing import Json, given, misbehave, outcomes, push, row, told
 from tests.world import Person, World
 
 DAY = timedelta(days=1)
@@ -478,3 +482,45 @@ class TestCommandsOfTasks:
         verdict = push(rep, rep.mutation("complete", "task", task, base_version=1))
 
         assert told(verdict) == ("rejected", "task.not_yours")
+
+
+class TestWhatBothSidesReckonDifferently:
+    """A room may say that nobody is wrong, and that a person has to look at both."""
+
+    @pytest.fixture
+    def disputed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: Any, **__: Any) -> None:
+            raise Disputed(mine="1000.0000", theirs="1100.0000")
+
+        commands = BY_NAME["visit"].commands
+        misbehave(monkeypatch, "visit", commands={**commands, "start_travel": (refuse, NoArgsSchema)})
+        resolve = BY_NAME["conflict"].commands["resolve"][1]
+        monkeypatch.setattr(inbox, "resolve_conflict", refuse)
+        misbehave(monkeypatch, "conflict", commands={"resolve": (refuse, resolve)})
+
+    def test_goes_to_the_inbox_with_both_though_nobody_changed_anything(
+        self, world: World, rep: Person, visit: UUID, disputed: None
+    ) -> None:
+        verdict = push(rep, rep.mutation("start_travel", "visit", visit, base_version=1, fields={}))
+
+        assert (verdict["status"], verdict["code"]) == ("conflict", "disputed")
+        item = rep.held("conflict", verdict["conflict_id"])
+        assert item is not None
+        assert item["kind"] == "command"
+        assert item["mine"] == {"command": "start_travel", "fields": {}, "status": "planned"}
+        assert item["theirs"] == {"mine": "1000.0000", "theirs": "1100.0000"}
+        ((status,),) = world.sql("SELECT status FROM visits WHERE tenant_id = :tenant AND id = :v", v=visit)
+        assert status == "planned"
+
+    def test_is_only_refused_where_the_record_has_no_states(
+        self, world: World, rep: Person, visit: UUID, disputed: None
+    ) -> None:
+        verdict = push(rep, rep.mutation("start_travel", "visit", visit, base_version=1, fields={}))
+        decision = {"choice": "discard"}
+
+        again = push(
+            rep,
+            rep.mutation("resolve", "conflict", verdict["conflict_id"], base_version=1, fields=decision),
+        )
+
+        assert (again["status"], again["code"]) == ("rejected", "disputed")

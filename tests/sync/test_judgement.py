@@ -322,3 +322,81 @@ class TestWinner:
         result = judge_update(judgement(now), {"place": "3"}, {})
 
         assert result.winner == {"place": {"at": at, "mutation_id": winner}}
+
+
+def part_change(version: int, part_id: UUID, op: str = "update", **pairs: tuple[Any, Any]) -> LedgerRow:
+    return replace(
+        change(version, op=op, **pairs),
+        part="parts",
+        part_id=part_id,
+        op=op,
+        old={n: o for n, (o, _) in pairs.items()},
+    )
+
+
+class TestReckoned:
+    """A client that does not tell what its user saw: only versions of it are known."""
+
+    def test_an_addition_is_reckoned_from_the_base_version(self) -> None:
+        history = judgement(state(quantity=15), [change(4, quantity=(10, 15))])
+
+        assert judge_update(history, {"quantity": 13}, {}, ()).writes == {"quantity": 18}
+
+    def test_an_addition_that_two_versions_tell_differently_waits_for_a_person(self) -> None:
+        history = judgement(state(quantity=15), [change(4, quantity=(10, 15))])
+
+        result = judge_update(history, {"quantity": 13}, {}, (4,))
+
+        assert (result.writes, [name for name, _ in result.conflicts]) == ({}, ["quantity"])
+
+    def test_tags_that_all_versions_tell_alike_are_merged(self) -> None:
+        history = judgement(state(tags=["가", "나"]), [change(4, tags=(["가"], ["가", "나"]))])
+
+        assert judge_update(history, {"tags": ["가", "나", "다"]}, {}, (4,)).writes == {
+            "tags": ["가", "나", "다"]
+        }
+
+    def test_a_field_that_needs_no_base_is_settled_as_ever(self) -> None:
+        history = judgement(state(place="1"), [change(4, name=("가", "나"))])
+
+        assert judge_update(history, {"place": "2"}, {}, (4,)).writes == {"place": "2"}
+
+    def test_what_the_client_tells_is_not_reckoned(self) -> None:
+        history = judgement(state(quantity=15), [change(4, quantity=(10, 15))])
+
+        assert judge_update(history, {"quantity": 13}, {"quantity": 10}, (4,)).writes == {"quantity": 18}
+
+    def test_a_base_of_another_life_waits_for_a_person(self) -> None:
+        result = judge_update(judgement(state(tags=["가"]), sent={}), {"tags": ["나"]}, {}, ())
+
+        assert [name for name, _ in result.conflicts] == ["tags"]
+
+    def test_nothing_at_the_base_is_an_empty_list(self) -> None:
+        history = judgement(state(tags=["가"]), [change(2, op="insert")], base_version=1)
+
+        assert history.reckoned("tags") == []
+        assert history.reckoned("name") is None
+
+    def test_rows_are_rolled_back_one_by_one(self) -> None:
+        kept, added, gone = uuid4(), uuid4(), uuid4()
+        present = state(parts=[{"id": str(kept), "name": "나"}, {"id": str(added), "name": "다"}])
+        ledger = [
+            part_change(4, kept, name=("가", "나")),
+            part_change(5, added, "insert", name=(None, "다")),
+            part_change(6, gone, "delete", name=("라", None)),
+            change(7, place=("1", "2")),
+        ]
+
+        found = judgement(present, ledger).reckoned("parts")
+
+        assert {row["id"]: row["name"] for row in found} == {str(kept): "가", str(gone): "라"}
+
+    def test_rows_that_the_device_itself_sent_are_the_base_as_it_sent_them(self) -> None:
+        sent = [{"id": str(uuid4()), "name": "가"}]
+
+        assert judgement(state(parts=[]), [], [own_mutation(parts=sent)]).reckoned("parts") == sent
+
+    def test_rows_that_were_refused_are_no_base(self) -> None:
+        refused = own_mutation(parts=[{"id": str(uuid4()), "name": "가"}], status="rejected")
+
+        assert judgement(state(parts=None), [], [refused]).reckoned("parts") == []

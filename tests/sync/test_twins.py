@@ -50,10 +50,11 @@ def standing(world: World) -> dict[str, Any]:
 def miscounted(world: World) -> list[Any]:
     """Channels whose count is not that of their live rows."""
     rows: list[Any] = world.engine_sql(
-        "SELECT bucket, shape, s.records, f.records FROM sync_channel_sizes s FULL JOIN"
+        "SELECT bucket, shape, s.records, f.records"
+        " FROM (SELECT * FROM sync_channel_sizes WHERE tenant_id = :tenant) s FULL JOIN"
         " (SELECT bucket, shape, count(*) AS records FROM sync_feed WHERE tenant_id = :tenant AND gone IS NULL"
         "  GROUP BY 1, 2) f USING (bucket, shape)"
-        " WHERE (s.tenant_id = :tenant OR s.tenant_id IS NULL) AND coalesce(s.records, 0) <> coalesce(f.records, 0)"
+        " WHERE coalesce(s.records, 0) <> coalesce(f.records, 0)"
     )
     return rows
 
@@ -150,6 +151,19 @@ class TestOfAnotherCompany:
         twins.here.drain()
 
         assert miscounted(twins.here) == []
+
+    def test_in_a_territory_of_the_same_id_do_not_keep_a_new_one_from_being_counted(
+        self, served: Flask, pools: Database
+    ) -> None:
+        here, there = World(served, pools), World(served, pools)
+        there.insert("territories", id=here.north, code="twin", name="서울북부")
+        account = there.account(here.north)
+        there.drain()
+
+        here.insert("accounts", id=account, name="가람상사", territory_id=here.north)
+        here.drain()
+
+        assert miscounted(here) == []
 
     def test_stay_when_a_record_moves_and_cannot_be_read(self, twins: Twins) -> None:
         before = standing(twins.there)

@@ -1,6 +1,8 @@
 """``GET /sync/schema`` names, for each shape, exactly what the bodies hold."""
 
 import json
+from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +13,17 @@ from app.core.clock import utc_now
 from app.core.db import Database
 from app.core.ids import new_id
 from app.sync_api.registry import BY_NAME
+from tests.approvals.planted import plant_approval, plant_notification
+from tests.catalog.shop import open_shop
+from tests.knowledge.planted import (
+    plant_article,
+    plant_packs,
+    plant_receipt,
+    plant_run,
+    plant_said,
+    plant_tree,
+)
+from tests.orders.planted import plant_orders, plant_terms
 from tests.world import Person, World
 
 Json = dict[str, Any]
@@ -59,6 +72,15 @@ def fill(world: World, people: dict[str, Person]) -> None:
         kind="call",
         happened_at=utc_now(),
     )
+    fill_catalogue(world, account)
+    everybody = ["sales", "service", "manager", "partner"]
+    world.insert("search_synonyms", id=new_id(), words=["엔진오일", "engine oil"], audience=everybody)
+    plant_orders(
+        world, account, people["rep"].id, words="오전 배송", requested_on=utc_now(), hold_reasons=["credit"]
+    )
+    for role in ("rep", "manager", "admin"):
+        plant_terms(world, role=role)
+    fill_receivables(world, account, people["rep"])
     for role in ("rep", "technician", "manager", "admin"):
         person, visit = people[role], new_id()
         world.insert("visits", id=visit, account_id=account, assignee_id=person.id, planned_start=utc_now())
@@ -67,6 +89,51 @@ def fill(world: World, people: dict[str, Person]) -> None:
             "tasks", id=new_id(), account_id=account, assignee_id=person.id, title="견적", due_on=utc_now()
         )
         open_conflict(world, person, account)
+    notice = plant_article(world, people["admin"].id, unit_id=world.unit_id)
+    plant_packs(world, f"unit:{world.unit_id}")
+    tree = plant_tree(world, people["admin"].id, unit_id=world.unit_id)
+    plant_run(world, tree, account, visit, people["rep"].id)
+    for person in people.values():
+        plant_receipt(world, notice, person.id)
+        plant_said(world, notice, person.id, visit)
+        plant_approval(world, person.id, people["admin"].id)
+        plant_notification(world, person.id, read_at=utc_now())
+
+
+def fill_catalogue(world: World, account: UUID) -> None:
+    shop = open_shop(world)
+    product = shop.product("OIL", name_en="Engine oil", warranty_months=12, categories=["lube"])
+    shop.price(product, "1000", floor="900", until=date(2099, 12, 31))
+    shop.promotion(
+        "GIFT",
+        "free_goods",
+        "1",
+        account,
+        free_product_id=product,
+        free_unit="EA",
+        budget_left=Decimal("10.5"),
+    )
+    world.insert("currencies", id=new_id(), code="USD", line_unit=Decimal("0.01"), tax_unit=Decimal("0.01"))
+
+
+def fill_receivables(world: World, account: UUID, rep: Person) -> None:
+    money = {"currency": "KRW", "amount": 1000, "base_amount": 1000, "rate": 1, "rate_date": utc_now()}
+    invoice, payment = new_id(), new_id()
+    days = {"issued_on": utc_now(), "due_on": utc_now()}
+    world.insert("invoices", id=invoice, account_id=account, number="1", open_amount=400, **money | days)
+    world.insert(
+        "payments",
+        id=payment,
+        account_id=account,
+        collected_by=rep.id,
+        method="cash",
+        received_at=utc_now(),
+        received_on=utc_now(),
+        unapplied_amount=400,
+        **money,
+    )
+    world.insert("payment_allocations", id=new_id(), payment_id=payment, invoice_id=invoice, amount=600)
+    world.insert("account_balances", id=new_id(), account_id=account, currency="KRW", oldest_due_on=utc_now())
 
 
 def open_conflict(world: World, person: Person, account: UUID) -> None:
@@ -135,6 +202,18 @@ class TestEveryShape:
             "site": "sites",
             "visit": "visits",
             "task": "tasks",
+            "currency": "currencies",
+            "tax_code": "tax-codes",
+            "product": "products",
+            "price_list": "price-lists",
+            "price_list_assignment": "price-list-assignments",
+            "price": "prices",
+            "promotion": "promotions",
+            "promotion_account": "promotion-accounts",
+            "invoice": "invoices",
+            "payment": "payments",
+            "account_balance": "account-balances",
+            "synonym_group": "search/synonyms",
         }
 
         for entity, path in paths.items():
@@ -211,6 +290,8 @@ class TestTheDocument:
         assert found["limits"]["mutations"] == 500
         assert found["limits"]["records"] == {"default": 2_000, "most": 10_000}
         assert found["windows"] == {
+            "price_days_ahead": 30,
+            "price_days_back": 7,
             "visit_days_back": 3,
             "visit_days_ahead": 14,
             "keep_acknowledged_days": 7,

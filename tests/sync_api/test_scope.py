@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,7 +18,10 @@ from app.core.db import Database
 from app.core.ids import new_id
 from app.sync_api.registry import BY_NAME
 from sync.policy import Kind
+from tests.approvals.planted import plant_approval, plant_notification
 from tests.http.house import DOCUMENT
+from tests.knowledge.planted import plant_article, plant_packs, plant_run, plant_said, plant_tree
+from tests.orders.planted import plant_orders
 from tests.sync.pushing import misbehave
 from tests.sync_api.untouched import untouched
 from tests.world import Person, World
@@ -46,12 +50,70 @@ LISTS = (
     "visits",
     "activities",
     "tasks",
+    "approvals",
+    "approvals?to_decide=true",
+    "approval-policies",
+    "absences",
+    "company-holidays",
+    "notifications",
     "conflicts",
     "conflicts?state=open",
     "rejections",
     "users",
     "territories",
+    "currencies",
+    "exchange-rates",
+    "tax-codes",
+    "products",
+    "price-lists",
+    "price-list-assignments",
+    "prices",
+    "price-changes",
+    "promotions",
+    "promotion-accounts",
+    "invoices",
+    "payments",
+    "account-balances",
+    "receivables/totals",
+    "webhooks",
+    "webhook-deliveries",
+    "orders",
+    "shipments",
+    "order-returns",
+    "order-settings",
+    "warehouses",
+    "discount-limits",
+    "stock",
+    "knowledge/articles",
+    "knowledge/versions",
+    "knowledge/receipts",
+    "knowledge/unread",
+    "knowledge/packs",
+    "knowledge/pack-budgets",
+    "knowledge/trees",
+    "knowledge/tree-versions",
+    "knowledge/runs",
+    "knowledge/feedback",
+    "knowledge/uses",
+    "knowledge/proposals",
+    "knowledge/questions",
+    "knowledge/queue",
+    "knowledge/due",
+    "knowledge/report",
     "sync/schema",
+    "sync/watermelon",
+    "sync/watermelon/schema",
+    "search/synonyms",
+    "search/report",
+    "search?q=FOREIGN",
+    "search?q=FOREIGNTOKEN%20legal_name",
+    "search?q=SALES",
+    "search?q=220-81-62517",
+    "search/suggest?q=FOREIGN",
+    "search/suggest?q=2208162517",
+    "sync/rxdb/account/pull",
+    "sync/rxdb/contact/pull",
+    "sync/rxdb/visit/pull",
     "accounts?q=FOREIGN",
     "accounts?q=SALES",
 )
@@ -64,6 +126,27 @@ ONES = {
     "visit": "visits",
     "activity": "activities",
     "task": "tasks",
+    "approval": "approvals",
+    "price_list": "price-lists",
+    "price_list_assignment": "price-list-assignments",
+    "price": "prices",
+    "promotion": "promotions",
+    "promotion_account": "promotion-accounts",
+    "order": "orders",
+    "shipment": "shipments",
+    "order_return": "order-returns",
+    "invoice": "invoices",
+    "payment": "payments",
+    "account_balance": "account-balances",
+    "article": "knowledge/articles",
+    "article_version": "knowledge/versions",
+    "diagnosis_tree": "knowledge/trees",
+    "tree_version": "knowledge/tree-versions",
+    "diagnosis_run": "knowledge/runs",
+    "article_feedback": "knowledge/feedback",
+    "article_proposal": "knowledge/proposals",
+    "expert_question": "knowledge/questions",
+    "article_use": "knowledge/uses",
 }
 BY_COMPANY = re.compile(r"(?:\w+\.)?tenant_id = %\(\w+\)s(?:::UUID)?")
 SALES_ONLY = sorted(
@@ -212,6 +295,22 @@ def foreign_records(world: World, territory: UUID, person: Person) -> dict[str, 
         happened_at=utc_now(),
     )
     world.insert("tasks", id=ids["task"], account_id=ids["account"], assignee_id=person.id, title=FOREIGN)
+    ids |= plant_orders(world, ids["account"], person.id, words=FOREIGN, cancel_reason=FOREIGN)
+    ids["approval"] = plant_approval(
+        world,
+        person.id,
+        person.id,
+        account_id=ids["account"],
+        title=FOREIGN,
+        snapshot={"note": FOREIGN},
+        metrics={"margin_percent": FOREIGN},
+        triggered=[{"name": FOREIGN}],
+        step={"comment": FOREIGN},
+    )
+    plant_notification(world, person.id, title_ko=FOREIGN, title_en=FOREIGN, details={"title": FOREIGN})
+    foreign_terms(world, territory, ids)
+    foreign_receivables(world, ids)
+    ids |= foreign_knowledge(world, person, ids["account"], ids["visit"])
     person.sync()
     edit = person.edit("account", ids["account"], {"legal_name": f"{FOREIGN} mine"})
     world.sql(
@@ -221,6 +320,92 @@ def foreign_records(world: World, territory: UUID, person: Person) -> dict[str, 
     )
     (verdict,) = person.sync(edit)
     return ids | {"conflict": UUID(verdict["conflict_id"])}
+
+
+def foreign_terms(world: World, territory: UUID, ids: dict[str, UUID]) -> None:
+    """A price list of the territory and a promotion for its account."""
+    product = new_id()
+    world.insert("products", id=product, sku=f"open-{product}", name="윤활유", base_unit="EA")
+    world.insert("price_lists", id=ids["price_list"], code=FOREIGN, name=FOREIGN, currency="KRW")
+    world.insert(
+        "price_list_assignments",
+        id=ids["price_list_assignment"],
+        price_list_id=ids["price_list"],
+        territory_id=territory,
+    )
+    world.insert(
+        "prices",
+        id=ids["price"],
+        price_list_id=ids["price_list"],
+        product_id=product,
+        valid_from=date(2020, 1, 1),
+    )
+    world.insert("price_items", id=new_id(), price_id=ids["price"], unit=FOREIGN, price=1)
+    world.insert(
+        "promotions",
+        id=ids["promotion"],
+        code=FOREIGN,
+        name=FOREIGN,
+        benefit="percent",
+        value=1,
+        for_accounts=True,
+    )
+    world.insert(
+        "promotion_accounts",
+        id=ids["promotion_account"],
+        promotion_id=ids["promotion"],
+        account_id=ids["account"],
+    )
+
+
+def foreign_receivables(world: World, ids: dict[str, UUID]) -> None:
+    """An invoice, a payment for it, and what the account owes."""
+    money = {"currency": "KRW", "amount": 1000, "base_amount": 1000, "rate": 1, "rate_date": utc_now()}
+    days = {"issued_on": utc_now(), "due_on": utc_now()}
+    account = ids["account"]
+    world.insert(
+        "invoices", id=ids["invoice"], account_id=account, number=FOREIGN, open_amount=400, **money | days
+    )
+    world.insert(
+        "payments",
+        id=ids["payment"],
+        account_id=account,
+        receipt_number=FOREIGN,
+        method="cash",
+        received_at=utc_now(),
+        received_on=utc_now(),
+        note=FOREIGN,
+        reason=FOREIGN,
+        unapplied_amount=400,
+        **money,
+    )
+    world.insert(
+        "payment_allocations",
+        id=new_id(),
+        payment_id=ids["payment"],
+        invoice_id=ids["invoice"],
+        amount=600,
+    )
+    world.insert(
+        "account_balances",
+        id=ids["account_balance"],
+        account_id=account,
+        currency="KRW",
+        exposure="991234567.1234",
+        on_hold=True,
+        hold_reason=FOREIGN,
+    )
+
+
+def foreign_knowledge(world: World, person: Person, account: UUID, visit: UUID) -> dict[str, UUID]:
+    """A notice and a tree for a branch in which nobody works; what somebody said of them, and did with them."""
+    unit = new_id()
+    world.insert("org_units", id=unit, code=FOREIGN, name=FOREIGN, kind="branch")
+    ids = plant_article(world, person.id, unit_id=unit, words=FOREIGN, must_read=True, asset_models=[FOREIGN])
+    plant_packs(world, f"unit:{unit}", words=FOREIGN)
+    tree = plant_tree(world, person.id, unit_id=unit, words=FOREIGN)
+    run = plant_run(world, tree, account, visit, person.id, words=FOREIGN)
+    return ids | tree | plant_said(world, ids, person.id, visit, words=FOREIGN) | {"diagnosis_run": run}
 
 
 def text_columns(world: World, table: str) -> list[str]:
@@ -243,7 +428,15 @@ def ask_for_everything(listener: Listener, company: Company) -> None:
     for account in (company.accounts["mine"], company.foreign["account"]):
         listener.call("GET", f"accounts/{account}/history?limit=200")
         listener.call("GET", f"accounts/{account}")
-        for below in ("timeline", "sites", "contacts", "relations", "buying-roles"):
+        for below in (
+            "timeline",
+            "sites",
+            "contacts",
+            "relations",
+            "buying-roles",
+            "credit",
+            "credit-events",
+        ):
             listener.call("GET", f"accounts/{account}/{below}")
     for name, record_id in company.foreign.items():
         path = ONES.get(name, "conflicts")
@@ -292,6 +485,24 @@ def push_everything(listener: Listener, company: Company) -> None:
             fields = {reference: str(target), "name": "x", "title": "x", "kind": "call"}
             mutations.append(person.mutation("create", name, new_id(), fields=fields))
     listener.sync(*mutations)
+    push_by_the_other_door(listener, company)
+
+
+def push_by_the_other_door(listener: Listener, company: Company) -> None:
+    mark = listener.call("GET", "sync/watermelon").json["timestamp"]
+    tables = {
+        name: {
+            "created": [
+                {"id": str(record_id), "name": "x"},
+                {"id": str(new_id()), "account_id": str(record_id)},
+            ],
+            "updated": [{"id": str(record_id), "name": "x", "_changed": "name"}],
+            "deleted": [str(record_id)],
+        }
+        for name, record_id in company.foreign.items()
+    }
+    listener.call("POST", f"sync/watermelon?last_pulled_at={mark}", tables)
+    listener.call("GET", f"sync/watermelon?last_pulled_at={mark}&pending=0")
 
 
 @contextmanager
@@ -320,11 +531,12 @@ class TestTheQuestions:
 
         assert {admin.call("GET", path).status_code for path in LISTS} == {200}
         paths = [path for path, item in DOCUMENT["paths"].items() if "get" in item and "{" not in path]
-        elsewhere = {"sync/digest", "sync/explain", "sync/events"}
-        assert {path.removeprefix("/api/v1/") for path in paths} <= {*LISTS, *elsewhere}
+        elsewhere = {"sync/digest", "sync/explain", "sync/events", "sync/rxdb/events"}
+        asked = {path.partition("?")[0] for path in LISTS}
+        assert {path.removeprefix("/api/v1/") for path in paths} <= asked | elsewhere
         for name, path in ONES.items():
             assert admin.call("GET", f"{path}/{company.foreign[name]}").status_code == 200, name
-        for below in ("history", "timeline", "sites", "contacts", "relations", "buying-roles"):
+        for below in ("history", "timeline", "sites", "contacts", "relations", "buying-roles", "credit"):
             assert admin.call("GET", f"accounts/{company.foreign['account']}/{below}").status_code == 200
 
     def test_find_every_token_where_one_may_see_it(self, company: Company) -> None:

@@ -10,11 +10,22 @@ BOOKKEEPING = frozenset(
     {
         "access_log",
         "devices",
+        "search_documents",
+        "search_log",
+        "search_marks",
+        "search_progress",
+        "search_tokens",
+        "rxdb_devices",
+        "rxdb_pulls",
         "sync_devices",
         "sync_given",
         "sync_mutations",
         "sync_subscription_sets",
         "sync_traces",
+        "watermelon_devices",
+        "watermelon_keys",
+        "watermelon_marks",
+        "watermelon_rows",
     }
 )
 

@@ -51,14 +51,35 @@ from app.accounts.service.moves import (
     move_accounts,
     move_in_batches,
 )
+from app.accounts.service.references import (
+    Reference,
+    hold_system,
+    known_references,
+    remember_reference,
+)
 from app.accounts.service.rules import mask_free_text, masked_fields
+from app.accounts.service.searching import (
+    account_documents,
+    account_ids,
+    contact_documents,
+    contact_ids,
+    find_accounts,
+    find_contacts,
+    sees_accounts,
+    sees_contacts,
+)
 
 __all__ = [
     "BOUND_FIELDS",
     "CHILD_BOUND_FIELDS",
     "MOVED_AT_ONCE",
     "Moved",
+    "Reference",
     "Selection",
+    "account_documents",
+    "account_ids",
+    "contact_documents",
+    "contact_ids",
     "count_movable",
     "create_account",
     "create_account_contact",
@@ -70,6 +91,8 @@ __all__ = [
     "delete_account_relation",
     "delete_contact",
     "delete_site",
+    "find_accounts",
+    "find_contacts",
     "get_account",
     "get_account_contact",
     "get_account_relation",
@@ -81,6 +104,8 @@ __all__ = [
     "hold_account",
     "hold_contact",
     "hold_site",
+    "hold_system",
+    "known_references",
     "list_account_contacts",
     "list_account_relations",
     "list_accounts",
@@ -93,6 +118,9 @@ __all__ = [
     "move_in_batches",
     "note_visit",
     "refer_to_account",
+    "remember_reference",
+    "sees_accounts",
+    "sees_contacts",
     "update_account",
     "update_account_contact",
     "update_account_relation",

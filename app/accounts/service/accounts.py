@@ -43,6 +43,9 @@ from sync.stores.driver import Said
 
 _visits = light("visits", "tenant_id", "id", "account_id", "deleted_at")
 _tasks = light("tasks", "tenant_id", "id", "account_id", "deleted_at")
+_invoices = light("invoices", "tenant_id", "id", "account_id", "deleted_at")
+_payments = light("payments", "tenant_id", "id", "account_id", "deleted_at")
+_orders = light("orders", "tenant_id", "id", "account_id", "deleted_at")
 
 REASSIGNING = ("territory_id", "owner_id")
 BOUND_FIELDS = frozenset({*REASSIGNING, "code", "parent_id"})
@@ -388,6 +391,9 @@ def _dependants(session: Session, account: Account) -> list[str]:
         ),
         "visit": _any(_visits.c, _visits.c.account_id, key),
         "task": _any(_tasks.c, _tasks.c.account_id, key),
+        "order": _any(_orders.c, _orders.c.account_id, key),
+        "invoice": _any(_invoices.c, _invoices.c.account_id, key),
+        "payment": _any(_payments.c, _payments.c.account_id, key),
     }
     row = session.execute(select(*(condition.label(name) for name, condition in hanging.items()))).one()
     return [name for name in hanging if getattr(row, name)]

@@ -49,6 +49,7 @@ CHILD_BOUND_FIELDS = frozenset({"account_id"})
 """Of sites and contacts: the field that rules of other records read."""
 
 _visits = light("visits", "tenant_id", "site_id", "contact_id", "deleted_at")
+_orders = light("orders", "tenant_id", "id", "site_id", "deleted_at")
 
 
 def list_sites(session: Session, actor: Actor, *, account_id: UUID | None = None) -> Select[Site]:
@@ -96,11 +97,14 @@ def held_site(session: Session, rows: Sequence[Any]) -> bool:
 
 
 def delete_site(session: Session, actor: Actor, site_id: UUID, *, now: datetime) -> None:
-    """Remove a site; raises HasDependants while visits to it are live."""
+    """Remove a site; raises HasDependants while visits to it or orders for it are live."""
     site = get_site(session, actor, site_id, lock=True)
     allow(actor, *SALES_ROLES)
-    if _has_visits(session, actor, _visits.c.site_id == site_id):
-        raise HasDependants(dependants=["visit"])
+    hanging = ["visit"] if _has_visits(session, actor, _visits.c.site_id == site_id) else []
+    if _has_orders(session, actor, site_id):
+        hanging.append("order")
+    if hanging:
+        raise HasDependants(dependants=hanging)
     site.deleted_at = now
     flush(session)
 
@@ -354,6 +358,19 @@ def _check_pair(session: Session, record: Any) -> None:
     )
     if other is not None:
         raise RelationTaken()
+
+
+def _has_orders(session: Session, actor: Actor, site_id: UUID) -> bool:
+    found = session.execute(
+        select(_orders.c.id)
+        .where(
+            _orders.c.tenant_id == actor.tenant_id,
+            _orders.c.site_id == site_id,
+            _orders.c.deleted_at.is_(None),
+        )
+        .limit(1)
+    )
+    return found.first() is not None
 
 
 def _has_visits(session: Session, actor: Actor, condition: Any) -> bool:

@@ -7,6 +7,12 @@ from app.activity.service.activities import (
     list_activities,
     update_activity,
 )
+from app.activity.service.notifications import (
+    get_notification,
+    list_notifications,
+    mark_read,
+    notify,
+)
 from app.activity.service.records import masked_fields
 from app.activity.service.tasks import (
     cancel,
@@ -32,11 +38,15 @@ __all__ = [
     "delete_activity",
     "delete_task",
     "get_activity",
+    "get_notification",
     "get_task",
     "list_activities",
+    "list_notifications",
     "list_tasks",
     "list_timeline",
+    "mark_read",
     "masked_fields",
+    "notify",
     "reopen",
     "update_activity",
     "update_task",

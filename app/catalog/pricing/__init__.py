@@ -2,7 +2,7 @@
 
 from app.catalog.pricing.book import Book, ListKind, PriceItem, PriceList, Product
 from app.catalog.pricing.draft import Customer, Draft, DraftLine, Manual, ManualKind
-from app.catalog.pricing.engine import price_order
+from app.catalog.pricing.engine import find_price, price_order
 from app.catalog.pricing.promotions import Benefit, Promotion
 from app.catalog.pricing.result import FreeGoods, Priced, PricedLine, Problem, Step
 from app.catalog.pricing.rounding import CurrencyRule, Rounding, RoundingMode
@@ -28,5 +28,6 @@ __all__ = [
     "Rounding",
     "RoundingMode",
     "Step",
+    "find_price",
     "price_order",
 ]

@@ -76,6 +76,15 @@ class PriceList:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Where promotions stand in the order in which they are taken: by what they name, and those that name nothing."""
+
+    products: Mapping[str, Sequence[int]]
+    categories: Mapping[str, Sequence[int]]
+    everything: Sequence[int]
+
+
 @dataclass(frozen=True)
 class Book:
     """All that pricing looks at beside the order.
@@ -95,6 +104,21 @@ class Book:
     products: Mapping[str, Product]
     lists: Mapping[str, PriceList]
     promotions: Sequence[Promotion] = field(default=())
+
+    @cached_property
+    def targets(self) -> Targets:
+        """Promotions by what they are on, so that an order need not look at those that are on nothing of it."""
+        products: dict[str, list[int]] = {}
+        categories: dict[str, list[int]] = {}
+        everything = []
+        for place, promotion in enumerate(self.promotions):
+            for product in promotion.products:
+                products.setdefault(product, []).append(place)
+            for category in promotion.categories:
+                categories.setdefault(category, []).append(place)
+            if not promotion.products and not promotion.categories:
+                everything.append(place)
+        return Targets(products, categories, everything)
 
     @classmethod
     def of(

@@ -79,14 +79,14 @@ def _begin(line: DraftLine, draft: Draft, book: Book, problems: list[Problem]) -
         code = "quantity_invalid" if product and factor else "unit_unknown" if product else "product_unknown"
         problems.append(Problem(line.id, code))
         return None
-    found = _find(ListKind.LIST, line, product, draft, book)
+    found = find_price(ListKind.LIST, line, product, draft, book)
     if found is None:
         problems.append(Problem(line.id, _why_missing(product, draft, book)))
         return None
     started = _Line(line, product, factor)
     started.list_price = _take_price(started, found, book)
     started.list_amount = started.gross
-    contract = _find(ListKind.CONTRACT, line, product, draft, book)
+    contract = find_price(ListKind.CONTRACT, line, product, draft, book)
     if contract is not None:
         _take_price(started, contract, book)
     return started
@@ -101,10 +101,10 @@ def _take_price(line: _Line, found: tuple[PriceList, PriceItem], book: Book) -> 
     return line.unit_price
 
 
-def _find(
+def find_price(
     kind: ListKind, line: DraftLine, product: Product, draft: Draft, book: Book
 ) -> tuple[PriceList, PriceItem] | None:
-    """The item that prices a line: of the first list that has one."""
+    """The item that prices a line: of the first list that has one; None where none does."""
     for price_list in _lists(kind, draft, book):
         if not price_list.is_valid(draft.priced_on):
             continue
@@ -162,15 +162,8 @@ def _in_unit(quantity: Decimal, product: Product, unit: str, wanted: str) -> Dec
 def _promote(lines: Sequence[_Line], draft: Draft, book: Book) -> tuple[list[FreeGoods], dict[str, Decimal]]:
     goods: list[FreeGoods] = []
     given: dict[str, Decimal] = {}
-    by_product: dict[str, list[_Line]] = {}
-    by_category: dict[str, list[_Line]] = {}
-    for line in lines:
-        by_product.setdefault(line.product.id, []).append(line)
-        for category in line.product.categories:
-            by_category.setdefault(category, []).append(line)
-    for promotion in book.promotions:
-        on = _lines_of(promotion, lines, by_product, by_category)
-        if not on or not promotion.is_for(draft):
+    for promotion, on in _candidates(lines, book):
+        if not promotion.is_for(draft):
             continue
         counted = _count(promotion, on, book)
         if counted is not None:
@@ -180,29 +173,27 @@ def _promote(lines: Sequence[_Line], draft: Draft, book: Book) -> tuple[list[Fre
     return goods, given
 
 
-def _lines_of(
-    promotion: Promotion,
-    lines: Sequence[_Line],
-    by_product: dict[str, list[_Line]],
-    by_category: dict[str, list[_Line]],
-) -> Sequence[_Line]:
-    """The lines that it is on, in their order."""
-    if not promotion.products and not promotion.categories:
-        return lines
-    products = promotion.products & by_product.keys()
-    categories = promotion.categories & by_category.keys()
-    if not products and not categories:
-        return ()
-    return [
-        line
-        for line in lines
-        if line.product.id in products or not categories.isdisjoint(line.product.categories)
-    ]
+def _candidates(lines: Sequence[_Line], book: Book) -> Iterator[tuple[Promotion, Sequence[_Line]]]:
+    """Promotions that are on any of the lines, in their order, with those lines in theirs."""
+    if not lines:
+        return
+    targets = book.targets
+    on: dict[int, list[_Line]] = {}
+    for line in lines:
+        names = [targets.products.get(line.product.id)]
+        names += [targets.categories.get(category) for category in line.product.categories]
+        for places in names:
+            for place in places or ():
+                held = on.setdefault(place, [])
+                if not held or held[-1] is not line:  # by its product and by its category
+                    held.append(line)
+    for place in sorted([*on, *targets.everything]):
+        yield book.promotions[place], on.get(place, lines)
 
 
 def _count(promotion: Promotion, on: Sequence[_Line], book: Book) -> _Given | None:
     """Let it count on its lines, or note why it does not."""
-    open_lines = [line for line in on if _admits(promotion, line)]
+    open_lines = _admitted(promotion, on)
     if not open_lines:
         return None
     times = _times(promotion, open_lines)
@@ -222,15 +213,18 @@ def _count(promotion: Promotion, on: Sequence[_Line], book: Book) -> _Given | No
     return given
 
 
-def _admits(promotion: Promotion, line: _Line) -> bool:
-    why = None
-    if line.is_closed or (promotion.exclusive and line.promotions):
-        why = "exclusive"
-    elif promotion.group is not None and promotion.group in line.groups:
-        why = "group"
-    if why:
-        line.steps.append(Step("promotion", promotion.id, skipped=why))
-    return why is None
+def _admitted(promotion: Promotion, on: Sequence[_Line]) -> list[_Line]:
+    """The lines that are still open to it; the others tell why they are not."""
+    group, is_exclusive = promotion.group, promotion.exclusive
+    found: list[_Line] = []
+    for line in on:
+        if line.is_closed or (is_exclusive and line.promotions):
+            line.steps.append(Step("promotion", promotion.id, skipped="exclusive"))
+        elif group is not None and group in line.groups:
+            line.steps.append(Step("promotion", promotion.id, skipped="group"))
+        else:
+            found.append(line)
+    return found
 
 
 def _skipped(promotion: Promotion, lines: Sequence[_Line], why: str) -> _Given | None:
@@ -242,6 +236,8 @@ def _skipped(promotion: Promotion, lines: Sequence[_Line], why: str) -> _Given |
 
 def _times(promotion: Promotion, lines: Sequence[_Line]) -> Decimal:
     """How often the minimum is reached, once at most where it does not repeat; none where it has to be and is not."""
+    if not promotion.min_quantity and not promotion.min_amount:
+        return ONE
     reached: list[Decimal] = []
     if promotion.min_quantity:
         quantity = sum((_quantity(promotion, line) or ZERO for line in lines), ZERO)
@@ -249,7 +245,7 @@ def _times(promotion: Promotion, lines: Sequence[_Line]) -> Decimal:
     if promotion.min_amount:
         gross = sum((line.gross for line in lines), ZERO)
         reached.append(EXACT.divide(gross, promotion.min_amount))
-    least = min(reached, default=ONE)
+    least = min(reached)
     if least < 1:
         return ZERO
     return least // 1 if promotion.repeats else ONE
@@ -315,6 +311,8 @@ def _take_off(promotion: Promotion, line: _Line, off: Decimal) -> None:
 def _grant(line: _Line, draft: Draft, book: Book) -> bool:
     """Take off what is granted by hand; whether that is possible."""
     percent = draft.manual_percent
+    if percent is None and line.draft.manual is None:
+        return True
     whole = Manual(ManualKind.PERCENT, percent) if percent is not None else None
     for step, manual in (("manual", line.draft.manual), ("order_manual", whole)):
         if manual is None:
@@ -363,7 +361,9 @@ def _finish(line: _Line, draft: Draft, book: Book, problems: list[Problem]) -> P
         tax=tax,
         total=net + tax,
         tax_rate=rate,
-        manual_percent=percent_of(line.manual_off, line.gross - line.promotion_off),
+        manual_percent=percent_of(line.manual_off, line.gross - line.promotion_off)
+        if line.manual_off
+        else ZERO,
         steps=line.steps,
         promotions=tuple(line.promotions),
     )

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from app.catalog.pricing.rounding import ZERO
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a line's price.
+class Step(NamedTuple):
+    """One step of a line's price; a tuple, as an order has hundreds of them.
 
     Attributes:
         step: ``list``, ``contract``, ``promotion``, ``manual`` or ``order_manual``.

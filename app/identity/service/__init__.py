@@ -1,5 +1,6 @@
 """What may be done with people, devices, sessions, units and territories."""
 
+from app.identity.queries import reports_to
 from app.identity.service.actors import actor_of, actor_query
 from app.identity.service.delegations import (
     create_delegation,
@@ -11,6 +12,7 @@ from app.identity.service.delegations import (
 from app.identity.service.devices import get_device, list_devices, revoke_device, wipe_device
 from app.identity.service.errors import (
     ColumnsUnknown,
+    DatesReversed,
     DeviceRevoked,
     LoginFailed,
     PasswordChangeDue,
@@ -24,6 +26,7 @@ from app.identity.service.farewells import check_farewell, confirm_wipe
 from app.identity.service.office import console_actor, require_admin
 from app.identity.service.people import (
     OneTimePassword,
+    admin_ids,
     create_user,
     disable_user,
     ensure_first_admin,
@@ -77,6 +80,7 @@ from app.identity.service.units import (
 
 __all__ = [
     "ColumnsUnknown",
+    "DatesReversed",
     "DeviceInfo",
     "DeviceRevoked",
     "LoginFailed",
@@ -94,6 +98,7 @@ __all__ = [
     "actor_of",
     "actor_query",
     "add_member",
+    "admin_ids",
     "change_password",
     "check_farewell",
     "confirm_wipe",
@@ -141,6 +146,7 @@ __all__ = [
     "reference_user",
     "refresh",
     "remove_member",
+    "reports_to",
     "require_admin",
     "revoke_device",
     "set_permissions",

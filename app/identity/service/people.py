@@ -13,6 +13,7 @@ from app.core.errors import Forbidden, IdTaken, NotFound, ReferenceNotFound
 from app.core.ids import new_id
 from app.core.scope import Actor, Role
 from app.identity.models import (
+    PERMISSION_SETS,
     OrgUnit,
     PasswordReset,
     PermissionSet,
@@ -241,6 +242,10 @@ def set_permissions(session: Session, actor: Actor, user_id: UUID, codes: Iterab
         raise Forbidden("Nobody extends their own permissions.")
     user = get_user(session, actor, user_id, lock=True)
     wanted = set(codes)
+    # A company that is older than a set gets it with its first holder.
+    ensure_permission_sets(
+        session, actor, {code: PERMISSION_SETS[code] for code in wanted if code in PERMISSION_SETS}
+    )
     sets = session.scalars(list_permission_sets(session, actor).where(PermissionSet.code.in_(wanted))).all()
     if unknown := wanted - {found.code for found in sets}:
         raise ReferenceNotFound("No such permission set.", field="permission_sets", unknown=sorted(unknown))
@@ -291,6 +296,22 @@ def user_names(session: Session, tenant_id: UUID, user_ids: Iterable[UUID]) -> d
         select(User.id, User.name).where(User.tenant_id == tenant_id, User.id.in_(set(user_ids)))
     )
     return {row.id: row.name for row in rows}
+
+
+def admin_ids(session: Session, tenant_id: UUID) -> list[UUID]:
+    """The active administrators, whom other rooms tell of what waits for nobody else."""
+    return list(
+        session.scalars(
+            select(User.id)
+            .where(
+                User.tenant_id == tenant_id,
+                User.role == Role.ADMIN,
+                User.status == UserStatus.ACTIVE,
+                User.deleted_at.is_(None),
+            )
+            .order_by(User.id)
+        )
+    )
 
 
 def is_in_team(session: Session, tenant_id: UUID, manager_id: UUID, user_id: UUID) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.core.db import set_writer
 from app.core.errors import NotFound
 from app.core.ids import new_id
-from app.identity.models import Tenant
+from app.identity.models import PERMISSION_SETS, PermissionSet, Tenant
 from app.identity.queries import TODAY_SQL
 from app.identity.service.errors import CodeInvalid, CodeTaken, ZoneUnknown
 from app.identity.service.sessions import find_tenant_id
@@ -62,6 +62,11 @@ def create_tenant(
         created_at=now,
     )
     session.add(tenant)
+    session.flush()
+    session.add_all(
+        PermissionSet(tenant_id=tenant_id, id=new_id(), code=code, name=name)
+        for code, name in PERMISSION_SETS.items()
+    )
     session.flush()
     return tenant
 

@@ -1,5 +1,6 @@
 """What may be done with visits; the one way to write them."""
 
+from app.visits.service.arrivals import on_arrival
 from app.visits.service.assignment import OFFICE, check_assignee
 from app.visits.service.errors import AssigneeOutOfScope
 from app.visits.service.fieldwork import check_in, check_out, complete, start_travel
@@ -12,7 +13,14 @@ from app.visits.service.planning import (
     reschedule,
     update_visit,
 )
-from app.visits.service.records import get_visit, list_visits, masked_fields, refer_to_visit
+from app.visits.service.records import (
+    allowed_steps,
+    get_own_visit,
+    get_visit,
+    list_visits,
+    masked_fields,
+    refer_to_visit,
+)
 from app.visits.service.review import flag, verify
 
 # By the names that phones send.
@@ -32,6 +40,7 @@ __all__ = [
     "COMMANDS",
     "OFFICE",
     "AssigneeOutOfScope",
+    "allowed_steps",
     "cancel",
     "check_assignee",
     "check_in",
@@ -40,10 +49,12 @@ __all__ = [
     "create_visit",
     "delete_visit",
     "flag",
+    "get_own_visit",
     "get_visit",
     "list_visits",
     "mark_missed",
     "masked_fields",
+    "on_arrival",
     "reassign",
     "refer_to_visit",
     "reschedule",

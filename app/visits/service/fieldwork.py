@@ -14,6 +14,7 @@ from app.core.masking import mask_fields
 from app.core.scope import Actor
 from app.visits import queries
 from app.visits.models import Visit
+from app.visits.service.arrivals import tell_arrival
 from app.visits.service.errors import VisitTasksOpen
 from app.visits.service.records import FREE_TEXT, check_step, get_own_visit, take_step, write
 from app.visits.states import VisitStatus
@@ -69,7 +70,9 @@ def check_in(
     visit.late = visit.late or overtaken
     _give_reason(visit, args)
     arrive(session, actor, visit, fix_of(args, at), at=at)
-    return write(session, visit)
+    write(session, visit)
+    tell_arrival(session, actor, visit, now=now)
+    return visit
 
 
 def arrive(session: Session, actor: Actor, visit: Visit, fix: Fix | None, *, at: datetime) -> None:

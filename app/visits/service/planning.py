@@ -16,6 +16,7 @@ from app.core.masking import mask_fields
 from app.core.scope import Actor
 from app.visits import queries
 from app.visits.models import Visit, VisitTask
+from app.visits.service.arrivals import tell_arrival
 from app.visits.service.assignment import check_assignee, check_may_assign
 from app.visits.service.errors import (
     FieldNotEditable,
@@ -109,7 +110,10 @@ def create_visit(
         arrive(session, actor, visit, _position(values, at or now), at=at or now)
     session.add(visit)
     replace_tasks(session, visit, values.get("tasks") or (), now=now)
-    return write(session, visit)
+    write(session, visit)
+    if unplanned:
+        tell_arrival(session, actor, visit, now=now)
+    return visit
 
 
 def update_visit(

@@ -127,7 +127,12 @@ def check_step(visit: Visit, command: str, status: str | None) -> None:
 
 def not_allowed(visit: Visit) -> TransitionNotAllowed:
     """The error that names the steps which are allowed instead."""
-    return TransitionNotAllowed(status=str(visit.status), allowed=list(VISIT_MACHINE.allowed(visit.status)))
+    return TransitionNotAllowed(status=str(visit.status), allowed=list(allowed_steps(visit)))
+
+
+def allowed_steps(visit: Visit) -> tuple[str, ...]:
+    """Commands that are steps from the visit's state."""
+    return VISIT_MACHINE.allowed(visit.status)
 
 
 def take_step(visit: Visit, command: str, status: str | None) -> None:

@@ -1,0 +1,1 @@
+"""What customers owe: invoices, payments, ageing and credit."""

@@ -1,0 +1,1 @@
+from tests.catalog.shop import shop as shop
