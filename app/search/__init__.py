@@ -1,0 +1,1 @@
+"""One search over knowledge, accounts, contacts and products."""

@@ -1,0 +1,1 @@
+"""Search tokens as rows, and the one ranking that server and phones share."""
