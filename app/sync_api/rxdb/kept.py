@@ -1,0 +1,210 @@
+"""What the door keeps: the counter of each device, rows that wait for a parent, and what was pushed before."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from app.sync_api.rxdb.models import RxdbHeld
+from app.sync_api.rxdb.wire import Row
+from sync.stores.driver import statement
+
+HIGHEST = (
+    "coalesce((SELECT highest_n FROM sync_devices WHERE tenant_id = :tenant AND device_id = :device), 0)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A mutation of the user on the record, judged before."""
+
+    id: UUID
+    device_id: UUID
+    op: str
+    status: str
+    base_version: int
+    version: int
+    fields: dict[str, Any]
+    judged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A row that waits for the parent of its record."""
+
+    entity: str
+    device_id: UUID
+    row: Row
+    held_at: datetime
+
+
+def take_numbers(connection: Connection, tenant_id: UUID, device_id: UUID, count: int) -> int:
+    """The first of *count* numbers that follow each other and no push of the device had; the caller commits."""
+    last: int = connection.execute(
+        statement(
+            "INSERT INTO rxdb_devices AS d (tenant_id, device_id, last_n, pushed_at)"  # noqa: S608  (a constant)
+            f" VALUES (:tenant, :device, {HIGHEST} + :count, clock_timestamp()) ON CONFLICT (tenant_id, device_id)"
+            f" DO UPDATE SET last_n = greatest(d.last_n, {HIGHEST}) + :count,"
+            " pushed_at = clock_timestamp() RETURNING last_n"
+        ),
+        {"tenant": tenant_id, "device": device_id, "count": count},
+    ).scalar_one()
+    return last - count + 1
+
+
+def earlier_of(
+    connection: Connection, tenant_id: UUID, user_id: UUID, entity: str, ids: Sequence[UUID]
+) -> dict[UUID, list[Earlier]]:
+    """What the user pushed of these records before, oldest first."""
+    rows = connection.execute(
+        statement(
+            "SELECT record_id, id, device_id, op, status, coalesce(base_version, 0), coalesce(version, 0),"
+            " payload -> 'fields', judged_at FROM sync_mutations WHERE tenant_id = :tenant AND user_id = :user"
+            " AND entity = :entity AND record_id = ANY(:ids) AND status IS NOT NULL ORDER BY judged_at, n"
+        ),
+        {"tenant": tenant_id, "user": user_id, "entity": entity, "ids": list(ids)},
+    )
+    found: dict[UUID, list[Earlier]] = defaultdict(list)
+    for row in rows:
+        told: list[Any] = list(row)
+        told[7] = told[7] if isinstance(told[7], dict) else {}
+        found[row[0]].append(Earlier(*told[1:]))
+    return found
+
+
+def held_of(connection: Connection, tenant_id: UUID, user_id: UUID) -> list[Held]:
+    """What waits for the user's pushes, in the order in which it came."""
+    rows = connection.execute(
+        select(
+            RxdbHeld.entity,
+            RxdbHeld.device_id,
+            RxdbHeld.record_id,
+            RxdbHeld.document,
+            RxdbHeld.assumed,
+            RxdbHeld.held_at,
+        )
+        .where(RxdbHeld.tenant_id == tenant_id, RxdbHeld.user_id == user_id)
+        .order_by(RxdbHeld.held_at, RxdbHeld.record_id)
+    )
+    return [Held(row[0], row[1], Row(row[2], row[3], row[4]), row[5]) for row in rows]
+
+
+def hold(
+    connection: Connection,
+    tenant_id: UUID,
+    user_id: UUID,
+    device_id: UUID,
+    entity: str,
+    row: Row,
+    now: datetime,
+) -> None:
+    """Have a row wait; a newer state of a document that waits takes its place. The caller commits."""
+    connection.execute(
+        statement(
+            "INSERT INTO rxdb_held (tenant_id, user_id, entity, record_id, device_id, document, assumed, held_at)"
+            " VALUES (:tenant, :user, :entity, :id, :device, CAST(:document AS json), CAST(:assumed AS json), :now)"
+            " ON CONFLICT (tenant_id, user_id, entity, record_id) DO UPDATE"
+            " SET document = EXCLUDED.document, device_id = EXCLUDED.device_id"
+        ),
+        {
+            "tenant": tenant_id,
+            "user": user_id,
+            "entity": entity,
+            "id": row.id,
+            "device": device_id,
+            "document": json.dumps(row.new, ensure_ascii=False),
+            "assumed": None if row.assumed is None else json.dumps(row.assumed, ensure_ascii=False),
+            "now": now,
+        },
+    )
+
+
+def let_go(
+    connection: Connection, tenant_id: UUID, user_id: UUID, records: Iterable[tuple[str, UUID]]
+) -> None:
+    """Forget rows that waited; the caller commits."""
+    records = list(records)
+    connection.execute(
+        statement(
+            "DELETE FROM rxdb_held h USING unnest(CAST(:entities AS text[]), CAST(:ids AS uuid[])) AS r (entity, id)"
+            " WHERE h.tenant_id = :tenant AND h.user_id = :user AND h.entity = r.entity AND h.record_id = r.id"
+        ),
+        {
+            "tenant": tenant_id,
+            "user": user_id,
+            "entities": [entity for entity, _ in records],
+            "ids": [record_id for _, record_id in records],
+        },
+    )
+
+
+def waiting_users(connection: Connection, tenant_id: UUID) -> list[tuple[UUID, UUID]]:
+    """The users whose rows wait, each with the device of one of them."""
+    rows = connection.execute(
+        select(RxdbHeld.user_id, RxdbHeld.device_id)
+        .where(RxdbHeld.tenant_id == tenant_id)
+        .order_by(RxdbHeld.held_at.desc())
+    )
+    return list({row[0]: row[1] for row in rows}.items())
+
+
+def note_pull(connection: Connection, whose: tuple[UUID, UUID], entity: str, head: int | None) -> None:
+    """Note that a page is being made (*head* is None), or from what head of the feed it was made; the caller commits.
+
+    Args:
+        connection: Of the app role.
+        whose: Tenant and device.
+        entity: Of the collection.
+        head: 0 for a page without documents.
+    """
+    connection.execute(
+        statement(
+            "INSERT INTO rxdb_pulls AS p (tenant_id, device_id, entity, head, is_open)"
+            " VALUES (:tenant, :device, :entity, :head, :open) ON CONFLICT (tenant_id, device_id, entity)"
+            " DO UPDATE SET head = greatest(p.head, EXCLUDED.head), is_open = EXCLUDED.is_open"
+        ),
+        {
+            "tenant": whose[0],
+            "device": whose[1],
+            "entity": entity,
+            "head": head or 0,
+            "open": head is None,
+        },
+    )
+
+
+def passed_over(
+    connection: Connection, whose: tuple[UUID, UUID], entity: str, ids: Sequence[UUID]
+) -> set[UUID]:
+    """Which of the records, as they are now, a page may have held already while the device had edits on them."""
+    rows = connection.execute(
+        statement(
+            "SELECT f.record_id FROM sync_feed f JOIN rxdb_pulls p ON p.tenant_id = f.tenant_id"
+            " AND p.device_id = :device AND p.entity = f.entity"
+            " WHERE f.tenant_id = :tenant AND f.entity = :entity AND f.record_id = ANY(:ids)"
+            " GROUP BY f.record_id, p.head, p.is_open HAVING p.is_open OR max(f.position) <= p.head"
+        ),
+        {"tenant": whose[0], "device": whose[1], "entity": entity, "ids": list(ids)},
+    )
+    return {row[0] for row in rows}
+
+
+def lately_pushed(
+    connection: Connection, whose: tuple[UUID, UUID], entity: str, since: datetime
+) -> list[UUID]:
+    """Records of a collection that the device has pushed since then."""
+    rows = connection.execute(
+        statement(
+            "SELECT DISTINCT m.record_id FROM sync_mutations m WHERE m.tenant_id = :tenant"
+            " AND m.device_id = :device AND m.entity = :entity AND m.judged_at >= :since"
+            " AND m.code IS DISTINCT FROM 'awaiting_record' AND EXISTS (SELECT 1"
+            " FROM rxdb_devices d WHERE d.tenant_id = :tenant AND d.device_id = :device AND d.pushed_at >= :since)"
+        ),
+        {"tenant": whose[0], "device": whose[1], "entity": entity, "since": since},
+    )
+    return [row[0] for row in rows]

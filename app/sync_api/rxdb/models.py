@@ -1,0 +1,50 @@
+"""What the RxDB door keeps; its statements are in ``kept``."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Index, String
+from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Base
+
+
+class RxdbDevice(Base):
+    """The counter of a device: the client has none, and the engine orders by it."""
+
+    __tablename__ = "rxdb_devices"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    device_id: Mapped[UUID] = mapped_column(primary_key=True)
+    last_n: Mapped[int] = mapped_column(BigInteger)
+    pushed_at: Mapped[datetime]
+
+
+class RxdbPull(Base):
+    """How far the pages of a collection went that a device was given, and whether one is being made."""
+
+    __tablename__ = "rxdb_pulls"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    device_id: Mapped[UUID] = mapped_column(primary_key=True)
+    entity: Mapped[str] = mapped_column(String(60), primary_key=True)
+    head: Mapped[int] = mapped_column(BigInteger)
+    is_open: Mapped[bool]
+
+
+class RxdbHeld(Base):
+    """A pushed document that waits for the parent of its record."""
+
+    __tablename__ = "rxdb_held"
+    __table_args__ = (Index(None, "tenant_id", "held_at"),)
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    entity: Mapped[str] = mapped_column(String(60), primary_key=True)
+    record_id: Mapped[UUID] = mapped_column(primary_key=True)
+    device_id: Mapped[UUID]
+    document: Mapped[Any] = mapped_column(JSON)
+    assumed: Mapped[Any | None] = mapped_column(JSON)
+    held_at: Mapped[datetime]

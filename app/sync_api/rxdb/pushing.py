@@ -1,0 +1,246 @@
+"""Pushes of the RxDB client: rows become mutations, those that wait for a parent are held."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from app.core.db import Database, savepoint
+from app.core.errors import DomainError
+from app.core.scope import Actor, ActorQuery
+from app.identity.service import actor_query
+from app.sync_api.pushing import Identity, Pushing, Standing
+from app.sync_api.rxdb.kept import (
+    Held,
+    earlier_of,
+    held_of,
+    hold,
+    let_go,
+    take_numbers,
+    waiting_users,
+)
+from app.sync_api.rxdb.translating import Told, Translator
+from app.sync_api.rxdb.wire import STAMPED, Row
+from app.sync_api.synced import Synced
+from app.sync_api.wire import DEFAULT_BYTES, DEFAULT_LIMIT, SyncRequest
+from sync.registry import Registry
+from sync.stores.epochs import lives
+from sync.stores.push import PushStore
+from sync.verdicts import Verdict
+from sync.wire import Mutation
+
+HELD_FOR = timedelta(hours=24)
+
+
+@dataclass(slots=True)
+class Judged:
+    """What became of rows: verdicts by record, the records that are held, those that are not, and marks that wait."""
+
+    verdicts: dict[UUID, Verdict] = field(default_factory=dict)
+    held: set[UUID] = field(default_factory=set)
+    done: set[UUID] = field(default_factory=set)
+    passed_over: set[UUID] = field(default_factory=set)
+    marks: int = 0
+
+
+class RowPushing:
+    """Judges the rows that phones push, for one process."""
+
+    def __init__(
+        self,
+        db: Database,
+        registry: Registry,
+        synced: Mapping[str, Synced],
+        clock: Callable[[], datetime],
+        pushing: Pushing | None = None,
+    ) -> None:
+        """Join the pools, the policies and the rooms' verbs; *pushing* is the engine's way of a write."""
+        self.db = db
+        self.registry = registry
+        self.synced = synced
+        self.clock = clock
+        self.pushing = pushing or Pushing(db, registry, synced, clock)
+
+    def push(
+        self, who: Identity, query: ActorQuery, entity: str, rows: Sequence[Row], arrived: datetime
+    ) -> Judged:
+        """Judge rows of one collection, and what waited for them.
+
+        Raises:
+            OutcomeUnknown: 503; send it again.
+        """
+        judged = Judged()
+        waiting = self._waiting(who)
+        queue: list[Held] = []
+        for row in rows:
+            before = waiting.get((entity, row.id))
+            if before is None:
+                queue.append(Held(entity, who.device_id, row, arrived))
+                continue
+            # What waits was never judged: a newer state of its document is judged in its place.
+            newer = Row(row.id, row.new, before.row.assumed)
+            judged.held.add(row.id)
+            if row.is_delete and newer.assumed is None:
+                self._let_go(who, [(entity, row.id)])
+            else:
+                self._hold(who, entity, [newer])
+        while ready := self._ready(who, query, queue):
+            for ones in ready.values():
+                self._judge(who, query, entity, [one.row for one in ones], arrived, judged)
+            queue = [one for one in queue if one.row.id not in judged.done]
+        self._hold(who, entity, [one.row for one in queue])
+        judged.held |= {one.row.id for one in queue}
+        # Asked once more after that: the parent may have come meanwhile, and seen nothing wait.
+        while ready := self._ready(who, query, self._waiting(who).values()):
+            for name, ones in ready.items():
+                self._judge(who, query, name, [one.row for one in ones], arrived, judged)
+                self._let_go(who, [(name, one.row.id) for one in ones])
+        judged.held -= judged.done
+        return judged
+
+    def _waiting(self, who: Identity) -> dict[tuple[str, UUID], Held]:
+        with self.db.session(who.tenant_id) as session:
+            held = held_of(session.connection(), who.tenant_id, who.user_id)
+        return {(one.entity, one.row.id): one for one in held}
+
+    def _hold(self, who: Identity, entity: str, rows: Sequence[Row]) -> None:
+        if rows:
+            now = self.clock()
+            with self.db.session(who.tenant_id) as session:
+                for row in rows:
+                    hold(session.connection(), *who.ids, entity, row, now)
+
+    def _let_go(self, who: Identity, records: Sequence[tuple[str, UUID]]) -> None:
+        with self.db.session(who.tenant_id) as session:
+            let_go(session.connection(), who.tenant_id, who.user_id, records)
+
+    def _ready(self, who: Identity, query: ActorQuery, queue: Iterable[Held]) -> dict[str, list[Held]]:
+        """Those that wait for nothing, by collection."""
+        found: dict[str, list[Held]] = {}
+        queue = list(queue)
+        if not queue:
+            return found
+        with self._reading(who, query) as (translator_of, _):
+            for one in queue:
+                if not translator_of(one.entity).waits(one.row):
+                    found.setdefault(one.entity, []).append(one)
+        return found
+
+    def _judge(
+        self,
+        who: Identity,
+        query: ActorQuery,
+        entity: str,
+        rows: Sequence[Row],
+        arrived: datetime,
+        judged: Judged,
+    ) -> None:
+        judged.done |= {row.id for row in rows}
+        told: list[Told] = []
+        with self._reading(who, query) as (translator_of, store):
+            translator = translator_of(entity)
+            earlier = earlier_of(
+                store.connection, who.tenant_id, who.user_id, entity, [row.id for row in rows]
+            )
+            for row in rows:
+                found = translator.told(row, earlier.get(row.id, []), arrived)
+                if isinstance(found, Told):
+                    told.append(found)
+            epoch = translator.epoch
+        if not told:
+            return
+        with self.db.session(who.tenant_id) as session:
+            first = take_numbers(session.connection(), who.tenant_id, who.device_id, len(told))
+        mutations = [
+            Mutation(UUID(one.raw["id"]), first + index, one.raw | {"n": first + index})
+            for index, one in enumerate(told)
+        ]
+        standing = Standing(epoch.id, epoch.started_at, epoch.generation, frozenset({epoch.id}))
+        pushed = self.pushing.push(who, query, request_of(mutations), None, standing)
+        judged.marks += pushed.marks
+        for verdict in pushed.verdicts:
+            if verdict.record_id is not None:
+                judged.verdicts[verdict.record_id] = verdict
+
+    @contextmanager
+    def _reading(
+        self, who: Identity, query: ActorQuery
+    ) -> Iterator[tuple[Callable[[str], Translator], PushStore]]:
+        """A transaction that is undone: what is read for a translation may be locked, and nothing is written."""
+        with self.db.session(who.tenant_id, user_id=who.user_id, device_id=who.device_id) as session:
+            actor: Actor = query.read(session.execute(query.statement, dict(query.values)).one_or_none())
+            store = PushStore(session.connection(), *who.ids, partial(savepoint, session))
+            epoch = lives(store.connection, who.tenant_id, who.device_id).present
+
+            def translator_of(entity: str) -> Translator:
+                return Translator(
+                    session, actor, self.synced[entity], self.synced, store, epoch, who.device_id
+                )
+
+            yield translator_of, store
+            session.rollback()
+
+    # -- time
+
+    def pass_on_of(self, _: Database, tenant_id: UUID, now: datetime) -> int:
+        """``pass_on`` as the scheduler calls it."""
+        return self.pass_on(tenant_id, now)
+
+    def pass_on(self, tenant_id: UUID, now: datetime) -> int:
+        """Judge what waited and need not any more; what waited for a day goes to the inbox. Gives how many."""
+        with self.db.session(tenant_id) as session:
+            users = waiting_users(session.connection(), tenant_id)
+        return sum(self._pass_on(Identity(tenant_id, user, device), now) for user, device in users)
+
+    def _pass_on(self, who: Identity, now: datetime) -> int:
+        # A device that was locked out since has pushed this while it was not.
+        query = actor_query(who.tenant_id, who.user_id, None, now, password_may_be_due=True)
+        with self.db.session(who.tenant_id) as session:
+            before = held_of(session.connection(), who.tenant_id, who.user_id)
+        try:
+            judged = self.push(who, query, "", (), now)
+        except DomainError:  # dismissed since: nobody judges it, and a person decides
+            judged = Judged()
+        overdue = [
+            one for one in before if one.held_at <= now - HELD_FOR and one.row.id not in judged.verdicts
+        ]
+        if overdue:
+            self._set_aside(who, overdue)
+        return len(judged.verdicts) + len(overdue)
+
+    def _set_aside(self, who: Identity, overdue: Sequence[Held]) -> None:
+        """Have a person decide what the parent never came for."""
+        with self.db.session(who.tenant_id) as session:
+            first = take_numbers(session.connection(), who.tenant_id, who.device_id, len(overdue))
+        mutations = [
+            Mutation(mutation_id, n, _as_sent(one, mutation_id, n))
+            for n, one in enumerate(overdue, first)
+            if (mutation_id := one.row.mutation_id(one.entity, None))
+        ]
+        self.pushing.quarantine(who, request_of(mutations))
+        with self.db.session(who.tenant_id) as session:
+            keys = [(one.entity, one.row.id) for one in overdue]
+            let_go(session.connection(), who.tenant_id, who.user_id, keys)
+
+
+def request_of(mutations: Sequence[Mutation]) -> SyncRequest:
+    """The engine's request for these mutations."""
+    return SyncRequest(1, None, None, list(mutations), DEFAULT_LIMIT, DEFAULT_BYTES, 0, ())
+
+
+def _as_sent(one: Held, mutation_id: UUID, n: int) -> dict[str, Any]:
+    """A row that nobody translated, so that a person can do what it says."""
+    row = one.row
+    fields = {name: value for name, value in row.new.items() if name not in STAMPED and value is not None}
+    told = {
+        "id": str(mutation_id),
+        "n": n,
+        "entity": one.entity,
+        "record_id": str(row.id),
+        "op": "create" if row.assumed is None else "update",
+        "fields": fields,
+    }
+    return told if row.assumed is None else told | {"base_version": row.version}

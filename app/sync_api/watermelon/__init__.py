@@ -1,0 +1,1 @@
+"""A door for WatermelonDB: its published client syncs with the same engine."""

@@ -1,0 +1,102 @@
+"""A server on a socket, and devices that come by one door after the other."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+from werkzeug.serving import make_server
+
+from tests.doors.door import Device, Door
+from tests.doors.native import NativeDoor
+from tests.doors.rxdb import RxdbDevice, RxdbDoor
+from tests.doors.watermelon import WatermelonDevice, WatermelonDoor
+from tests.world import Person
+
+DOORS = {"native": NativeDoor, "watermelon": WatermelonDoor, "rxdb": RxdbDoor}
+
+
+@pytest.fixture(scope="session")
+def base_url(served: Flask) -> Iterator[str]:
+    """The application behind a real socket, a thread for each connection."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = make_server("127.0.0.1", 0, served, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="session", params=DOORS)
+def door(request: pytest.FixtureRequest) -> Iterator[Door]:
+    """Each door in turn."""
+    made = DOORS[request.param]()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def watermelon_door() -> Iterator[WatermelonDoor]:
+    """The door for WatermelonDB, for what it alone does."""
+    made = WatermelonDoor()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def device(base_url: str, door: Door) -> Iterator[Callable[[Person], Device]]:
+    """Hands a person a device that has made its first sync."""
+    given: list[Device] = []
+
+    def device(person: Person) -> Device:
+        one = door.device(base_url, person)
+        given.append(one)
+        one.sync()
+        return one
+
+    yield device
+    for one in given:
+        one.close()
+
+
+@pytest.fixture
+def melon(base_url: str, watermelon_door: WatermelonDoor) -> Iterator[Callable[..., WatermelonDevice]]:
+    """The same with WatermelonDB."""
+    given: list[WatermelonDevice] = []
+
+    def melon(person: Person, **more: object) -> WatermelonDevice:
+        one = watermelon_door.device(base_url, person, **more)  # type: ignore[arg-type]
+        given.append(one)
+        one.sync()
+        return one
+
+    yield melon
+    for one in given:
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def rxdb_door() -> Iterator[RxdbDoor]:
+    """The door for RxDB, for what it alone does."""
+    made = RxdbDoor()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def rx(base_url: str, rxdb_door: RxdbDoor) -> Iterator[Callable[..., RxdbDevice]]:
+    """The same with RxDB."""
+    given: list[RxdbDevice] = []
+
+    def rx(person: Person, **more: object) -> RxdbDevice:
+        one = rxdb_door.device(base_url, person, **more)  # type: ignore[arg-type]
+        given.append(one)
+        one.sync()
+        return one
+
+    yield rx
+    for one in given:
+        one.close()

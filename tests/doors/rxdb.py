@@ -1,0 +1,114 @@
+"""The door for RxDB: its published client, in a node process."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from app.core.ids import new_id
+from tests.doors.door import Json
+from tests.doors.node import Node
+from tests.world import Person
+
+ENTITIES = ("account", "contact", "visit")
+Collections = dict[str, dict[str, Any]]
+
+
+class RxdbDevice:
+    """An app on RxDB with its memory storage."""
+
+    def __init__(
+        self, node: Node, url: str, person: Person, collections: Collections, schema_version: int
+    ) -> None:
+        self.name = f"d{next(node.names)}{uuid4().hex[:6]}"
+        node.ask(
+            "open",
+            device=self.name,
+            name=self.name,
+            url=url,
+            token=person.token,
+            collections=collections,
+            schemaVersion=schema_version,
+        )
+        self.node = node
+        self.person = person
+        self.ask = partial(node.ask, device=self.name)
+
+    def behave(self, **values: Any) -> None:
+        """Change how the app behaves: ``tries``, ``batch``, ``lose``, ``fail``, ``token``."""
+        self.ask("set", values=values)
+
+    def sync(self) -> None:
+        self.ask("sync")
+
+    def settle(self) -> None:
+        for _ in range(2):
+            self.ask("sync")
+
+    def create(self, entity: str, /, **fields: Any) -> str:
+        record_id = str(new_id())
+        self.ask("create", table=entity, id=record_id, values=fields)
+        return record_id
+
+    def edit(self, entity: str, record_id: str, /, **fields: Any) -> None:
+        self.ask("edit", table=entity, id=record_id, values=fields)
+
+    def delete(self, entity: str, record_id: str) -> None:
+        self.ask("remove", table=entity, id=record_id)
+
+    def get(self, entity: str, record_id: str) -> Json | None:
+        found: Json | None = self.ask("get", table=entity, id=record_id)
+        return found
+
+    def ids(self, entity: str) -> set[str]:
+        return set(self.ask("ids", table=entity))
+
+    def lose_answer_of_push(self) -> None:
+        """The client asks again by itself."""
+        self.behave(lose={"GET": 0, "POST": 1})
+
+    def migrate(self, collections: Collections, schema_version: int) -> None:
+        """The app is updated: it knows more than before."""
+        self.ask("migrate", collections=collections, schemaVersion=schema_version)
+
+    def close(self) -> None:
+        self.node.ask("close", device=self.name)
+
+
+class RxdbDoor:
+    """``/sync/rxdb``."""
+
+    name = "rxdb"
+
+    def __init__(self) -> None:
+        self.node = Node("rxdb")
+
+    def device(
+        self,
+        url: str,
+        person: Person,
+        collections: Collections | None = None,
+        schema_version: int = 1,
+        batch: int = 100,
+    ) -> RxdbDevice:
+        known = collections or collections_of(person)
+        device = RxdbDevice(self.node, url, person, known, schema_version)
+        device.behave(batch=batch)
+        return device
+
+    def close(self) -> None:
+        self.node.close()
+
+
+def collections_of(person: Person, entities: Sequence[str] = ENTITIES) -> Collections:
+    """The collections of an app, by what the server says of its schema."""
+    document = person.call("GET", "/api/v1/sync/schema").json
+    return {
+        name: {
+            field: {"type": told["type"]} if "type" in told else {}
+            for field, told in document["entities"][name]["json_schema"]["properties"].items()
+            if field not in ("id", "version")
+        }
+        for name in entities
+        if name in document["entities"]
+    }

@@ -1,0 +1,317 @@
+"""By every door the same: what the server holds in the end, what its history tells, what its inbox asks."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from app.core.clock import utc_now
+from app.core.ids import new_id
+from app.core.scope import Role
+from tests.doors.door import Device, Lost
+from tests.world import Person, World, wire
+
+Hand = Callable[[Person], Device]
+
+
+def account_of(world: World, account: str) -> Any:
+    rows = world.sql(
+        "SELECT name, legal_name, phone, tags, notes, deleted_at IS NOT NULL AS deleted FROM accounts"
+        " WHERE tenant_id = :tenant AND id = :id",
+        id=account,
+    )
+    return rows[0]
+
+
+def inbox(world: World) -> list[tuple[Any, ...]]:
+    rows = world.sql(
+        "SELECT kind, entity, field, mine #>> '{}', theirs #>> '{}' FROM conflicts"
+        " WHERE tenant_id = :tenant AND state = 'open' ORDER BY created_at"
+    )
+    return [tuple(row) for row in rows]
+
+
+def history(world: World, record: str) -> list[tuple[Any, ...]]:
+    rows = world.sql(
+        "SELECT op, (SELECT array_agg(k ORDER BY k) FROM jsonb_object_keys(new) AS k), actor_kind FROM changes"
+        " WHERE tenant_id = :tenant AND record_id = :id ORDER BY id",
+        id=record,
+    )
+    return [tuple(row) for row in rows]
+
+
+def rejections(world: World) -> list[tuple[Any, ...]]:
+    rows = world.sql(
+        "SELECT entity, op, record_id::text FROM sync_mutations WHERE tenant_id = :tenant AND status = 'rejected'"
+        " ORDER BY judged_at"
+    )
+    return [tuple(row) for row in rows]
+
+
+def task(title: str, position: int) -> dict[str, Any]:
+    return {
+        "id": str(new_id()),
+        "kind": "other",
+        "title": title,
+        "required": False,
+        "position": position,
+        "done": False,
+    }
+
+
+def soon() -> dict[str, str]:
+    start = utc_now() + timedelta(hours=1)
+    return {"planned_start": wire(start), "planned_end": wire(start + timedelta(hours=1))}
+
+
+class TestMerge:
+    def test_edits_of_two_fields_both_stay(self, world: World, device: Hand) -> None:
+        account = str(world.account(name="가람상사", phone="+8220000001"))
+        person = world.person(Role.REP, world.north)
+        one, other = device(person), device(world.second_phone(person))
+        one.edit("account", account, name="가람상사(주)")
+        other.edit("account", account, phone="+8220000002")
+
+        for each in (one, other, one):
+            each.sync()
+
+        found = account_of(world, account)
+        assert (found.name, found.phone) == ("가람상사(주)", "+8220000002")
+        assert inbox(world) == []
+        assert [entry[1] for entry in history(world, account)[1:]] == [["name"], ["phone"]]
+        for each in (one, other):
+            each.settle()
+            seen = each.get("account", account)
+            assert seen is not None
+            assert (seen["name"], seen["phone"]) == ("가람상사(주)", "+8220000002")
+
+    def test_tags_are_merged_one_by_one(self, world: World, device: Hand) -> None:
+        account = str(world.account(tags=["가", "나", "다"]))
+        person = world.person(Role.REP, world.north)
+        one, other = device(person), device(world.second_phone(person))
+        one.edit("account", account, tags=["나", "다", "라"])
+        other.edit("account", account, tags=["가", "나", "마"])
+
+        for each in (one, other, one):
+            each.sync()
+
+        assert set(account_of(world, account).tags) == {"나", "라", "마"}
+        assert inbox(world) == []
+
+    def test_lines_of_a_note_are_merged(self, world: World, device: Hand) -> None:
+        account = str(world.account(notes="첫째 줄\n둘째 줄\n셋째 줄"))
+        person = world.person(Role.REP, world.north)
+        one, other = device(person), device(world.second_phone(person))
+        one.edit("account", account, notes="첫째 줄 고침\n둘째 줄\n셋째 줄")
+        other.edit("account", account, notes="첫째 줄\n둘째 줄\n셋째 줄 고침")
+
+        for each in (one, other, one):
+            each.sync()
+
+        assert account_of(world, account).notes == "첫째 줄 고침\n둘째 줄\n셋째 줄 고침"
+        assert inbox(world) == []
+
+    def test_tasks_of_a_visit_are_merged_row_by_row(self, world: World, device: Hand) -> None:
+        account, person = world.account(), world.person(Role.REP, world.north)
+        first, second = task("재고 확인", 1), task("주문 받기", 2)
+        one = device(person)
+        visit = one.create(
+            "visit", account_id=str(account), assignee_id=str(person.id), **soon(), tasks=[first, second]
+        )
+        one.sync()
+        other = device(world.second_phone(person))
+        one.settle()
+        one.edit("visit", visit, tasks=[first | {"done": True}, second])
+        third = task("전단 놓기", 3)
+        other.edit("visit", visit, tasks=[first, second | {"title": "주문 받고 확인"}, third])
+
+        for each in (one, other, one):
+            each.sync()
+
+        rows = world.sql("SELECT title, done FROM visit_tasks WHERE tenant_id = :tenant ORDER BY position")
+        assert [tuple(row) for row in rows] == [
+            ("재고 확인", True),
+            ("주문 받고 확인", False),
+            ("전단 놓기", False),
+        ]
+        assert inbox(world) == []
+
+
+class TestConflict:
+    def test_the_later_edit_of_one_field_stays_and_the_earlier_is_in_the_history(
+        self, world: World, device: Hand
+    ) -> None:
+        account = str(world.account(phone="+8220000001"))
+        person = world.person(Role.REP, world.north)
+        one, other = device(person), device(world.second_phone(person))
+        one.edit("account", account, phone="+8220000002")
+        one.sync()
+        other.edit("account", account, phone="+8220000003")
+
+        for each in (other, one):
+            each.settle()
+
+        assert account_of(world, account).phone == "+8220000003"
+        assert [entry[1] for entry in history(world, account)[1:]] == [["phone"], ["phone"]]
+        assert inbox(world) == []
+        assert [each.get("account", account)["phone"] for each in (one, other)] == ["+8220000003"] * 2  # type: ignore[index]
+
+    def test_two_legal_names_wait_for_a_person(self, world: World, device: Hand) -> None:
+        account = str(world.account(legal_name="가람"))
+        person = world.person(Role.REP, world.north)
+        one, other = device(person), device(world.second_phone(person))
+        one.edit("account", account, legal_name="가람 주식회사")
+        other.edit("account", account, legal_name="가람 유한회사")
+
+        for each in (one, other):
+            each.sync()
+        for each in (one, other):
+            each.settle()
+
+        assert account_of(world, account).legal_name == "가람 주식회사"
+        assert inbox(world) == [("field", "account", "legal_name", "가람 유한회사", "가람 주식회사")]
+        seen = [each.get("account", account)["legal_name"] for each in (one, other)]  # type: ignore[index]
+        assert seen == ["가람 주식회사"] * 2
+
+    def test_a_note_written_over_by_two_waits_with_both_texts(self, world: World, device: Hand) -> None:
+        account = str(world.account(notes="문이 닫혀 있음"))
+        person = world.person(Role.REP, world.north)
+        one, other = device(person), device(world.second_phone(person))
+        one.edit("account", account, notes="문이 열려 있음")
+        other.edit("account", account, notes="뒷문이 닫혀 있음")
+
+        for each in (one, other):
+            each.settle()
+
+        assert account_of(world, account).notes == "문이 열려 있음"
+        assert inbox(world) == [("text", "account", "notes", "뒷문이 닫혀 있음", "문이 열려 있음")]
+
+
+class TestRefused:
+    def test_an_edit_that_the_server_refuses_is_listed_and_taken_back(
+        self, world: World, device: Hand
+    ) -> None:
+        account = str(world.account(name="가람상사"))
+        person = world.person(Role.REP, world.north)
+        one = device(person)
+        one.edit(
+            "account", account, name=""
+        )  # what hangs on a record that is not there yet may wait, by some doors
+        one.settle()
+
+        assert rejections(world) == [("account", "update", account)]
+        assert one.get("account", account)["name"] == "가람상사"  # type: ignore[index]
+        assert history(world, account) == history(world, account)[:1]
+
+    def test_a_refused_new_record_leaves_the_device(self, world: World, device: Hand) -> None:
+        account = str(world.account())
+        person = world.person(Role.REP, world.north)
+        one = device(person)
+        contact = one.create("contact", account_id=account, name="")
+        one.settle()
+
+        assert rejections(world) == [("contact", "create", contact)]
+        assert one.get("contact", contact) is None
+
+    def test_a_refused_delete_brings_the_record_back(self, world: World, device: Hand) -> None:
+        account = world.account()
+        world.insert("contacts", id=(contact := new_id()), account_id=account, name="윤담당")
+        person = world.person(Role.REP, world.north)
+        one = device(person)
+        one.delete("account", str(account))
+        assert one.get("account", str(account)) is None
+        one.settle()
+
+        assert rejections(world) == [("account", "delete", str(account))]
+        assert one.get("account", str(account)) is not None
+        assert one.ids("contact") == {str(contact)}
+
+
+class TestDeleteAgainstEdit:
+    def test_an_edit_of_what_another_deleted_waits_in_the_inbox(self, world: World, device: Hand) -> None:
+        contact, one, other = two_with_a_contact(world, device)
+        other.edit("contact", contact, phone="+8220000002")
+        one.delete("contact", contact)
+        one.sync()
+        other.settle()
+
+        assert live(world, contact) == []
+        assert [item[:2] for item in inbox(world)] == [("deleted", "contact")]
+        assert [each.get("contact", contact) for each in (one, other)] == [None, None]
+
+    def test_a_delete_of_what_another_edited_waits_and_the_record_stays(
+        self, world: World, device: Hand
+    ) -> None:
+        contact, one, other = two_with_a_contact(world, device)
+        other.edit("contact", contact, phone="+8220000002")
+        one.delete("contact", contact)
+        other.sync()
+        one.settle()
+
+        assert live(world, contact) == ["+8220000002"]
+        assert [item[:2] for item in inbox(world)] == [("delete", "contact")]
+        assert one.get("contact", contact)["phone"] == "+8220000002"  # type: ignore[index]
+
+
+def two_with_a_contact(world: World, device: Hand) -> tuple[str, Device, Device]:
+    world.insert("contacts", id=(contact := new_id()), account_id=world.account(), name="윤담당")
+    person = world.person(Role.REP, world.north)
+    return str(contact), device(person), device(world.second_phone(person))
+
+
+def live(world: World, contact: str) -> list[str]:
+    rows = world.sql(
+        "SELECT phone FROM contacts WHERE tenant_id = :tenant AND id = :id AND deleted_at IS NULL", id=contact
+    )
+    return [row[0] for row in rows]
+
+
+class TestScope:
+    def test_an_edit_of_what_left_the_scope_waits_in_the_inbox(self, world: World, device: Hand) -> None:
+        account = str(world.account(phone="+8220000001"))
+        person = world.person(Role.REP, world.north)
+        one = device(person)
+        one.edit("account", account, phone="+8220000002")
+        world.sql("UPDATE accounts SET territory_id = :to WHERE tenant_id = :tenant", to=world.south)
+        one.sync()
+        one.settle()
+
+        assert account_of(world, account).phone == "+8220000001"
+        assert [item[:2] for item in inbox(world)] == [("out_of_scope", "account")]
+        assert one.get("account", account) is None
+
+    def test_what_comes_into_the_scope_arrives_whole(self, world: World, device: Hand) -> None:
+        account = world.account(world.south)
+        world.insert("contacts", id=(contact := new_id()), account_id=account, name="윤담당")
+        person = world.person(Role.REP, world.north)
+        one = device(person)
+        assert one.ids("account") == set()
+        with world.session() as session:
+            world.join(session, person.id, world.south)
+        one.settle()
+
+        assert one.ids("account") == {str(account)}
+        assert one.ids("contact") == {str(contact)}
+
+
+class TestLostAnswer:
+    def test_a_push_whose_answer_was_lost_has_one_effect(self, world: World, device: Hand) -> None:
+        account = str(world.account(tags=["가"], legal_name="가람"))
+        person = world.person(Role.REP, world.north)
+        one, other = device(person), device(world.second_phone(person))
+        other.edit("account", account, legal_name="가람 주식회사")
+        other.sync()
+        contact = one.create("contact", account_id=account, name="윤담당")
+        one.edit("account", account, tags=["가", "나"], legal_name="가람 유한회사")
+        one.lose_answer_of_push()
+        with suppress(Lost):
+            one.sync()
+        one.settle()
+
+        assert account_of(world, account).tags == ["가", "나"]
+        assert [entry[0] for entry in history(world, contact)] == ["insert"]
+        assert [entry[1] for entry in history(world, account)[1:]] == [["legal_name"], ["tags"]]
+        assert inbox(world) == [("field", "account", "legal_name", "가람 유한회사", "가람 주식회사")]
+        assert rejections(world) == []
+        assert one.get("account", account)["legal_name"] == "가람 주식회사"  # type: ignore[index]
+        assert one.ids("contact") == {contact}

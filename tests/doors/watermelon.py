@@ -1,0 +1,99 @@
+"""The door for WatermelonDB: its published client, in a node process."""
+
+import json
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from app.core.ids import new_id
+from app.sync_api.registry import REGISTRY
+from app.sync_api.watermelon.wire import AS_JSON
+from tests.doors.door import Json
+from tests.doors.node import Node
+from tests.world import Person
+
+Tables = dict[str, dict[str, str]]
+
+
+class WatermelonDevice:
+    """An app on WatermelonDB with LokiJS."""
+
+    def __init__(self, node: Node, url: str, person: Person, tables: Tables) -> None:
+        self.name = f"{next(node.names)}-{uuid4().hex[:6]}"
+        node.ask("open", device=self.name, name=self.name, url=url, token=person.token, tables=tables)
+        self.node = node
+        self.ask = partial(node.ask, device=self.name)
+
+    def behave(self, **values: Any) -> None:
+        """Change how the app behaves: ``tellsPending``, ``limit``, ``lose``, ``fail``."""
+        self.ask("set", values=values)
+
+    def sync(self) -> None:
+        self.ask("sync")
+
+    def settle(self) -> None:
+        self.behave(tellsPending=True)
+        for _ in range(3):
+            self.ask("sync")
+        self.behave(tellsPending=False)
+
+    def create(self, entity: str, /, **fields: Any) -> str:
+        record_id = str(new_id())
+        self.ask("create", table=entity, id=record_id, values=_columns(entity, fields))
+        return record_id
+
+    def edit(self, entity: str, record_id: str, /, **fields: Any) -> None:
+        self.ask("edit", table=entity, id=record_id, values=_columns(entity, fields))
+
+    def delete(self, entity: str, record_id: str) -> None:
+        self.ask("remove", table=entity, id=record_id)
+
+    def get(self, entity: str, record_id: str) -> Json | None:
+        row = self.ask("get", table=entity, id=record_id)
+        return None if row is None or row["_status"] == "deleted" else _record(entity, row)
+
+    def ids(self, entity: str) -> set[str]:
+        return {row["id"] for row in self.ask("list", table=entity)}
+
+    def lose_answer_of_push(self) -> None:
+        self.behave(lose={"GET": 0, "POST": 1})
+
+    def migrate(self, tables: Tables, steps: list[Json]) -> None:
+        """The app is updated: it knows more than before."""
+        self.ask("migrate", tables=tables, steps=steps)
+
+    def close(self) -> None:
+        self.node.ask("close", device=self.name)
+
+
+class WatermelonDoor:
+    """``/sync/watermelon``."""
+
+    name = "watermelon"
+
+    def __init__(self) -> None:
+        self.node = Node("watermelon")
+
+    def device(self, url: str, person: Person, tables: Tables | None = None) -> WatermelonDevice:
+        known = tables or person.call("GET", "/api/v1/sync/watermelon/schema").json["tables"]
+        return WatermelonDevice(self.node, url, person, known)
+
+    def close(self) -> None:
+        self.node.close()
+
+
+def _columns(entity: str, fields: Json) -> Json:
+    declared = REGISTRY.get(entity).fields
+    return {
+        name: json.dumps(value) if declared[name].kind in AS_JSON and value is not None else value
+        for name, value in fields.items()
+    }
+
+
+def _record(entity: str, row: Json) -> Json:
+    declared = REGISTRY.get(entity).fields
+    return {
+        name: json.loads(value) if name in declared and declared[name].kind in AS_JSON and value else value
+        for name, value in row.items()
+        if not name.startswith("_")
+    }
