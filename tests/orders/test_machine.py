@@ -157,8 +157,8 @@ def test_limits_hold_through_many_more_sequences(world: World) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Here,
         settings=settings(
-            max_examples=150,
-            stateful_step_count=50,
+            max_examples=40,
+            stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             phases=(Phase.generate,),  # each step is real: shrinking takes longer than reading the steps
