@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
@@ -71,12 +71,15 @@ def _note(session: Session, actor: Actor, hits: Sequence[service.Hit], action: s
             note_access(session, actor, kind, None, action, count=count)
 
 
+_PARTS = tuple(part.name for part in fields(service.Hit))
+
+
 def _body(hit: service.Hit) -> dict[str, Any]:
     ranges = {
         name: [{"start": start, "end": end} for start, end in getattr(hit, name)]
         for name in ("title_ranges", "snippet_ranges")
     }
-    return asdict(hit) | ranges
+    return {name: getattr(hit, name) for name in _PARTS} | ranges
 
 
 @blp.route("/search/suggest")

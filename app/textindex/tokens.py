@@ -22,6 +22,7 @@ WEIGHTS = {"title": 16, "name": 16, "code": 16, "keywords": 12, "summary": 6, "b
 HEADING = 12
 """From this weight on a token is one of title, name, code or keywords."""
 MOST = 40
+"""What a token weighs at most."""
 _CHARACTERS = {"title": 500, "name": 500, "code": 64, "keywords": 2_000, "summary": 4_000, "body": 60_000}
 _HEADS = ("title", "name", "keywords")
 

@@ -15,6 +15,9 @@ SAME, SIMILAR = 95, 75
 CORRECTED = 90
 """The same, of the word that was probably meant."""
 
+MOST = 40
+"""What a token weighs at most."""
+
 # The first character of a token is its class.
 PAIR, WORD, INITIALS, CODE = "2", "=", "^", "#"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.textindex.ranking import Candidate, highlight, near, rank, spelling_keys
-from app.textindex.service.lines import lines_of, weights_in
+from app.textindex.service.lines import lines_of, wanted_lines, weights_in
 from app.textindex.tokens import (
     MAX_QUERY,
     MAX_TOKENS,
@@ -51,7 +51,7 @@ class TestTokensOf:
         found = tokens_of([Text("title", value), Text("keywords", value), Text("body", f"{value} {value}")])
 
         assert all("\n" not in token and 0 < weight <= 40 for token, weight in found.items())
-        assert weights_in(lines_of(found), [*found, "2없음"]) == found
+        assert weights_in(lines_of(found), wanted_lines([*found, "2없음"])) == found
 
     @pytest.mark.parametrize(
         "value", ["윤활유", "윤활유".encode().decode(), "\u110b\u1172\u11ab\u1112\u116a\u11af\u110b\u1172"]

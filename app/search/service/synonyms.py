@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from app.core.errors import Forbidden, IdTaken, NotFound
@@ -123,15 +123,20 @@ def add_starter_groups(session: Session, actor: Actor, *, now: datetime) -> int:
     Raises:
         Forbidden, TooManySynonyms: As ``create_synonym_group``.
     """
-    held = session.scalars(_live(actor.tenant_id).with_only_columns(SynonymGroup.words))
+    _allow_editor(actor)
+    held = session.scalars(_live(actor.tenant_id).with_only_columns(SynonymGroup.words)).all()
     known = {_key(word) for words in held for word in words}
-    added = 0
-    for line in STARTER.read_text(encoding="utf-8").splitlines():
-        words = json.loads(line)["words"]
-        if known.isdisjoint(map(_key, words)):
-            create_synonym_group(session, actor, {"words": words, "meaning": Meaning.SIMILAR}, now=now)
-            added += 1
-    return added
+    lines = STARTER.read_text(encoding="utf-8").splitlines()
+    added = [
+        words for words in (json.loads(line)["words"] for line in lines) if known.isdisjoint(map(_key, words))
+    ]
+    if len(held) + len(added) > GROUPS_MAX:
+        raise TooManySynonyms(limit=GROUPS_MAX)
+    if added:
+        audience = [one.value for one in ShapeClass]
+        values = {"tenant_id": actor.tenant_id, "audience": audience, "meaning": Meaning.SIMILAR.value}
+        session.execute(insert(SynonymGroup), [values | {"id": new_id(), "words": words} for words in added])
+    return len(added)
 
 
 def _key(word: str) -> str:

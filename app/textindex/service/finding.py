@@ -1,6 +1,6 @@
 """Answers of the index: which documents, in which order, how many, and what was probably meant."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.core.scope import Actor
 from app.textindex import queries
-from app.textindex.queries import Shelves
+from app.textindex.queries import Bounds, Shelves
 from app.textindex.ranking import (
     ENOUGH,
     SEEN_AT_MOST,
@@ -24,16 +24,20 @@ from app.textindex.ranking import (
     spelling_keys,
     unknown,
 )
-from app.textindex.service.lines import weights_in
+from app.textindex.service.lines import wanted_lines, weights_in
 from app.textindex.tokens import NO_SYNONYMS, WORD, Query, Thesaurus, corrected, widen
 
 READ_AT_MOST = 1_000
 """Rows of lists that are read for one query: the rarest tokens first."""
 RANKED_AT_MOST = 200
-"""Documents that are looked at with all their tokens: those with most of what was read. Pages end there."""
+"""Documents that are looked at with all their tokens. Up to here answers are what a phone gives."""
+RANKED_OF_MANY = 120
+"""So many where there are more: those with most of what was read. Pages end there."""
 COUNTED_AT_MOST = 1_000
-EACH_AT_MOST = 100
-"""Rows of one list and shelf, where every list is longer than that and the best of them has to do."""
+FREQUENT_AT_MOST = 4
+"""Lists that are begun where all are long, and the best of each has to do."""
+WHOLE_LISTS = Bounds(each=READ_AT_MOST, each_asked=READ_AT_MOST, documents=RANKED_AT_MOST)
+FIRST_OF_LISTS = Bounds(each=100, each_asked=40, documents=RANKED_AT_MOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +126,17 @@ def find(
         query = widen(corrected(query, better), synonyms)
         new = [token for token in query.tokens if token not in seen]
         seen |= queries.count_documents(session, shelves, new, SEEN_AT_MOST)
-    lists, whole = _read(session, shelves, query, seen)
-    best = _best(lists, seen)
+    best, found, whole = _read(session, shelves, query, seen)
     candidates, records = _candidates(session, shelves, query, seen, best)
     ranked = rank(query, candidates, seen=seen, today=today or actor.scope.at.date())
     hits = [Hit(*records[one.key], one.score) for one in ranked[offset : offset + limit]]
     total = len(ranked)
     leading = _leading(query, seen)
-    if len(leading) == 1 and len(lists) >= len(best) == RANKED_AT_MOST:
+    if len(leading) == 1 and found >= RANKED_AT_MOST:
         total = queries.count_documents(session, shelves, list(leading), COUNTED_AT_MOST + 1)[leading.pop()]
         total, whole = min(total, COUNTED_AT_MOST), total <= COUNTED_AT_MOST
-    elif len(best) < len(lists):
-        total, whole = len(lists), False
+    elif len(best) < found:
+        total, whole = found, False
     return Found(hits, total, not whole, meant, query)
 
 
@@ -152,12 +155,11 @@ def _rewritten(query: Query, better: Mapping[str, str]) -> str:
     return " ".join(better.get(term.text, term.text) for term in query.terms)
 
 
-Lists = dict[int, tuple[int, dict[str, int]]]
-"""By document: its shelf, and its tokens with their weights as far as they were read."""
-
-
-def _read(session: Session, shelves: Shelves, query: Query, seen: Mapping[str, int]) -> tuple[Lists, bool]:
-    """The lists in which every answer has to be, the rarest first; whether some were left unread."""
+def _read(
+    session: Session, shelves: Shelves, query: Query, seen: Mapping[str, int]
+) -> tuple[list[int], int, bool]:
+    """The documents with most of the lists in which every answer has to be, how many were found in them, and
+    whether nothing was left unread. The rarest lists are read first."""
     wanted = sorted(_leading(query, seen), key=lambda token: (seen[token], token))
     chosen: list[str] = []
     room = READ_AT_MOST
@@ -165,27 +167,16 @@ def _read(session: Session, shelves: Shelves, query: Query, seen: Mapping[str, i
         if seen[token] <= room and seen[token] < SEEN_AT_MOST:
             chosen.append(token)
             room -= seen[token]
-    lists: Lists = {}
-    if chosen:
-        _take(lists, queries.read_lists(session, shelves, chosen, READ_AT_MOST))
-    elif wanted:
-        _take(lists, queries.read_lists(session, shelves, wanted[:4], EACH_AT_MOST))
-        for first, second in _pairs_of_terms(query, seen):
-            for number, shelf in queries.read_both(session, shelves, first, second, EACH_AT_MOST):
-                lists.setdefault(number, (shelf, {}))
-    return lists, len(chosen) == len(wanted)
-
-
-def _best(lists: Lists, seen: Mapping[str, int]) -> Lists:
-    """Those documents with most of what was read, the newest of equals."""
-    if len(lists) <= RANKED_AT_MOST:
-        return lists
+    bounds = WHOLE_LISTS if chosen else FIRST_OF_LISTS
+    read = chosen or wanted[:FREQUENT_AT_MOST]
+    if not read:
+        return [], 0, True
     rare = {token: rarity(count) for token, count in seen.items()}
-
-    def had(number: int) -> tuple[int, int]:
-        return -sum(rare[token] * weight for token, weight in lists[number][1].items()), -number
-
-    return {number: lists[number] for number in sorted(lists, key=had)[:RANKED_AT_MOST]}
+    pairs = [] if chosen else list(_pairs_of_terms(query, seen))
+    best, found = queries.read_lists(session, shelves, read, pairs, rare=rare, bounds=bounds)
+    if found > RANKED_AT_MOST:
+        best = best[:RANKED_OF_MANY]
+    return best, found, len(chosen) == len(wanted)
 
 
 def _leading(query: Query, seen: Mapping[str, int]) -> set[str]:
@@ -210,19 +201,14 @@ def _pairs_of_terms(query: Query, seen: Mapping[str, int]) -> Iterable[tuple[str
     return pairwise(firsts)
 
 
-def _take(lists: Lists, rows: Iterable[tuple[str, int, int, int]]) -> None:
-    for token, number, shelf, weight in rows:
-        lists.setdefault(number, (shelf, {}))[1][token] = weight
-
-
 def _candidates(
-    session: Session, shelves: Shelves, query: Query, seen: Mapping[str, int], lists: Lists
+    session: Session, shelves: Shelves, query: Query, seen: Mapping[str, int], numbers: Sequence[int]
 ) -> tuple[list[Candidate], dict[str, tuple[str, UUID]]]:
-    """The documents of the lists with all tokens and facts, and by their keys which records they are."""
-    wanted = [token for token in query.tokens if token in seen]
+    """Documents with all tokens and facts, and by their keys which records they are."""
+    wanted = wanted_lines(token for token in query.tokens if token in seen)
     candidates, records = [], {}
     for _, kind, record_id, published_on, rating, priority, lines in queries.documents_of(
-        session, shelves, list(lists)
+        session, shelves, numbers
     ):
         key = str(record_id)
         records[key] = (kind, record_id)

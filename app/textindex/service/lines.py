@@ -10,11 +10,15 @@ def lines_of(tokens: Mapping[str, int]) -> str:
     return "\n" + "".join(f"{chr(_ZERO + weight)}{token}\n" for token, weight in tokens.items())
 
 
-def weights_in(lines: str, tokens: Iterable[str]) -> dict[str, int]:
+def wanted_lines(tokens: Iterable[str]) -> list[tuple[str, str]]:
+    """Tokens as ``weights_in`` looks for them in many documents."""
+    return [(token, f"{token}\n") for token in tokens]
+
+
+def weights_in(lines: str, wanted_lines: Iterable[tuple[str, str]]) -> dict[str, int]:
     """Those of the tokens that are in the lines. Far faster than to read all lines."""
     found = {}
-    for token in tokens:
-        wanted = f"{token}\n"
+    for token, wanted in wanted_lines:
         place = lines.find(wanted)
         while place > 1 and lines[place - 2] != "\n":
             place = lines.find(wanted, place + 1)
