@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from app.core.db import compact_json
 from app.core.scope import SHAPE_OF_ROLE, Actor, ShapeClass
@@ -17,6 +17,16 @@ from app.textindex import service as textindex
 from app.textindex.tokens import Text, tokens_of
 
 KIND: Final = "article_version"
+_SHOWN: Final = (
+    ArticleVersion.article_id,
+    ArticleVersion.language,
+    ArticleVersion.title,
+    ArticleVersion.summary,
+    ArticleVersion.body,
+    ArticleVersion.keywords,
+    ArticleVersion.version,
+    ArticleVersion.updated_at,
+)
 
 
 def note_published(session: Session, article: Article, version: ArticleVersion, *, now: datetime) -> None:
@@ -59,9 +69,11 @@ def search_visible(actor: Actor) -> textindex.Visible:
 
 
 def find_published(session: Session, actor: Actor, ids: Collection[UUID]) -> dict[UUID, ArticleVersion]:
-    """Of *ids*, the versions that are out and for the actor."""
+    """Of *ids*, the versions that are out and for the actor, with what is shown of a hit; the rest is not loaded."""
     found = session.scalars(
-        _published(actor.tenant_id).where(ArticleVersion.id.in_(ids), queries.sees_published_version(actor))
+        _published(actor.tenant_id)
+        .where(ArticleVersion.id.in_(ids), queries.sees_published_version(actor))
+        .options(load_only(*_SHOWN))
     )
     return {version.id: version for version in found}
 
