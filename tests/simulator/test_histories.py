@@ -1,4 +1,4 @@
-"""Whole histories: at most 60 s of them in the suite and 90 in the heavier one, from fixed seeds; the corpus before them."""
+"""Whole histories from fixed seeds, at most 60 s of them here and 90 in the heavier suite; the corpus before them."""
 
 import time
 from collections.abc import Iterator
