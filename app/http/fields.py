@@ -520,6 +520,7 @@ class Point(WireField):
 
     def openapi(self) -> dict[str, Any]:
         return {
+            "title": "GeoPoint",
             "type": "object",
             "properties": {
                 "lat": {"type": "number", "minimum": -90, "maximum": 90},
