@@ -12,6 +12,8 @@ WORKERS = 2
 SPREAD = -n $(WORKERS) --dist loadfile
 # What is about the engine, for its coverage.
 ENGINE_TESTS = tests/sync tests/sync_api tests/inbox tests/devices tests/scope tests/journeys tests/identity/test_farewell.py
+# Where the examples find a server.
+URL = http://127.0.0.1:8000
 # Of new histories in test-long.
 MINUTES = 60
 # mutmut brings setproctitle, with which gunicorn and pytest rename their processes: not into everybody's environment.
@@ -25,7 +27,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo serve stop reset test test-more test-long test-faults coverage mutants mutants-pure mutants-sql check bench
+.PHONY: help demo serve stop reset test test-more test-long test-faults coverage mutants mutants-pure mutants-sql check bench example-rxdb example-watermelon
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -92,6 +94,12 @@ check: $(VENV)/.ready-dev ## format, lint, types, imports, drift of migrations a
 	say $(PY) -m tests.imports; \
 	say $(PY) -m pytest -q -m "not more" tests/openapi tests/migrations tests/test_house.py; \
 	exit $$status
+
+example-rxdb: $(VENV)/.ready-dev ## play the example of an app on RxDB against `make demo` (URL=http://127.0.0.1:8000)
+	@exec $(PY) -m examples.rxdb $(URL)
+
+example-watermelon: $(VENV)/.ready-dev ## the same with WatermelonDB
+	@exec $(PY) -m examples.watermelon $(URL)
 
 bench: $(VENV)/.ready-dev ## run the benchmarks beside Kinto and bare Flask (ARGS=--quick: 3 minutes; --help lists the rest)
 	@exec $(PY) -m benchmarks $(ARGS)

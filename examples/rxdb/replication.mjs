@@ -7,11 +7,18 @@ import { replications, schemaVersion } from './generated/rxdb/collections.js'
 // once after the login and kept with the tokens: an app also starts without a network.
 export function replicate(database, session, { shape, events }) {
   const resync$ = new Subject()
-  const rebased = []
-  const states = replications
-    .filter(({ collection, shapes }) => shapes.includes(shape) && database[collection])
-    .map((one) => replication(database[one.collection], session, one, resync$, (page) => rebased.push(page.generation)))
-  return { states, rebased, stream: live(session, events, resync$) }
+  const running = { states: [], stream: live(session, events, resync$) }
+  let following = null
+  const onRebase = ({ generation }) => {
+    following ??= followServer(running, generation).finally(() => { following = null })
+  }
+  for (const one of replications) {
+    const collection = database[one.collection]
+    if (collection && one.shapes.includes(shape)) {
+      running.states.push(replication(collection, session, one, resync$, onRebase))
+    }
+  }
+  return running
 }
 
 function replication(collection, session, { replicationIdentifier, pushes }, stream$, onRebase) {
@@ -48,13 +55,11 @@ function live(session, events, resync$) {
 
 export const inSync = ({ states }) => Promise.all(states.map((state) => state.awaitInSync()))
 
-// After the server was restored from a backup: what it does not know any more leaves the phone too.
-export async function followServer(database, running) {
-  if (running.rebased.length === 0) return
+// All was given anew. After the server was restored from a backup, what it does not know any more leaves the phone too.
+async function followServer(running, generation) {
   await inSync(running)
   running.states.forEach((state) => state.reSync())
   await inSync(running)
-  const generation = Math.max(...running.rebased.splice(0))
   for (const { collection } of running.states) {
     await collection.find({ selector: { generation: { $lt: generation } } }).remove()
   }

@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import { change, logIn, network, say, tell, until } from '../shared/story.mjs'
 import { openDatabase } from './database.mjs'
-import { followServer, inSync, replicate, stop } from './replication.mjs'
+import { inSync, replicate, stop } from './replication.mjs'
 
 tell('Log in, and fill the collections')
 const { phone, desk } = await logIn('RxDB')
@@ -72,6 +72,5 @@ const submitted = await phone.ask(`/api/v1/orders/${order.id}/submit`, { method:
 await until('the new state', () => draft().status === submitted.status)
 say(`status ${draft().status}, total ${draft().total} ${draft().currency}`)
 
-await followServer(database, running)
 await stop(running)
 await database.close()

@@ -73,7 +73,7 @@ say(`tags: ${customer.tags.join(', ')}; legal name: ${customer.legalName}`)
 say(`the order is a ${order.status} of the server, version ${order.version}`)
 
 tell('Two legal names are for a person to decide; both stand in the inbox, which is a table too')
-say(`the push was told: ${verdicts.map(({ entity, status }) => `${entity} ${status}`).join(', ')}`)
+say(`the push was told: ${verdicts.map(({ table, status }) => `${table}: ${status}`).join(', ')}`)
 const [conflict] = await database.get('conflict').query(Q.where('record_id', customer.id)).fetch()
 say(`before: ${conflict.base}, the rep: ${conflict.mine}, the office: ${conflict.theirs}`)
 await desk.ask(`/api/v1/conflicts/${conflict.id}/resolution`, {
