@@ -12,8 +12,9 @@ WORKERS = 2
 SPREAD = -n $(WORKERS) --dist loadfile
 # What is about the engine, for its coverage.
 ENGINE_TESTS = tests/sync tests/sync_api tests/inbox tests/devices tests/scope tests/journeys tests/identity/test_farewell.py
-# Where the examples find a server.
+# Where the examples find a server, and a script of yours that runs instead of theirs.
 URL = http://127.0.0.1:8000
+APP =
 # Of new histories in test-long.
 MINUTES = 60
 # mutmut brings setproctitle, with which gunicorn and pytest rename their processes: not into everybody's environment.
@@ -95,11 +96,11 @@ check: $(VENV)/.ready-dev ## format, lint, types, imports, drift of migrations a
 	say $(PY) -m pytest -q -m "not more" tests/openapi tests/migrations tests/test_house.py; \
 	exit $$status
 
-example-rxdb: $(VENV)/.ready-dev ## play the example of an app on RxDB against `make demo` (URL=http://127.0.0.1:8000)
-	@exec $(PY) -m examples.rxdb $(URL)
+example-rxdb: $(VENV)/.ready-dev ## play the example of an app on RxDB against `make demo` (URL=http://127.0.0.1:8000, APP=mine.mjs)
+	@exec $(PY) -m examples.rxdb $(URL) $(if $(APP),--app $(APP))
 
 example-watermelon: $(VENV)/.ready-dev ## the same with WatermelonDB
-	@exec $(PY) -m examples.watermelon $(URL)
+	@exec $(PY) -m examples.watermelon $(URL) $(if $(APP),--app $(APP))
 
 bench: $(VENV)/.ready-dev ## run the benchmarks beside Kinto and bare Flask (ARGS=--quick: 3 minutes; --help lists the rest)
 	@exec $(PY) -m benchmarks $(ARGS)

@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid'
-import { change, logIn, network, say, tell, until } from '../shared/story.mjs'
+import { change, logIn, network, say, tell, until } from '../javascript/story.mjs'
 import { openDatabase } from './database.mjs'
 import { inSync, replicate, stop } from './replication.mjs'
 

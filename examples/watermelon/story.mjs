@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
 import { Q } from '@nozbe/watermelondb/index.js'
-import { change, logIn, network, say, tell, until } from '../shared/story.mjs'
+import { change, logIn, network, say, tell, until } from '../javascript/story.mjs'
 import { openDatabase } from './database.mjs'
 import { pings, sync } from './sync.mjs'
 

@@ -36,10 +36,11 @@ def logins(world: World) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def url(migrated: Config, tmp_path: Path) -> Iterator[str]:
-    with running(("serve", "--workers", "1"), migrated, tmp_path):
-        yield wait_for(r"Serving on (http://\S+)", tmp_path)
+@pytest.fixture(scope="module")
+def url(migrated: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    place = tmp_path_factory.mktemp("serve")
+    with running(("serve", "--workers", "1"), migrated, place):
+        yield wait_for(r"Serving on (http://\S+)", place)
 
 
 @pytest.mark.parametrize("example", ["rxdb", "watermelon"])
@@ -55,9 +56,22 @@ def test_the_story_of(example: str, world: World, logins: dict[str, str], url: s
     assert world.sql("SELECT count(*) FROM sync_mutations WHERE status = 'rejected'") == [(0,)]
 
 
-def played(example: str, logins: dict[str, str], url: str) -> str:
+def test_the_record_of_the_quick_start(logins: dict[str, str], url: str, tmp_path: Path) -> None:
+    page = (PROJECT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    found = re.search(r"^cat > mine.mjs <<'END'\n(.*?)^END$", page, re.MULTILINE | re.DOTALL)
+    assert found
+    app = tmp_path / "mine.mjs"
+    app.write_text(found[1], encoding="utf-8")
+
+    told = played("rxdb", logins, url, "--app", str(app))
+
+    assert "on the phone: 나의 첫 거래처" in told
+    assert re.search(r"in the central history: rep p\d+ 나의 첫 거래처 20\d\d-", told)
+
+
+def played(example: str, logins: dict[str, str], url: str, *words: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", f"examples.{example}", url],
+        [sys.executable, "-m", f"examples.{example}", url, *words],
         cwd=PROJECT,
         env=os.environ | {"PYTHONUTF8": "1"} | logins,
         capture_output=True,
