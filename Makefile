@@ -96,10 +96,10 @@ check: $(VENV)/.ready-dev ## format, lint, types, imports, drift of migrations a
 	say $(PY) -m pytest -q -m "not more" tests/openapi tests/migrations tests/test_house.py; \
 	exit $$status
 
-example-rxdb: $(VENV)/.ready-dev ## play the example of an app on RxDB against `make demo` (URL=http://127.0.0.1:8000, APP=mine.mjs)
+example-rxdb: $(VENV)/.ready-node ## play the example of an app on RxDB against `make demo` (URL=http://127.0.0.1:8000, APP=mine.mjs)
 	@exec $(PY) -m examples.rxdb $(URL) $(if $(APP),--app $(APP))
 
-example-watermelon: $(VENV)/.ready-dev ## the same with WatermelonDB
+example-watermelon: $(VENV)/.ready-node ## the same with WatermelonDB
 	@exec $(PY) -m examples.watermelon $(URL) $(if $(APP),--app $(APP))
 
 bench: $(VENV)/.ready-dev ## run the benchmarks beside Kinto and bare Flask (ARGS=--quick: 3 minutes; --help lists the rest)
@@ -118,6 +118,12 @@ $(VENV)/.ready-dev: requirements/dev.lock
 	@$(make_venv)
 	@echo "Installing the packages of requirements/dev.lock into $(VENV) (the first time takes a minute) ..."
 	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(VENV)/.ready-node: requirements/node.lock $(VENV)/.ready
+	@if [ $(VENV)/.ready-dev -nt requirements/node.lock ]; then :; else \
+	  echo "Installing Node.js into $(VENV) ..." && \
+	  $(PIP) install --require-hashes -r requirements/node.lock; fi
 	@touch $@
 
 $(MUTMUT)/.ready: requirements/mutants.lock $(VENV)/.ready-dev
