@@ -13,7 +13,7 @@ SPREAD = -n $(WORKERS) --dist loadfile
 # What is about the engine, for its coverage.
 ENGINE_TESTS = tests/sync tests/sync_api tests/inbox tests/devices tests/scope tests/journeys tests/identity/test_farewell.py
 # Where the examples find a server, and a script of yours that runs instead of theirs.
-URL = http://127.0.0.1:8000
+URL ?= http://127.0.0.1:8000
 APP =
 # Of new histories in test-long.
 MINUTES = 60

@@ -3,8 +3,15 @@ import { hasUnsyncedChanges, synchronize } from '@nozbe/watermelondb/sync/index.
 
 const PATH = '/api/v1/sync/watermelon'
 
-// One sync, page by page. Gives what was not taken as it was sent, for the user to see.
-export async function sync(database, session) {
+let last = Promise.resolve()
+
+// One sync after the other: the library refuses two at once. Gives what was not taken as it was sent, for the user.
+export function sync(database, session) {
+  last = last.catch(() => {}).then(() => pages(database, session))
+  return last
+}
+
+async function pages(database, session) {
   const verdicts = []
   let hasMore
   do {
