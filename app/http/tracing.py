@@ -123,7 +123,11 @@ def _spoken(tree: ast.AST) -> Iterator[ast.AST]:
             if child.value:
                 yield from _and_spoken(child.value)
             continue
-        if isinstance(child, ast.Call) and getattr(child.func, "id", "") in ("isinstance", "issubclass", "cast"):
+        if isinstance(child, ast.Call) and getattr(child.func, "id", "") in (
+            "isinstance",
+            "issubclass",
+            "cast",
+        ):
             continue
         yield from _and_spoken(child)
 

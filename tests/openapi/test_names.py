@@ -33,7 +33,9 @@ def document() -> Any:
 
 @pytest.fixture(scope="module")
 def operation_ids(document: Any) -> list[str]:
-    return [o["operationId"] for item in document["paths"].values() for m, o in item.items() if m != "parameters"]
+    return [
+        o["operationId"] for item in document["paths"].values() for m, o in item.items() if m != "parameters"
+    ]
 
 
 def test_every_operation_has_a_name_of_its_own(operation_ids: list[str]) -> None:
@@ -80,7 +82,11 @@ def test_every_object_has_a_name_so_that_no_generator_makes_one_up(document: Any
         ):
             if step in ("examples", "example"):
                 continue
-            if isinstance(inner, dict) and "properties" in inner and not re.fullmatch("/components/schemas", place):
+            if (
+                isinstance(inner, dict)
+                and "properties" in inner
+                and not re.fullmatch("/components/schemas", place)
+            ):
                 nameless.append(f"{place}/{step}")
             look(inner, f"{place}/{step}")
 
@@ -91,7 +97,13 @@ def test_every_object_has_a_name_so_that_no_generator_makes_one_up(document: Any
 
 def test_every_tag_is_described_and_used(document: Any) -> None:
     tags = {tag["name"]: tag.get("description") for tag in document["tags"]}
-    used = {t for item in document["paths"].values() for m, o in item.items() if m != "parameters" for t in o["tags"]}
+    used = {
+        t
+        for item in document["paths"].values()
+        for m, o in item.items()
+        if m != "parameters"
+        for t in o["tags"]
+    }
 
     assert tags.keys() == used
     assert all(tags.values())
