@@ -16,6 +16,7 @@ from app.http.errors import MIMETYPE
 from app.http.example_values import SHOWN, STORY, known_example
 from app.http.fields import Id, Integer, Json, ListOf, Nested, Rows, Text, WireField, WireSchema
 from app.http.finishing import REFUSALS_PATH, finished, read_refusals
+from app.http.json_schemas import with_null
 from app.http.model_names import SchemaNames
 
 PATH = Path(__file__).parents[2] / "openapi" / "openapi.json"
@@ -102,12 +103,7 @@ def wire_field_properties(self: Any, field: ma.fields.Field[Any], ret: dict[str,
     if isinstance(field, Rows):
         found = {"type": "array", "items": self.resolve_nested_schema(field.schema)}
         found |= {"maxItems": field.max_items}
-    shown_as_null = field.dump_only and field.metadata.get("example", ...) is None
-    if (field.allow_none or shown_as_null) and "type" in found:
-        found["type"] = [found["type"], "null"]
-        if "enum" in found:
-            found["enum"] = [*found["enum"], None]
-    return found | {name: ret[name] for name in ("description",) if name in ret}
+    return with_null(field, found) | {name: ret[name] for name in ("description",) if name in ret}
 
 
 def register_problem_responses(api: Any) -> None:

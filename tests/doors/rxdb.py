@@ -6,6 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 from app.core.ids import new_id
+from sdk.stores.document import Catalogue
+from sdk.stores.rxdb import schemas_of
 from tests.doors.door import Json
 from tests.doors.node import Node
 from tests.world import Person
@@ -101,14 +103,6 @@ class RxdbDoor:
 
 
 def collections_of(person: Person, entities: Sequence[str] = ENTITIES) -> Collections:
-    """The collections of an app, by what the server says of its schema."""
+    """The collections of an app, made from what the server says of its schema."""
     document = person.call("GET", "/api/v1/sync/schema").json
-    return {
-        name: {
-            field: {"type": told["type"]} if "type" in told else {}
-            for field, told in document["entities"][name]["json_schema"]["properties"].items()
-            if field not in ("id", "version")
-        }
-        for name in entities
-        if name in document["entities"]
-    }
+    return schemas_of(Catalogue.of([document]).only(set(entities) & document["entities"].keys()))

@@ -8,11 +8,13 @@ from uuid import uuid4
 from app.core.ids import new_id
 from app.sync_api.registry import REGISTRY
 from app.sync_api.watermelon.wire import AS_JSON
+from sdk.stores.document import Catalogue
+from sdk.stores.watermelon import tables_of
 from tests.doors.door import Json
 from tests.doors.node import Node
 from tests.world import Person
 
-Tables = dict[str, dict[str, str]]
+Tables = dict[str, dict[str, Json]]
 
 
 class WatermelonDevice:
@@ -75,7 +77,7 @@ class WatermelonDoor:
         self.node = Node("watermelon")
 
     def device(self, url: str, person: Person, tables: Tables | None = None) -> WatermelonDevice:
-        known = tables or person.call("GET", "/api/v1/sync/watermelon/schema").json["tables"]
+        known = tables or tables_of(Catalogue.of([person.call("GET", "/api/v1/sync/schema").json]))
         return WatermelonDevice(self.node, url, person, known)
 
     def close(self) -> None:
