@@ -46,6 +46,8 @@ def upgrade() -> None:
         sa.Column("document", postgresql.JSON(), nullable=False),
         sa.Column("assumed", postgresql.JSON()),
         sa.Column("held_at", sa.DateTime(timezone=True), nullable=False),
+        # Counts the states that came: what was judged is let go only where no newer one has taken its place.
+        sa.Column("revision", sa.Integer(), nullable=False, server_default=sa.text("1")),
         sa.PrimaryKeyConstraint("tenant_id", "user_id", "entity", "record_id", name="pk_rxdb_held"),
     )
     op.create_index("ix_rxdb_held_tenant_id_held_at", "rxdb_held", ["tenant_id", "held_at"])

@@ -1,5 +1,6 @@
 """Four devices that edit, sync and fail as it comes: none of their edits is lost, and all come to hold the same."""
 
+import os
 import random
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from tests.world import Person, World
 
 AppDevice = WatermelonDevice | RxdbDevice
 
-SEEDS = range(8)
+SEEDS = range(int(os.environ.get("FIELDMERGE_DOOR_SEEDS", "8")))
 STEPS = 200
 FIELDS = {
     "account": ("name", "legal_name", "address", "notes", "tags"),
@@ -26,7 +27,8 @@ KEPT = (
     " UNION ALL SELECT to_jsonb(c)::text FROM contacts c WHERE tenant_id = :tenant"
     " UNION ALL SELECT coalesce(old::text, '') || coalesce(new::text, '') FROM changes WHERE tenant_id = :tenant"
     " UNION ALL SELECT to_jsonb(c)::text FROM conflicts c WHERE tenant_id = :tenant"
-    " UNION ALL SELECT payload::text FROM sync_mutations WHERE tenant_id = :tenant AND status = 'rejected') AS kept"
+    " UNION ALL SELECT payload::text FROM sync_mutations WHERE tenant_id = :tenant AND status = 'rejected'"
+    " UNION ALL SELECT document::text FROM rxdb_held WHERE tenant_id = :tenant) AS kept"
 )
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, String
+from sqlalchemy import BigInteger, Index, String, text
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -48,3 +48,4 @@ class RxdbHeld(Base):
     document: Mapped[Any] = mapped_column(JSON)
     assumed: Mapped[Any | None] = mapped_column(JSON)
     held_at: Mapped[datetime]
+    revision: Mapped[int] = mapped_column(server_default=text("1"))

@@ -94,6 +94,10 @@ class Translator:
             return False
         return not self.store.was_given(target.policy.name, parent)
 
+    def sees(self, record_id: UUID) -> bool:
+        """Whether the record is there, in its user's scope."""
+        return record_id in self.one.visible(self.session, self.actor, [record_id])
+
     # -- rows
 
     def told(self, row: Row, earlier: Sequence[Earlier], arrived: datetime) -> Told | Ignored:
@@ -131,7 +135,7 @@ class Translator:
 
     def _deletion(self, row: Row, earlier: Sequence[Earlier]) -> dict[str, Any] | None:
         """A delete of what the user sees; a phone that drops other records frees space, and means nothing by it."""
-        if row.id not in self.one.visible(self.session, self.actor, [row.id]):
+        if not self.sees(row.id):
             return None
         made = next((one for one in earlier if one.op == "create" and one.status != "rejected"), None)
         if row.assumed is None and made is None:
@@ -143,7 +147,30 @@ class Translator:
             return self._update(row, row.assumed, earlier)
         if row.version:
             return self._copy(row)
-        return {"op": "create", "fields": creation(row.new, self._creatable(), self.entity)}
+        made = creation(row.new, self._creatable(), self.entity)
+        return self._made_before(row, made, earlier) or {"op": "create", "fields": made}
+
+    def _made_before(
+        self, row: Row, made: Mapping[str, Any], earlier: Sequence[Earlier]
+    ) -> dict[str, Any] | None:
+        """A new record that this phone pushed before and edited since, as it never heard of an answer.
+
+        What was emptied is no part of a creation: it is told as an edit of what was made.
+        """
+        own = [one for one in earlier if one.device_id == self.device_id and one.status != "rejected"]
+        first = next((one for one in own if one.op == "create" and one.version), None)
+        if first is None or not self.sees(row.id):
+            return None
+        seen: dict[str, Any] = {}
+        for one in own:
+            seen |= one.fields if one.op in ("create", "update") else {}
+        emptied = {n: None for n, v in seen.items() if v is not None and n not in made and n in row.new}
+        if not emptied:
+            return None
+        said = {**made, **emptied}
+        fields = changed(self.entity, said, {n: v for n, v in seen.items() if n in said})
+        base = {n: seen.get(n) for n in fields if self._needs_base(n)}
+        return {"op": "update", "fields": fields, "base": base, **self._based(row, first.version)}
 
     def _update(
         self, row: Row, assumed: Mapping[str, Any], earlier: Sequence[Earlier]
@@ -174,8 +201,7 @@ class Translator:
         this life is taken for work that the restored backup does not hold, all else for stale.
         """
         is_lost = self._is_of_ended_life(row)
-        sees = row.id in self.one.visible(self.session, self.actor, [row.id])
-        if not sees and not self.store.was_given(self.entity.name, row.id):
+        if not self.sees(row.id) and not self.store.was_given(self.entity.name, row.id):
             made = {"op": "create", "fields": creation(row.new, self._creatable(), self.entity)}
             return made if is_lost else None
         past = self._past(row.id)
