@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("entity", sa.String(60), nullable=False),
         sa.Column("head", sa.BigInteger(), nullable=False),
         sa.Column("is_open", sa.Boolean(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "device_id", "entity", name="pk_rxdb_pulls"),
     )
     op.create_table(

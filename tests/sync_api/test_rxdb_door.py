@@ -9,6 +9,7 @@ import pytest
 
 from app.core.clock import utc_now
 from app.core.ids import new_id
+from app.jobs.retention import forget_the_past
 from app.sync_api.pushing import Identity
 from app.sync_api.registry import BY_NAME, REGISTRY
 from app.sync_api.rxdb.pushing import RowPushing
@@ -511,3 +512,28 @@ class TestAChildThatComesFirst:
 
 def rows_of(world: World, now: datetime | None = None) -> RowPushing:
     return RowPushing(world.db, REGISTRY, BY_NAME, lambda: now or utc_now())
+
+
+class TestRetention:
+    def test_of_a_device_that_has_not_come_for_half_a_year_nothing_is_kept_and_it_goes_on_counting(
+        self, world: World, phone: Phone
+    ) -> None:
+        account = world.account()
+        other = Phone(world.second_phone(phone.person))
+        for one, number in ((phone, "+8225550101"), (other, "+8225550102")):
+            one.pull("account")
+            one.push("account", one.edited(account, phone=number))
+        for table, column in (("devices", "pushed_at"), ("pulls", "seen_at")):
+            world.engine_sql(
+                f"UPDATE rxdb_{table} SET {column} = {column} - interval '181 days' WHERE device_id = :device",
+                device=phone.person.device_id,
+            )
+        forget_the_past(world.db, world.id, utc_now())
+
+        for table in ("devices", "pulls"):
+            kept = world.sql(f"SELECT device_id FROM rxdb_{table} WHERE tenant_id = :tenant")
+            assert [row[0] for row in kept] == [other.person.device_id], table
+        phone.pull("account")
+        phone.push("account", phone.edited(account, name="새 이름"))
+        numbers = "SELECT n FROM sync_mutations WHERE device_id = :device ORDER BY judged_at"
+        assert world.sql(numbers, device=phone.person.device_id) == [(1,), (2,)]

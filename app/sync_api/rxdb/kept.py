@@ -166,9 +166,10 @@ def note_pull(connection: Connection, whose: tuple[UUID, UUID], entity: str, hea
     """
     connection.execute(
         statement(
-            "INSERT INTO rxdb_pulls AS p (tenant_id, device_id, entity, head, is_open)"
-            " VALUES (:tenant, :device, :entity, :head, :open) ON CONFLICT (tenant_id, device_id, entity)"
-            " DO UPDATE SET head = greatest(p.head, EXCLUDED.head), is_open = EXCLUDED.is_open"
+            "INSERT INTO rxdb_pulls AS p (tenant_id, device_id, entity, head, is_open, seen_at)"
+            " VALUES (:tenant, :device, :entity, :head, :open, clock_timestamp())"
+            " ON CONFLICT (tenant_id, device_id, entity) DO UPDATE SET head = greatest(p.head, EXCLUDED.head),"
+            " is_open = EXCLUDED.is_open, seen_at = EXCLUDED.seen_at"
         ),
         {
             "tenant": whose[0],

@@ -32,6 +32,7 @@ class RxdbPull(Base):
     entity: Mapped[str] = mapped_column(String(60), primary_key=True)
     head: Mapped[int] = mapped_column(BigInteger)
     is_open: Mapped[bool]
+    seen_at: Mapped[datetime]
 
 
 class RxdbHeld(Base):

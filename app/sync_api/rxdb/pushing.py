@@ -22,8 +22,9 @@ from app.sync_api.rxdb.kept import (
     take_numbers,
     waiting_users,
 )
-from app.sync_api.rxdb.translating import Told, Translator
-from app.sync_api.rxdb.wire import STAMPED, Row
+from app.sync_api.rxdb.translating import Told, Translator, name_of
+from app.sync_api.rxdb.unjudged import intent_of
+from app.sync_api.rxdb.wire import Row
 from app.sync_api.synced import Synced
 from app.sync_api.wire import DEFAULT_BYTES, DEFAULT_LIMIT, SyncRequest
 from sync.registry import Registry
@@ -167,12 +168,7 @@ class RowPushing:
             epoch = translator.epoch
         if not told:
             return
-        with self.db.session(who.tenant_id) as session:
-            first = take_numbers(session.connection(), who.tenant_id, who.device_id, len(told))
-        mutations = [
-            Mutation(UUID(one.raw["id"]), first + index, one.raw | {"n": first + index})
-            for index, one in enumerate(told)
-        ]
+        mutations = self._numbered(who, [one.raw for one in told])
         standing = Standing(epoch.id, epoch.started_at, epoch.generation, frozenset({epoch.id}))
         pushed = self.pushing.push(who, query, request_of(mutations), None, standing)
         judged.marks += pushed.marks
@@ -227,15 +223,42 @@ class RowPushing:
 
     def _set_aside(self, who: Identity, overdue: Sequence[Held]) -> None:
         """Have a person decide what the parent never came for."""
-        with self.db.session(who.tenant_id) as session:
-            first = take_numbers(session.connection(), who.tenant_id, who.device_id, len(overdue))
-        mutations = [
-            Mutation(mutation_id, n, _as_sent(one, mutation_id, n))
-            for n, one in enumerate(overdue, first)
-            if (mutation_id := one.row.mutation_id(one.entity, None))
-        ]
-        self.pushing.quarantine(who, request_of(mutations))
+        rows: dict[str, list[Row]] = {}
+        for one in overdue:
+            rows.setdefault(one.entity, []).append(one.row)
+        for entity, ones in rows.items():
+            self.set_aside(who, entity, ones, self.clock())
         self._let_go(who, overdue)
+
+    def set_aside(self, who: Identity, entity: str, rows: Sequence[Row], arrived: datetime) -> None:
+        """Keep rows in the inbox, unjudged, for a person to decide.
+
+        Raises:
+            OutcomeUnknown: 503; send it again.
+        """
+        policy, told = self.registry.get(entity), list[dict[str, Any]]()
+        with self.db.session(who.tenant_id) as session:
+            connection = session.connection()
+            store = PushStore(connection, *who.ids, partial(savepoint, session))
+            ids = [row.id for row in rows]
+            earlier = earlier_of(connection, who.tenant_id, who.user_id, entity, ids)
+            for row in rows:
+                state = store.record(policy, row.id)
+                present = None if state is None or state.deleted else state.fields
+                name, meant = (
+                    name_of(entity, row, earlier.get(row.id, []), arrived),
+                    intent_of(policy, row, present),
+                )
+                if name is not None and meant is not None:
+                    told.append({"id": str(name), "entity": entity, "record_id": str(row.id), **meant})
+            session.rollback()
+        if told:
+            self.pushing.quarantine(who, request_of(self._numbered(who, told)))
+
+    def _numbered(self, who: Identity, told: Sequence[dict[str, Any]]) -> list[Mutation]:
+        with self.db.session(who.tenant_id) as session:
+            first = take_numbers(session.connection(), who.tenant_id, who.device_id, len(told))
+        return [Mutation(UUID(raw["id"]), n, raw | {"n": n}) for n, raw in enumerate(told, first)]
 
 
 def _rights(who: Identity, now: datetime) -> ActorQuery:
@@ -247,18 +270,3 @@ def _rights(who: Identity, now: datetime) -> ActorQuery:
 def request_of(mutations: Sequence[Mutation]) -> SyncRequest:
     """The engine's request for these mutations."""
     return SyncRequest(1, None, None, list(mutations), DEFAULT_LIMIT, DEFAULT_BYTES, 0, ())
-
-
-def _as_sent(one: Held, mutation_id: UUID, n: int) -> dict[str, Any]:
-    """A row that nobody translated, so that a person can do what it says."""
-    row = one.row
-    fields = {name: value for name, value in row.new.items() if name not in STAMPED and value is not None}
-    told = {
-        "id": str(mutation_id),
-        "n": n,
-        "entity": one.entity,
-        "record_id": str(row.id),
-        "op": "create" if row.assumed is None else "update",
-        "fields": fields,
-    }
-    return told if row.assumed is None else told | {"base_version": row.version}

@@ -66,6 +66,13 @@ class PullAnswerSchema(WireSchema):
             "example": False,
         }
     )
+    directives = ListOf(
+        Text(max=20),
+        metadata={
+            "description": "`wipe`: the device was locked out; hand in what waits, then delete everything",
+            "example": [],
+        },
+    )
 
 
 class PushRowSchema(WireSchema):

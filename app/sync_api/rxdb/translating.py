@@ -102,36 +102,13 @@ class Translator:
 
     def told(self, row: Row, earlier: Sequence[Earlier], arrived: datetime) -> Told | Ignored:
         """The mutation that a row asks for."""
-        mutation_id = self._name(row, earlier, arrived)
+        mutation_id = name_of(self.entity.name, row, earlier, arrived)
         if mutation_id is None:
             return Ignored()
         raw = self._deletion(row, earlier) if row.is_delete else self._write(row, earlier)
         if raw is None:
             return Ignored()
         return Told({"id": str(mutation_id), "entity": self.entity.name, "record_id": str(row.id), **raw})
-
-    def _name(self, row: Row, earlier: Sequence[Earlier], arrived: datetime) -> UUID | None:
-        """The id of the row's mutation; None where that was judged already.
-
-        What its user did before, undid since and does again is a new edit, though it looks like the first: by
-        then another push of them stands between. A copy of the first that is on its way for long came before
-        that one was judged.
-        """
-        order = {one.id: index for index, one in enumerate(earlier)}
-        name = row.mutation_id(self.entity.name, None)
-        while name in order:
-            index = order[name]
-            known = earlier[index]
-            if index + 1 < len(earlier):
-                between = earlier[index + 1]
-                if between.judged_at >= arrived:
-                    return None
-                name = row.mutation_id(self.entity.name, between.id)
-            elif known.status == "rejected" and arrived - known.judged_at > AGAIN:
-                name = row.mutation_id(self.entity.name, known.id)
-            else:
-                return None
-        return name
 
     def _deletion(self, row: Row, earlier: Sequence[Earlier]) -> dict[str, Any] | None:
         """A delete of what the user sees; a phone that drops other records frees space, and means nothing by it."""
@@ -263,6 +240,30 @@ class Translator:
         if self.one.creation is not None:
             return frozenset(creation_schema(self.entity, self.one.creation, shape).load_fields)
         return frozenset(schema_for(self.entity, self.one.schema, shape).load_fields)
+
+
+def name_of(entity: str, row: Row, earlier: Sequence[Earlier], arrived: datetime) -> UUID | None:
+    """The id of a row's mutation; None where that was judged already.
+
+    What its user did before, undid since and does again is a new edit, though it looks like the first: by
+    then another push of them stands between. A copy of the first that is on its way for long came before
+    that one was judged.
+    """
+    order = {one.id: index for index, one in enumerate(earlier)}
+    name = row.mutation_id(entity, None)
+    while name in order:
+        index = order[name]
+        known = earlier[index]
+        if index + 1 < len(earlier):
+            between = earlier[index + 1]
+            if between.judged_at >= arrived:
+                return None
+            name = row.mutation_id(entity, between.id)
+        elif known.status == "rejected" and arrived - known.judged_at > AGAIN:
+            name = row.mutation_id(entity, known.id)
+        else:
+            return None
+    return name
 
 
 def knows(registry: Registry, name: str, shape_class: str, schema_version: int) -> SyncEntity | None:

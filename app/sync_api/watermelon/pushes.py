@@ -84,18 +84,33 @@ class Pushes:
             verdicts += pushed.verdicts
         if asked.mark is not None:
             self._settle(who, asked.mark, push, verdicts)
-        shown = [_shown(push.edits[one.id], one) for one in verdicts if one.status != Status.APPLIED]
-        return orjson.dumps({"verdicts": shown})
+        return _told(push, verdicts)
 
-    def _prepare(self, who: Identity, query: ActorQuery, asked: PushAsk) -> _Push:
-        """Make mutations of the edits: what was judged before is not judged again."""
+    def farewell(self, who: Identity, asked: PushAsk) -> bytes:
+        """Set the edits of a device that was locked out aside, unjudged, wherever it stands.
+
+        Raises:
+            Unavailable: 503; send it again.
+        """
+        push = self._prepare(who, None, asked)
+        request = request_of(self.exchange, None, mutations=push.mutations, sent_at=asked.sent_at)
+        verdicts = self.exchange.pushing.quarantine(who, request).verdicts
+        self._settle(who, asked.mark, push, verdicts)
+        return _told(push, verdicts, directives=["wipe"])
+
+    def _prepare(self, who: Identity, query: ActorQuery | None, asked: PushAsk) -> _Push:
+        """Make mutations of the edits: what was judged before is not judged again.
+
+        Without *query* nobody will judge them, and where the device stands does not matter.
+        """
         with self.exchange.db.session(who.tenant_id, user_id=who.user_id, device_id=who.device_id) as session:
-            query.read(session.execute(query.statement, query.values).one_or_none())
+            if query is not None:
+                query.read(session.execute(query.statement, query.values).one_or_none())
             connection = session.connection()
             book = Book(connection, who)
             device = book.lock(self.clock())
             cursor = book.cursor_at(asked.mark)
-            if cursor is None or asked.mark is None:
+            if query is not None and (cursor is None or asked.mark is None):
                 raise PullFirst
             records = sorted({(e.table, e.record_id) for e in asked.edits if e.record_id})
             held, known = book.held(records), book.keys(records)
@@ -105,7 +120,7 @@ class Pushes:
                 if edit.record_id and (full := (edit.table, edit.record_id, edit.hash)) in known
             }
             others = changed_by_others(connection, who.tenant_id, who.device_id, since) if since else {}
-            push = _Push(cursor)
+            push = _Push(cursor or "")
             keys: dict[FullKey, Known] = {}
             for edit in asked.edits:
                 key = _key(edit)
@@ -123,7 +138,7 @@ class Pushes:
                 one = _asked_again(one) or _asked(edit, row, device)
                 if key:
                     keys[key] = one
-                push.add(edit, one, device.n, row.seen(asked.mark) if row else ())
+                push.add(edit, one, device.n, row.seen(asked.mark) if row and asked.mark else ())
             book.keep_keys(keys)
             book.take_n(len(push.mutations), device.n)
         push.known |= keys
@@ -139,7 +154,7 @@ class Pushes:
         )
         return not others.isdisjoint({*columns, *edit.fields, "deleted_at"})
 
-    def _settle(self, who: Identity, mark: int, push: _Push, verdicts: Sequence[Verdict]) -> None:
+    def _settle(self, who: Identity, mark: int | None, push: _Push, verdicts: Sequence[Verdict]) -> None:
         """Write down what became of a push: the base moves, and the device is owed what it does not show."""
         now = self.clock()
         keys: dict[FullKey, Known] = {}
@@ -169,10 +184,10 @@ class Pushes:
             book.lock(now)
             book.keep_keys(keys)
             book.drop(dropped)
-            book.make(made, mark)
+            book.make(made, mark or 0)
             book.owe(owed)
-            epoch = epoch_at(self.exchange, book, who, mark)
-            if epoch is not None:
+            epoch = epoch_at(self.exchange, book, who, mark) if mark else None
+            if epoch is not None and mark:
                 book.move_base(mark, epoch, answered_at=now)
 
 
@@ -216,6 +231,11 @@ def _owed(edit: Edit, verdict: Verdict) -> str | None:
         return "created" if verdict.status in REFUSED else None
     as_sent = all(one.get("outcome") == "applied" for one in verdict.fields.values())
     return None if verdict.status == Status.APPLIED and as_sent else "updated"
+
+
+def _told(push: _Push, verdicts: Sequence[Verdict], **more: Any) -> bytes:
+    shown = [_shown(push.edits[one.id], one) for one in verdicts if one.status != Status.APPLIED]
+    return orjson.dumps({"verdicts": shown, **more})
 
 
 def _shown(edit: Edit, verdict: Verdict) -> dict[str, Any]:
