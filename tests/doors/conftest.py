@@ -3,16 +3,17 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
 from tests.doors.door import Device, Door
-from tests.doors.native import NativeDoor
+from tests.doors.native import NativeDoor, of_later_schema
 from tests.doors.rxdb import RxdbDevice, RxdbDoor
 from tests.doors.watermelon import WatermelonDevice, WatermelonDoor
-from tests.world import Person
+from tests.world import Person, World
 
 DOORS = {"native": NativeDoor, "watermelon": WatermelonDoor, "rxdb": RxdbDoor}
 
@@ -60,6 +61,23 @@ def device(base_url: str, door: Door) -> Iterator[Callable[[Person], Device]]:
     yield device
     for one in given:
         one.close()
+
+
+@pytest.fixture
+def older(world: World, base_url: str, door: Door) -> Iterator[Callable[[Person], Device]]:
+    """The same with an app that knows neither contacts nor phone numbers of accounts."""
+    given: list[Device] = []
+
+    def older(person: Person) -> Device:
+        one = door.older(base_url, person)
+        given.append(one)
+        one.sync()
+        return one
+
+    with of_later_schema(world.app) if isinstance(door, NativeDoor) else nullcontext():
+        yield older
+        for one in given:
+            one.close()
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """Pushes of the WatermelonDB door: rows become mutations with ids and bases, which the client cannot tell."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from app.sync_api.pushing import Identity
 from app.sync_api.watermelon.door import PullFirst, epoch_at, request_of
 from app.sync_api.watermelon.keeping import Book, Device, Held, Key, Known
 from app.sync_api.watermelon.wire import Edit
+from sync.push import units_of
 from sync.stores.doors import changed_by_others
 from sync.verdicts import Status, Verdict
 from sync.wire import MAX_MUTATIONS, Mutation
@@ -46,9 +48,9 @@ class _Push:
     replayed: list[Edit] = field(default_factory=list)
     seen: dict[UUID, tuple[int, ...]] = field(default_factory=dict)
 
-    def add(self, edit: Edit, known: Known, last_n: int, seen: Sequence[int]) -> None:
+    def add(self, edit: Edit, known: Known, last_n: int, seen: Sequence[int], group: UUID | None) -> None:
         """Make a mutation of an edit; *seen* are versions that its user may have had before them."""
-        mutation = _mutation(edit, known, last_n + len(self.mutations) + 1)
+        mutation = _mutation(edit, known, last_n + len(self.mutations) + 1, group)
         self.mutations.append(mutation)
         self.edits[mutation.id] = edit
         if edit.op == "update":
@@ -73,8 +75,7 @@ class Pushes:
         """
         push = self._prepare(who, query, asked)
         verdicts: list[Verdict] = []
-        for place in range(0, len(push.mutations), MAX_MUTATIONS):
-            batch = push.mutations[place : place + MAX_MUTATIONS]
+        for batch in _batches(push.mutations):
             request = request_of(
                 self.exchange, push.cursor, mutations=batch, sent_at=asked.sent_at, seen=push.seen
             )
@@ -122,6 +123,7 @@ class Pushes:
             others = changed_by_others(connection, who.tenant_id, who.device_id, since) if since else {}
             push = _Push(cursor or "")
             keys: dict[FullKey, Known] = {}
+            fresh: list[tuple[Edit, Known]] = []
             for edit in asked.edits:
                 key = _key(edit)
                 one = known.get(key) if key else None
@@ -138,7 +140,12 @@ class Pushes:
                 one = _asked_again(one) or _asked(edit, row, device)
                 if key:
                     keys[key] = one
-                push.add(edit, one, device.n, row.seen(asked.mark) if row and asked.mark else ())
+                fresh.append((edit, one))
+            groups = _groups([edit for edit, _ in fresh])
+            for edit, one in fresh:
+                row = held.get((edit.table, edit.record_id)) if edit.record_id else None
+                seen = row.seen(asked.mark) if row and asked.mark else ()
+                push.add(edit, one, device.n, seen, groups.get(edit.group or ""))
             book.keep_keys(keys)
             book.take_n(len(push.mutations), device.n)
         push.known |= keys
@@ -207,7 +214,32 @@ def _asked(edit: Edit, row: Held | None, device: Device) -> Known:
     return Known(new_id(), base, device.base_epoch, False, None, None)
 
 
-def _mutation(edit: Edit, known: Known, n: int) -> Mutation:
+def _groups(edits: Sequence[Edit]) -> dict[str, UUID]:
+    """Groups by what the app calls them, named by what is in them: the rest of one that came before is another."""
+    members: dict[str, list[Edit]] = {}
+    for edit in edits:
+        if edit.group:
+            members.setdefault(edit.group, []).append(edit)
+    found = {}
+    for told, ones in members.items():
+        parts = [told, *(f"{one.table} {one.id} {one.hash.hex()}" for one in ones)]
+        found[told] = UUID(bytes=sha256("\n".join(parts).encode()).digest()[:16], version=5)
+    return found
+
+
+def _batches(mutations: Sequence[Mutation]) -> Iterator[list[Mutation]]:
+    """As many as the engine takes at once, no group in part."""
+    batch: list[Mutation] = []
+    for unit in units_of(mutations):
+        if batch and len(batch) + len(unit.members) > MAX_MUTATIONS:
+            yield batch
+            batch = []
+        batch += unit.members
+    if batch:
+        yield batch
+
+
+def _mutation(edit: Edit, known: Known, n: int, group: UUID | None) -> Mutation:
     is_based = edit.op == "create" or known.base_version
     raw: dict[str, Any] = {
         "id": str(known.mutation_id),
@@ -222,6 +254,8 @@ def _mutation(edit: Edit, known: Known, n: int) -> Mutation:
         raw["base_version"] = known.base_version
     if edit.occurred_at is not None:
         raw["occurred_at"] = edit.occurred_at
+    if group is not None:
+        raw["group"] = str(group)
     return Mutation(known.mutation_id, n, raw)
 
 
