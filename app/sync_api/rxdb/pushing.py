@@ -269,4 +269,5 @@ def _rights(who: Identity, now: datetime) -> ActorQuery:
 
 def request_of(mutations: Sequence[Mutation]) -> SyncRequest:
     """The engine's request for these mutations."""
-    return SyncRequest(1, None, None, list(mutations), DEFAULT_LIMIT, DEFAULT_BYTES, 0, ())
+    told = (1, None, "rxdb", 0, None)
+    return SyncRequest(1, None, None, list(mutations), DEFAULT_LIMIT, DEFAULT_BYTES, 0, told)

@@ -10,16 +10,14 @@ from sqlalchemy.orm import Session
 
 from app.core.scope import Actor
 from app.http.shapes import schema_for
+from app.sync_api.past import Past
 from app.sync_api.rooms import creation_schema
 from app.sync_api.rxdb.documents import changed, creation, equal
 from app.sync_api.rxdb.kept import Earlier
 from app.sync_api.rxdb.wire import Row
 from app.sync_api.synced import Synced
-from sync.judgement import Judgement
 from sync.policy import NEEDS_BASE, SyncEntity
 from sync.registry import Registry
-from sync.stamps import Stamp
-from sync.states import HistoryAsked
 from sync.stores.epochs import Epoch
 from sync.stores.push import PushStore
 from sync.wire import is_id
@@ -214,19 +212,8 @@ class Translator:
 
     def _past(self, record_id: UUID) -> dict[int, dict[str, Any]]:
         """The record's fields by version, the newest ones; nothing where it is not there."""
-        state = self.store.record(self.entity, record_id)
-        if state is None:
-            return {}
-        ledger = self.store.history(HistoryAsked(self.entity.name, record_id, 0, 0), []).ledger
-        versions = sorted({row.version for row in ledger} | {state.version})[-LONGEST_PAST:]
-        found = {}
-        for version in versions:
-            later = [row for row in ledger if row.version > version]
-            judgement = Judgement.of(
-                self.entity, state, later, (), base_version=version, stamp=Stamp("", ""), floor=None
-            )
-            found[version] = {name: judgement.reckoned(name) for name in self.entity.fields}
-        return found
+        past = Past.of(self.store, self.entity, record_id)
+        return {version: past.at(version) for version in past.versions(LONGEST_PAST)} if past else {}
 
     def _needs_base(self, name: str) -> bool:
         return name in self.entity.fields and self.entity.fields[name].merge in NEEDS_BASE

@@ -3,23 +3,28 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 import orjson
 
+from app.core.db import savepoint
 from app.core.ids import new_id
 from app.core.scope import ActorQuery
 from app.sync_api.exchange import Exchange
+from app.sync_api.past import Past
 from app.sync_api.pushing import Identity
 from app.sync_api.watermelon.door import PullFirst, epoch_at, request_of
 from app.sync_api.watermelon.keeping import Book, Device, Held, Key, Known
 from app.sync_api.watermelon.wire import Edit
+from sync.policy import NEEDS_BASE
 from sync.push import units_of
 from sync.stores.doors import changed_by_others
+from sync.stores.push import PushStore
 from sync.verdicts import Status, Verdict
-from sync.wire import MAX_MUTATIONS, Mutation
+from sync.wire import MAX_MUTATIONS, Mutation, is_id
 
 UNKNOWN_LIFE = "00000000-0000-0000-0000-000000000001"
 """Epoch of a base of which nobody knows when it was read."""
@@ -47,6 +52,7 @@ class _Push:
     known: dict[FullKey, Known] = field(default_factory=dict)
     replayed: list[Edit] = field(default_factory=list)
     seen: dict[UUID, tuple[int, ...]] = field(default_factory=dict)
+    bases: dict[UUID, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, edit: Edit, known: Known, last_n: int, seen: Sequence[int], group: UUID | None) -> None:
         """Make a mutation of an edit; *seen* are versions that its user may have had before them."""
@@ -77,7 +83,12 @@ class Pushes:
         verdicts: list[Verdict] = []
         for batch in _batches(push.mutations):
             request = request_of(
-                self.exchange, push.cursor, mutations=batch, sent_at=asked.sent_at, seen=push.seen
+                self.exchange,
+                push.cursor,
+                mutations=batch,
+                sent_at=asked.sent_at,
+                seen=push.seen,
+                bases=push.bases,
             )
             pushed = self.exchange.push(who, request, query)
             if pushed is None:
@@ -94,7 +105,9 @@ class Pushes:
             Unavailable: 503; send it again.
         """
         push = self._prepare(who, None, asked)
-        request = request_of(self.exchange, None, mutations=push.mutations, sent_at=asked.sent_at)
+        request = request_of(
+            self.exchange, None, mutations=push.mutations, sent_at=asked.sent_at, bases=push.bases
+        )
         verdicts = self.exchange.pushing.quarantine(who, request).verdicts
         self._settle(who, asked.mark, push, verdicts)
         return _told(push, verdicts, directives=["wipe"])
@@ -146,10 +159,27 @@ class Pushes:
                 row = held.get((edit.table, edit.record_id)) if edit.record_id else None
                 seen = row.seen(asked.mark) if row and asked.mark else ()
                 push.add(edit, one, device.n, seen, groups.get(edit.group or ""))
+            whole = [one for one in push.mutations if query is None or push.edits[one.id].group]
+            push.bases |= self._bases(PushStore(connection, *who.ids, partial(savepoint, session)), whole)
             book.keep_keys(keys)
             book.take_n(len(push.mutations), device.n)
         push.known |= keys
         return push
+
+    def _bases(self, store: PushStore, mutations: Sequence[Mutation]) -> dict[UUID, dict[str, Any]]:
+        """Old values of what a person may have to do later in the user's stead."""
+        found: dict[UUID, dict[str, Any]] = {}
+        for one in mutations:
+            entity = self.exchange.registry.find(one.raw["entity"])
+            if entity is None or one.raw["op"] != "update" or not is_id(one.raw["record_id"]):
+                continue
+            fields = (n for n in one.raw["fields"] if n in entity.fields)
+            names = [n for n in fields if entity.fields[n].merge in NEEDS_BASE]
+            past = Past.of(store, entity, UUID(one.raw["record_id"])) if names else None
+            if past is not None:
+                values = past.at(one.raw["base_version"] or 0)
+                found[one.id] = {name: values[name] for name in names}
+        return found
 
     def _is_overtaken(self, edit: Edit, others: frozenset[str]) -> bool:
         """Whether others changed since what an edit that came before had set."""
