@@ -15,7 +15,7 @@ from tests.doors.rxdb import RxdbDevice, RxdbDoor
 from tests.doors.watermelon import WatermelonDevice, WatermelonDoor
 from tests.world import Person, World
 
-DOORS = {"native": NativeDoor, "watermelon": WatermelonDoor, "rxdb": RxdbDoor}
+DOORS: dict[str, type[Door]] = {"native": NativeDoor, "watermelon": WatermelonDoor, "rxdb": RxdbDoor}
 
 
 @pytest.fixture(scope="session")
@@ -31,20 +31,27 @@ def base_url(served: Flask) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture(scope="session", params=DOORS)
-def door(request: pytest.FixtureRequest) -> Iterator[Door]:
-    """Each door in turn."""
-    made = DOORS[request.param]()
+@pytest.fixture(scope="session")
+def doors() -> Iterator[dict[str, Door]]:
+    """One of each for all tests: a client's process starts when it is asked first."""
+    made = {name: one() for name, one in DOORS.items()}
     yield made
-    made.close()
+    for one in made.values():
+        one.close()
+
+
+@pytest.fixture(scope="session", params=DOORS)
+def door(request: pytest.FixtureRequest, doors: dict[str, Door]) -> Door:
+    """Each door in turn."""
+    return doors[request.param]
 
 
 @pytest.fixture(scope="session")
-def watermelon_door() -> Iterator[WatermelonDoor]:
+def watermelon_door(doors: dict[str, Door]) -> WatermelonDoor:
     """The door for WatermelonDB, for what it alone does."""
-    made = WatermelonDoor()
-    yield made
-    made.close()
+    found = doors["watermelon"]
+    assert isinstance(found, WatermelonDoor)
+    return found
 
 
 @pytest.fixture
@@ -97,11 +104,11 @@ def melon(base_url: str, watermelon_door: WatermelonDoor) -> Iterator[Callable[.
 
 
 @pytest.fixture(scope="session")
-def rxdb_door() -> Iterator[RxdbDoor]:
+def rxdb_door(doors: dict[str, Door]) -> RxdbDoor:
     """The door for RxDB, for what it alone does."""
-    made = RxdbDoor()
-    yield made
-    made.close()
+    found = doors["rxdb"]
+    assert isinstance(found, RxdbDoor)
+    return found
 
 
 @pytest.fixture

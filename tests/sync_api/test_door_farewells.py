@@ -121,6 +121,9 @@ class TestByRxdb:
 
         assert (answer.json["checkpoint"]["c"], answer.json["rebase"]) == ("abc", False)  # type: ignore[index]
 
+    def test_a_client_that_was_given_nothing_yet_stays_there_too(self, rep: Person) -> None:
+        assert pulled(rep, "rxdb").json["checkpoint"] == {}
+
     def test_only_what_its_user_changed_is_kept(self, world: World, rep: Person) -> None:
         ((account,),) = world.sql("SELECT id FROM accounts WHERE tenant_id = :tenant")
         held = {

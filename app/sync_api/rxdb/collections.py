@@ -268,7 +268,7 @@ class Collections(Exchange):
         return orjson.dumps(
             {
                 "documents": [],
-                "checkpoint": {"c": asked.token or "", "t": wire_time(self.clock())},
+                "checkpoint": {"c": asked.token, "t": wire_time(self.clock())} if asked.token else {},
                 "epoch": told["epoch"],
                 "rebase": False,
                 "generation": generation,

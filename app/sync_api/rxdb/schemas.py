@@ -47,7 +47,9 @@ class PushQuery(QuerySchema):
 class CheckpointSchema(WireSchema):
     """How far a collection has come."""
 
-    c = Text(max=LONGEST_CURSOR, required=True, metadata={"example": "AXsi"})
+    c = Text(
+        max=LONGEST_CURSOR, metadata={"example": "AXsi", "description": "Missing where nothing was given yet"}
+    )
     t = Time(metadata={"description": "When it was given"})
 
 
