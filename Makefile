@@ -94,7 +94,7 @@ check: $(VENV)/.ready-dev ## format, lint, types, imports, drift of migrations a
 	say $(VENV)/bin/ruff check --output-format concise .; \
 	say $(VENV)/bin/mypy; \
 	say $(PY) -m tests.imports; \
-	say $(PY) -m pytest -q tests/openapi tests/migrations tests/test_house.py; \
+	say $(PY) -m pytest -q -m "not more" tests/openapi tests/migrations tests/test_house.py; \
 	exit $$status
 
 bench: $(VENV)/.ready-dev ## run the benchmarks beside Kinto and bare Flask (ARGS=--quick: 3 minutes; --help lists the rest)

@@ -30,7 +30,7 @@ from app.http.etag import init_etags
 from app.http.health import show_health, show_readiness
 from app.http.logs import configure_logs, init_request_ids
 from app.http.metrics import init_metrics, show_metrics
-from app.http.openapi import SECURITY_SCHEME, TITLE, VERSION, spec_plugins
+from app.http.openapi import SECURITY_SCHEME, TITLE, VERSION, document_of, spec_plugins
 from app.http.services import EXTENSION, Services
 from app.http.strict_json import MAX_BODY_BYTES, StrictRequest
 from app.http.waiting import refuse_what_waited_too_long
@@ -227,7 +227,7 @@ def _add_documents(app: Flask) -> None:
 
     def show_spec() -> Response:
         if not rendered:
-            rendered.append(orjson.dumps(spec.to_dict()))
+            rendered.append(orjson.dumps(document_of(app)))
         return Response(rendered[0], mimetype="application/json")
 
     app.add_url_rule(SPEC_URL, "openapi", declare(show_spec, PUBLIC))

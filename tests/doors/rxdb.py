@@ -7,6 +7,8 @@ from typing import Any
 from uuid import uuid4
 
 from app.core.ids import new_id
+from sdk.stores.document import Catalogue
+from sdk.stores.rxdb import schemas_of
 from tests.doors.door import Json, farewell_token_of, send
 from tests.doors.node import Node
 from tests.world import Person
@@ -115,8 +117,8 @@ class RxdbDoor:
         return device
 
     def older(self, url: str, person: Person) -> RxdbDevice:
-        collections = {n: dict(fields) for n, fields in collections_of(person).items() if n != "contact"}
-        del collections["account"]["phone"]
+        collections = collections_of(person, [name for name in ENTITIES if name != "contact"])
+        del collections["account"]["properties"]["phone"]
         return self.device(url, person, collections)
 
     def close(self) -> None:
@@ -124,14 +126,6 @@ class RxdbDoor:
 
 
 def collections_of(person: Person, entities: Sequence[str] = ENTITIES) -> Collections:
-    """The collections of an app, by what the server says of its schema."""
+    """The collections of an app, made from what the server says of its schema."""
     document = person.call("GET", "/api/v1/sync/schema").json
-    return {
-        name: {
-            field: {"type": told["type"]} if "type" in told else {}
-            for field, told in document["entities"][name]["json_schema"]["properties"].items()
-            if field not in ("id", "version")
-        }
-        for name in entities
-        if name in document["entities"]
-    }
+    return schemas_of(Catalogue.of([document]).only(set(entities) & document["entities"].keys()))

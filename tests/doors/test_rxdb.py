@@ -92,7 +92,9 @@ class TestAnAppThatKnowsMore:
         account = str(world.account(phone="+8225550100", name="가람상사"))
         person = world.person("rep", world.north)
         collections = collections_of(person)
-        older = {"account": {n: t for n, t in collections["account"].items() if n != "phone"}}
+        known = collections["account"]
+        properties = {name: told for name, told in known["properties"].items() if name != "phone"}
+        older = {"account": {**known, "properties": properties}}
         one = rx(person, collections=older)
         one.edit("account", account, name="새 이름")
         one.migrate(collections, 1)

@@ -10,11 +10,13 @@ from uuid import uuid4
 from app.core.ids import new_id
 from app.sync_api.registry import REGISTRY
 from app.sync_api.watermelon.wire import AS_JSON, GROUP
+from sdk.stores.document import Catalogue
+from sdk.stores.watermelon import tables_of
 from tests.doors.door import Json, farewell_token_of, send
 from tests.doors.node import Node
 from tests.world import Person
 
-Tables = dict[str, dict[str, str]]
+Tables = dict[str, dict[str, Json]]
 
 
 class WatermelonDevice:
@@ -73,8 +75,9 @@ class WatermelonDevice:
 
     def update_app(self) -> None:
         known = _tables_of(self.person)
-        phone = {"table": "account", "columns": {"phone": "string"}, "isNew": False}
-        self.migrate(known, [{"table": "contact", "columns": known["contact"], "isNew": True}, phone])
+        contacts = {"type": "create_table", "table": "contact", "columns": list(known["contact"])}
+        phones = {"type": "add_columns", "table": "account", "columns": ["phone"]}
+        self.migrate(known, [contacts, phones])
 
     def hand_in(self) -> None:
         self.behave(token=farewell_token_of(self.person))
@@ -113,9 +116,9 @@ class WatermelonDoor:
 
 
 def _tables_of(person: Person) -> Tables:
-    """What the server names, and the app's own column for groups."""
-    tables: Tables = person.call("GET", "/api/v1/sync/watermelon/schema").json["tables"]
-    return {name: columns | {GROUP: "string"} for name, columns in tables.items()}
+    """The tables of an app, made from what the server says of its schema, with the app's own column for groups."""
+    tables = tables_of(Catalogue.of([person.call("GET", "/api/v1/sync/schema").json]))
+    return {name: columns | {GROUP: {"type": "string"}} for name, columns in tables.items()}
 
 
 def _columns(entity: str, fields: Json) -> Json:

@@ -20,7 +20,7 @@ from app.sync_api.rxdb.documents import document, gone, shows
 from app.sync_api.rxdb.kept import lately_pushed, note_pull, passed_over
 from app.sync_api.rxdb.pushing import Judged, RowPushing, request_of
 from app.sync_api.rxdb.translating import knows
-from app.sync_api.rxdb.wire import Row
+from app.sync_api.rxdb.wire import NAMES_OF_THE_CLIENT, Row
 from app.sync_api.wire import MAX_BYTES, SyncRequest
 from sync.cursor import Cursor, CursorInvalid, decode, encode
 from sync.policy import SyncEntity
@@ -289,8 +289,12 @@ class Collections(Exchange):
 
 
 def unknown_fields(entity: SyncEntity, schema_version: int) -> frozenset[str]:
-    """Fields that an app of that schema does not know."""
-    return frozenset(name for name, one in entity.fields.items() if one.since > schema_version)
+    """Fields that an app of that schema does not know, or that no document of the client can have."""
+    return frozenset(
+        name
+        for name, one in entity.fields.items()
+        if one.since > schema_version or name in NAMES_OF_THE_CLIENT
+    )
 
 
 def _answer(
@@ -314,7 +318,8 @@ def _answer(
     # What another life of the database gave is given anew, or nobody could tell what is not there any more.
     is_of_this_life, master = row.generation in (0, generation), orjson.loads(body)
     has_all = row.id not in judged.passed_over or master["version"] == row.new.get("version")
-    if is_of_this_life and has_all and shows(entity, row, master):
+    known = {name: value for name, value in master.items() if name not in without}
+    if is_of_this_life and has_all and shows(entity, row, known):
         return None
     return document(body, generation, without)
 

@@ -26,6 +26,7 @@ blp = Blueprint(
 EXTENSION = "fieldmerge-rxdb"
 
 PUSHED = {
+    "title": "RxdbDocument",
     "type": "object",
     "required": ["id"],
     "properties": {"id": {"type": "string", "format": "uuid"}, "_deleted": {"type": "boolean"}},
@@ -38,6 +39,7 @@ BODY = {
             "schema": {
                 "type": "array",
                 "items": {
+                    "title": "RxdbPushRow",
                     "type": "object",
                     "description": "What the phone has, and what it believes that the server has: of one id",
                     "required": ["newDocumentState"],
@@ -54,9 +56,7 @@ BODY = {
 }
 ANSWER = {
     "description": "The documents of those that were not written as they were sent; none when all were",
-    "content": {
-        "application/json": {"schema": {"type": "array", "items": {"type": "object"}}, "example": [EXAMPLE]}
-    },
+    "content": {"application/json": {"schema": {"type": "array", "items": PUSHED}, "example": [EXAMPLE]}},
 }
 
 

@@ -9,6 +9,7 @@ from app.core.clock import utc_now
 from app.http.api import Blueprint
 from app.http.auth import current_actor_query, current_farewell
 from app.http.errors import Refused
+from app.http.example_values import id_of
 from app.http.strict_json import load_body
 from app.http.transaction import transaction
 from app.sync_api.pushing import Identity
@@ -27,6 +28,7 @@ watermelon_blp = Blueprint(
 
 # Rows hold the columns of their table, and what the client keeps of its own in them.
 ROW = {
+    "title": "WatermelonRow",
     "type": "object",
     "required": ["id"],
     "properties": {"id": {"type": "string", "format": "uuid"}},
@@ -38,9 +40,11 @@ BODY = {
     "content": {
         "application/json": {
             "schema": {
+                "title": "WatermelonChanges",
                 "type": "object",
                 "propertyNames": {"pattern": "^[a-z_]{1,60}$"},
                 "additionalProperties": {
+                    "title": "WatermelonTableChanges",
                     "type": "object",
                     "properties": {
                         "created": {"type": "array", "items": ROW},
@@ -49,7 +53,13 @@ BODY = {
                     },
                 },
             },
-            "example": {"account": {"created": [], "updated": [], "deleted": []}},
+            "example": {
+                "account": {
+                    "created": [],
+                    "updated": [{"id": id_of("account"), "notes": "오전 방문 선호", "_changed": "notes"}],
+                    "deleted": [],
+                }
+            },
         }
     },
 }
