@@ -200,7 +200,8 @@ def _report(
         f"# Searching {count:,} articles",
         "",
         f"`python -m benchmarks search`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, over HTTP, as a rep who sees 7 of 10"
-        " articles by role and 1 of 10 by unit; the questions of the open judged set, in turns with look-ups by id.",
+        " articles by role and 1 of 10 by unit; the questions of the open judged set, in turns with look-ups by id."
+        " The company has the groups of `flask search starter`.",
         "",
         *report.table(
             ("", "p50", "p95", "longest"),

@@ -50,7 +50,7 @@ def rebuild(tenant_code: str | None) -> None:
 def starter(tenant_code: str | None) -> None:
     """Add the synonyms that come with the product.
 
-    Some 450 groups of spoken words, trade words and English for machines, oils, insurance and medicine. Groups of which
+    Some 920 groups of spoken words, trade words and English for machines, oils, insurance and medicine. Groups of which
     the company has a word already are left out; editors change and delete the others like their own.
     """
     tenant_id, db = tenant_id_of(tenant_code), services().db

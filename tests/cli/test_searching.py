@@ -53,4 +53,4 @@ class TestStarter:
         ]
         assert sum("누유" in words for words in groups) == 1
         assert any({"수리", "정비"} <= words for words in groups)
-        assert len(groups) > 400
+        assert len(groups) > 900

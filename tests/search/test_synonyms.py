@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from app.search import service
+from app.textindex.tokens import SAME, SIMILAR
 from tests.world import Person, World
 
 SYNONYMS = "/api/v1/search/synonyms"
@@ -190,3 +191,39 @@ def grant_editing(world: World, user_id: UUID) -> None:
         " WHERE tenant_id = :tenant AND code = 'knowledge_editor'",
         user=user_id,
     )
+
+
+class TestMeaning:
+    def test_is_the_same_unless_said_otherwise_and_phones_are_told(self, world: World, admin: Person) -> None:
+        rep = world.person("rep", world.north)
+        same, similar = made(admin), made(admin, "누유", "새는", meaning="similar")
+        world.drain()
+        rep.sync()
+
+        assert (same["meaning"], similar["meaning"]) == ("same", "similar")
+        held = rep.held("synonym_group", similar["id"])
+        assert held is not None
+        assert held["meaning"] == "similar"
+
+    def test_changed_counts_with_the_next_search(self, world: World, admin: Person) -> None:
+        group = made(admin)
+        rep = world.person("rep", world.north)
+        assert percents(world, rep) == {SAME}
+
+        changed = admin.call(
+            "PATCH", f"{SYNONYMS}/{group['id']}", {"meaning": "similar"}, **{"If-Match": '"1"'}
+        )
+
+        assert changed.status_code == 200, changed.text
+        assert percents(world, rep) == {SIMILAR}
+
+    def test_is_one_of_two(self, admin: Person) -> None:
+        answer = admin.call("POST", SYNONYMS, {"words": OIL, "meaning": "opposite"})
+
+        assert (answer.status_code, answer.json["code"]) == (422, "validation_failed")
+
+
+def percents(world: World, person: Person) -> set[int]:
+    with world.acting(person) as (session, actor):
+        known = service.synonyms_for(session, actor)
+    return {group.percent for groups in known.groups.values() for group in groups}

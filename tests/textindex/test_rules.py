@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.textindex.ranking import Candidate, highlight, near, rank, spelling_keys
+from app.textindex.ranking import (
+    Candidate,
+    highlight,
+    importance,
+    near,
+    rank,
+    rarity,
+    spelling_keys,
+)
 from app.textindex.service.lines import lines_of, wanted_lines, weights_in
 from app.textindex.tokens import (
     MAX_QUERY,
@@ -91,6 +99,21 @@ class TestAnalyse:
 
         for words in ("엔진 오일", "엔진오일은", "Engine  Oil"):
             assert "=engine" in widen(analyse(words), groups).tokens, words
+
+    def test_takes_the_longest_that_a_group_has_from_the_left(self) -> None:
+        known = thesaurus([["engine oil", "엔진오일"], ["oil change", "오일교환"]])
+
+        query = widen(analyse("engine oil change"), known)
+
+        assert [term.text for term in query.terms] == ["engineoil", "change"]
+
+    def test_a_word_that_is_only_similar_is_worth_less_and_weighs_nothing(self) -> None:
+        known = thesaurus([], [["누유", "새는"]])
+        (term,) = widen(analyse("누유"), known).terms
+
+        assert {way.percent for way in term.ways} == {100, 75}
+        assert importance(term, {"2누유": 300, "2새는": 1}) == rarity(300)
+        assert importance(term, {"2새는": 1}) == rarity(1)
 
 
 class TestNear:
