@@ -46,7 +46,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         for result in run(bench, chosen):
             results.append(result)
             show_result(sys.stdout, result)
-        bench.clean_up()
     except NoServer as lost:
         print(f"No server: {lost}", file=sys.stderr)
         return NO_SERVER

@@ -230,6 +230,11 @@ class Device:
         parts = {"base_version": held["version"], "fields": fields, "base": base} | parts
         return self.mutation("update", entity, record_id, **parts)
 
+    def delete(self, entity: str, record_id: str, **parts: Any) -> Json:
+        """A delete of the version that the device holds."""
+        parts = {"base_version": self.records[entity, record_id]["version"]} | parts
+        return self.mutation("delete", entity, record_id, **parts)
+
     def command(self, entity: str, record_id: str, name: str, arguments: Json, **parts: Any) -> Json:
         """A command based on what the device holds."""
         parts = {"base_version": self.records[entity, record_id]["version"], "fields": arguments} | parts

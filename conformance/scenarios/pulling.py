@@ -126,21 +126,17 @@ def no_work_without_a_cursor(bench: Bench) -> None:
 def unsent_work_holds_removals(bench: Bench) -> None:
     """While `client.pending` is above 0 nothing is removed from the phone, and the answer is no checkpoint."""
     device, other = bench.device(), bench.device("rep2")
-    account = bench.account(device)
+    contact = bench.contact(device, bench.account(device))
     other.settle()
-    expect(other.held("account", account), "Both devices of a person hold a new customer")
-    gone = device.push(
-        device.mutation(
-            "delete", "account", account, base_version=device.records["account", account]["version"]
-        )
-    )
-    expect(gone["status"] in ("applied", "merged"), "A customer without work can be deleted", verdict=gone)
+    expect(other.held("contact", contact), "Both devices of a person hold a new contact")
+    gone = device.push(device.delete("contact", contact))
+    expect(gone["status"] in ("applied", "merged"), "A contact can be deleted", verdict=gone)
     told = other.post(client={"pending": 1}).json
     expect(not told["removed"], "Nothing disappears under unsent work", removed=told["removed"])
     expect(told["has_more"], "and it is no checkpoint")
     other.take(told)
     other.settle()
-    expect(not other.held("account", account), "Afterwards it is removed")
+    expect(not other.held("contact", contact), "Afterwards it is removed")
 
 
 @scenario("Budget and live pings")
