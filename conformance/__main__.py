@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return NO_SERVER
     wire = Wire(options.url)
     other = tuple(options.other.split(":", 2)) if options.other else None
-    bench = Bench(wire, options.tenant, logins, options.may_reset, options.may_lock, other)  # type: ignore[arg-type]
+    bench = Bench(wire, options.tenant, logins, options.may_reset, options.may_lock, other)
     results: list[Result] = []
     try:
         if not is_there(wire):

@@ -133,7 +133,8 @@ def ask_and_resolve(bench: Bench) -> None:
     values = [(item or {}).get(side) for side in ("base", "mine", "theirs")]
     wanted = ["한결산업 주식회사", "(주)한결에너지", "한결산업개발 주식회사"]
     expect(values == wanted, "It holds all three values", found=values)
-    answer = decide(two, verdict["conflict_id"], two.records["account", account]["version"])
+    decider = bench.device("manager")
+    answer = decide(decider, verdict["conflict_id"], decider.records["account", account]["version"])
     expect(answer.status == 200, "It can be decided", status=answer.status, code=answer.code)
     expect(both(one, two, account)["legal_name"] == "(주)한결에너지", "The decision stands everywhere")
 
@@ -146,10 +147,11 @@ def deciding_on_an_older_state(bench: Bench) -> None:
     other = two.edit("account", account, {"legal_name": "다 주식회사"})
     one.push(mine)
     conflict = two.push(other)["conflict_id"]
-    seen = two.records["account", account]["version"]
+    decider = bench.device("manager")
+    seen = decider.records["account", account]["version"]
     one.settle()
     one.push(one.edit("account", account, {"legal_name": "라 주식회사"}))
-    answer = decide(two, conflict, seen)
+    answer = decide(decider, conflict, seen)
     expect(answer.status == 412, "Somebody was faster: 412", status=answer.status, code=answer.code)
     expect(both(one, two, account)["legal_name"] == "라 주식회사", "and nothing was changed")
 
