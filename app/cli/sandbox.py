@@ -21,7 +21,7 @@ RHYTHM = re.compile(r"(\d{1,6})([smhd])")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-class Rhythm(click.ParamType):
+class Rhythm(click.ParamType[timedelta | None]):
     """A span such as ``24h``, or ``never``."""
 
     name = "span"

@@ -108,7 +108,9 @@ def _customers(db: Database, tenant_id: UUID, territories: Mapping[str, UUID]) -
             writer.writeheader()
             writer.writerows(kept)
         rejects = Path(scratch) / "rejected.csv"
-        done = import_accounts(db, tenant_id, chosen, rejects, Options(system="erp"), named.get)
+        done = import_accounts(
+            db, tenant_id, chosen, rejects, Options(system="erp"), lambda name: named.get(name)
+        )
     return done.created
 
 

@@ -14,7 +14,8 @@ from app.core.db import Database
 from app.demo.sandbox import Filled
 from app.jobs.sandboxes import reset_due
 from app.sandbox import service
-from examples.phone import Phone
+from examples.phone import HttpTransport, Phone
+from tests.sandbox.conftest import PASSWORD
 from tests.sync_api.untouched import untouched
 from tests.world import World
 
@@ -118,7 +119,7 @@ class TestPhones:
 
     @pytest.mark.more
     def test_that_push_meanwhile_lose_nothing_and_tear_nothing(
-        self, fresh: Filled, pools: Database, phone: Phones
+        self, fresh: Filled, pools: Database, base_url: str
     ) -> None:
         over = threading.Event()
         working = threading.Semaphore(0)
@@ -126,7 +127,9 @@ class TestPhones:
 
         def work(number: int) -> None:
             try:
-                rep = phone("rep")
+                rep = Phone(base_url, transport=HttpTransport(base_url), sleep=lambda _: None)
+                rep.log_in(fresh.code, "rep", PASSWORD)
+                rep.sync()
                 for turn in range(6):
                     account = rep.list("account")[number]
                     rep.create("contact", account_id=account["id"], name=f"동시 {number}-{turn}")
