@@ -12,6 +12,9 @@ WORKERS = 2
 SPREAD = -n $(WORKERS) --dist loadfile
 # What is about the engine, for its coverage.
 ENGINE_TESTS = tests/sync tests/sync_api tests/inbox tests/devices tests/scope tests/journeys tests/identity/test_farewell.py
+# Where the examples find a server, and a script of yours that runs instead of theirs.
+URL ?= http://127.0.0.1:8000
+APP =
 # Of new histories in test-long.
 MINUTES = 60
 # mutmut brings setproctitle, with which gunicorn and pytest rename their processes: not into everybody's environment.
@@ -25,7 +28,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench
+.PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench example-rxdb example-watermelon
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -97,6 +100,12 @@ check: $(VENV)/.ready-dev ## format, lint, types, imports, drift of migrations a
 	say $(PY) -m pytest -q -m "not more" tests/openapi tests/migrations tests/test_house.py; \
 	exit $$status
 
+example-rxdb: $(VENV)/.ready-node ## play the example of an app on RxDB against `make demo` (URL=http://127.0.0.1:8000, APP=mine.mjs)
+	@exec $(PY) -m examples.rxdb $(URL) $(if $(APP),--app $(APP))
+
+example-watermelon: $(VENV)/.ready-node ## the same with WatermelonDB
+	@exec $(PY) -m examples.watermelon $(URL) $(if $(APP),--app $(APP))
+
 bench: $(VENV)/.ready-dev ## run the benchmarks beside Kinto and bare Flask (ARGS=--quick: 3 minutes; --help lists the rest)
 	@exec $(PY) -m benchmarks $(ARGS)
 
@@ -113,6 +122,12 @@ $(VENV)/.ready-dev: requirements/dev.lock
 	@$(make_venv)
 	@echo "Installing the packages of requirements/dev.lock into $(VENV) (the first time takes a minute) ..."
 	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(VENV)/.ready-node: requirements/node.lock $(VENV)/.ready
+	@if [ $(VENV)/.ready-dev -nt requirements/node.lock ]; then :; else \
+	  echo "Installing Node.js into $(VENV) ..." && \
+	  $(PIP) install --require-hashes -r requirements/node.lock; fi
 	@touch $@
 
 $(MUTMUT)/.ready: requirements/mutants.lock $(VENV)/.ready-dev
