@@ -109,7 +109,7 @@ class RxdbDoor:
         person: Person,
         collections: Collections | None = None,
         schema_version: int = 1,
-        batch: int = 100,
+        batch: int = 500,
     ) -> RxdbDevice:
         known = collections or collections_of(person)
         device = RxdbDevice(self.node, url, person, known, schema_version)

@@ -7,7 +7,7 @@ import pytest
 from app.core.ids import new_id
 from tests.doors.door import Lost
 from tests.doors.restoring import backup
-from tests.doors.rxdb import RxdbDevice, collections_of
+from tests.doors.rxdb import RxdbDevice
 from tests.world import World
 
 Rx = Callable[..., RxdbDevice]
@@ -85,25 +85,6 @@ class TestARestore:
             assert device.get("account", left)["name"] == "새로"  # type: ignore[index]
             assert device.ids("contact") == {contact}
         assert world.sql("SELECT count(*) FROM conflicts") == [(0,)]
-
-
-class TestAnAppThatKnowsMore:
-    def test_is_given_the_new_fields_and_empties_none(self, world: World, rx: Rx) -> None:
-        account = str(world.account(phone="+8225550100", name="가람상사"))
-        person = world.person("rep", world.north)
-        collections = collections_of(person)
-        known = collections["account"]
-        properties = {name: told for name, told in known["properties"].items() if name != "phone"}
-        older = {"account": {**known, "properties": properties}}
-        one = rx(person, collections=older)
-        one.edit("account", account, name="새 이름")
-        one.migrate(collections, 1)
-        one.settle()
-
-        assert world.sql("SELECT name, phone FROM accounts") == [("새 이름", "+8225550100")]
-        held = one.get("account", account)
-        assert held
-        assert (held["name"], held["phone"]) == ("새 이름", "+8225550100")
 
 
 class TestANetworkThatIsAway:

@@ -303,6 +303,7 @@ class TestOwnColumns:
     def test_the_client_finds_nothing_to_complain_of(self, world: World, melon: Melon) -> None:
         account = str(world.account())
         one = melon(world.person(Role.REP, world.north))
+        one.node.ask("said")  # what other tests of this process made it say
         one.edit("account", account, phone="+8220000002")
         one.settle()
 

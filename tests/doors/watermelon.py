@@ -40,7 +40,7 @@ class WatermelonDevice:
 
     def settle(self) -> None:
         self.behave(tellsPending=True)
-        for _ in range(3):
+        for _ in range(2):
             self.ask("sync")
         self.behave(tellsPending=False)
 

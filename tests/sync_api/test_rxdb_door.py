@@ -509,6 +509,20 @@ class TestAChildThatComesFirst:
         assert (entity, record_id, mine["fields"]["name"]) == ("contact", child, "김")
         assert world.sql("SELECT count(*) FROM rxdb_held")[0][0] == 0
 
+    def test_of_somebody_who_was_dismissed_meanwhile_goes_to_the_inbox_too(
+        self, world: World, phone: Phone
+    ) -> None:
+        parent, child = new_id(), new_id()
+        phone.push("contact", phone.created(child, name="김", account_id=str(parent)))
+        world.sql("UPDATE users SET status = 'disabled' WHERE id = :id", id=phone.person.id)
+        world.insert("accounts", id=parent, name="가게", territory_id=world.north)
+
+        assert rows_of(world).pass_on(world.id, utc_now()) == 0
+        assert rows_of(world).pass_on(world.id, utc_now() + timedelta(hours=25)) == 1
+
+        assert world.sql("SELECT kind, record_id FROM conflicts") == [("quarantined", child)]
+        assert world.sql("SELECT count(*) FROM contacts")[0][0] == 0
+
 
 def rows_of(world: World, now: datetime | None = None) -> RowPushing:
     return RowPushing(world.db, REGISTRY, BY_NAME, lambda: now or utc_now())
