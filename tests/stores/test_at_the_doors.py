@@ -11,7 +11,7 @@ from sdk.stores.document import Catalogue, own
 from tests.sync_api.test_schema_document import ROLES, fill
 from tests.world import Person, World
 
-SHAPE_OF = {"rep": "sales", "technician": "service", "partner": "partner"}
+SHAPES = {"rep": "sales", "technician": "service", "manager": "manager", "partner": "partner"}
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +22,9 @@ def people(served: Flask, pools: Database) -> dict[str, Person]:
     return found
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", SHAPES)
 def test_documents_of_the_rxdb_door_fit_their_collections(people: dict[str, Person], role: str) -> None:
-    schemas = rxdb.schemas_of(Catalogue.of(own([SHAPE_OF.get(role, "manager")])))
+    schemas = rxdb.schemas_of(Catalogue.of(own([SHAPES[role]])))
     seen = set()
     for name, schema in schemas.items():
         for document in asked(people[role], f"/api/v1/sync/rxdb/{name}/pull?limit=100")["documents"]:
@@ -35,9 +35,9 @@ def test_documents_of_the_rxdb_door_fit_their_collections(people: dict[str, Pers
     assert len(seen) >= 10
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", SHAPES)
 def test_rows_of_the_watermelon_door_fit_their_tables(people: dict[str, Person], role: str) -> None:
-    tables = watermelon.tables_of(Catalogue.of(own([SHAPE_OF.get(role, "manager")])))
+    tables = watermelon.tables_of(Catalogue.of(own([SHAPES[role]])))
     types = {"string": str, "number": int, "boolean": bool}
     changes = asked(people[role], "/api/v1/sync/watermelon?last_pulled_at=null")["changes"]
     for name, lists in changes.items():
