@@ -28,7 +28,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo serve stop reset test test-more test-long test-faults coverage mutants mutants-pure mutants-sql check bench example-rxdb example-watermelon
+.PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench example-rxdb example-watermelon
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -58,17 +58,21 @@ test: $(VENV)/.ready-dev ## run the tests on the local PostgreSQL (ARGS="-k visi
 test-more: $(VENV)/.ready-dev ## run the heavier suites too: long simulations, other PostgreSQL versions
 	@$(PY) -m pytest -m more $(ARGS) || [ $$? = 5 ] # 5: there are none
 
-test-long: $(VENV)/.ready-dev $(MUTMUT)/.ready ## an hour and more: new histories for the ledger, 200 made-up requests an operation, inverted branches, the whole sweep, mutants
+test-long: $(VENV)/.ready-dev $(MUTMUT)/.ready ## an hour and more: new histories for the ledger, 200 made-up requests an operation, 100 seeds by each door, inverted branches, the whole sweep, mutants
 	@status=0; \
 	say() { echo "== $$*"; "$$@" || status=1; }; \
 	say $(PY) -m tests.simulator run --jobs $(WORKERS) --minutes $(MINUTES); \
 	say env FIELDMERGE_EXAMPLES=200 $(PY) -m pytest -q tests/openapi/test_made_up_requests.py; \
+	say env FIELDMERGE_DOOR_SEEDS=100 $(PY) -m pytest -q -m more tests/doors/test_at_random.py; \
 	say $(PY) -m tests.inverted --sample 40 --seed $$(date +%j); \
 	say $(PY) -m tests.simulator mutants; \
 	say env FIELDMERGE_SWEEP=whole $(PY) -m pytest -q -m more tests/sweep; \
 	say $(MUTMUT)/bin/python -m tests.mutation pure --jobs $(WORKERS); \
 	say $(PY) -m tests.mutation sql --jobs $(WORKERS) --minutes $(MINUTES); \
 	exit $$status
+
+doors: $(VENV)/.ready-dev ## play all scenarios through the three doors and print the table (ARGS=--write: into docs/doors.md)
+	@exec $(PY) -m tests.doors $(ARGS)
 
 test-faults: $(VENV)/.ready-dev ## hours: 200 kills each of workers and PostgreSQL, 500 partition runs; goes on where it stopped (ARGS="--minutes 60")
 	@exec $(PY) -m tests.faults --out $(FAULTS) $(ARGS)

@@ -26,7 +26,7 @@ SHOWN = {
 NOUNS = {"to_account_id": "other account", "from_territory_id": "other territory", "new_id": "new record"}
 SELF = {"NewUser": "user", "User": "user", "Login": "user"}
 
-MONEY = {
+MONEY: dict[str, Any] = {
     "net": "1250000.0000",
     "tax": "125000.0000",
     "total": "1375000.0000",
@@ -64,9 +64,9 @@ MONEY = {
     "discount_percent": "5.0000",
     "margin_percent": "21.6000",
 }
-QUANTITIES = {"quantity": "10.000000", "accepted": "9.000000", "min_quantity": "10.000000"}
+QUANTITIES: dict[str, Any] = {"quantity": "10.000000", "accepted": "9.000000", "min_quantity": "10.000000"}
 
-TIMES = {
+TIMES: dict[str, Any] = {
     "planned_start": "2026-11-20T01:00:00.000000Z",
     "planned_end": "2026-11-20T02:00:00.000000Z",
     "checked_in_at": "2026-11-20T01:04:12.000000Z",
@@ -92,7 +92,7 @@ TIMES = {
     "since": "2026-11-20T00:00:00.000000Z",
     "until": "2026-11-21T00:00:00.000000Z",
 }
-DAYS = {
+DAYS: dict[str, Any] = {
     "valid_from": "2026-01-01",
     "valid_to": "2026-12-31",
     "effective_from": "2026-12-01",
@@ -136,6 +136,7 @@ OTHERS: dict[str, Any] = {
     "has_more": False,
     "on_hold": False,
 }
+BY_KIND: dict[str, dict[str, Any]] = {"Money": MONEY, "Quantity": QUANTITIES, "Time": TIMES, "Day": DAYS}
 # What one field of one schema says, whatever its own example: the story again.
 STORY: dict[str, Any] = {
     "MutationSchema.record_id": "account",

@@ -62,8 +62,8 @@ breaking change, and comes only under a new path (`/api/v2`).
 
 **Deprecation.** What is to go is marked `deprecated` here at least twelve months before, because phones in the field
 are not brought up to date by us. From then on each answer of it carries `Deprecation` (RFC 9745, since when),
-`Sunset` (RFC 8594, when it will be gone) and a `Link` with `rel="successor-version"` to what replaces it, if anything does.
-After the sunset it answers 404."""
+`Sunset` (RFC 8594, when it will be gone) and a `Link` with `rel="successor-version"` to what replaces it, if
+anything does. After the sunset it answers 404."""
 SERVERS = [
     {
         "url": "{origin}",

@@ -16,6 +16,7 @@ MODEL_NAMES = {
     "accounts.AccountContactCreate": "BuyingRoleCreate",
     "accounts.AccountsMove": "AccountBulkMove",
     "accounts.AccountsMoved": "AccountBulkMoveResult",
+    "activity.Notification": "UserNotification",
     "activity.Task": "FieldTask",
     "activity.TaskCreate": "FieldTaskCreate",
     "approvals.Approval": "ApprovalRequest",

@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from app.http.json_schemas import with_null
 from app.http.model_names import SchemaNames
 
 PATH = Path(__file__).parents[2] / "openapi" / "openapi.json"
+RELEASED = PATH.parent / "released"
 TITLE = "Fieldmerge"
 VERSION = "1"
 SECURITY_SCHEME = "accessToken"
@@ -223,6 +225,24 @@ def written(app: Any) -> str:
     return json.dumps(document_of(app), indent=1, ensure_ascii=False) + "\n"
 
 
+def as_released(document: dict[str, Any]) -> str:
+    """What clients of a release rely on: the document without its examples, on one line an operation or schema."""
+    components = {name: part for name, part in document["components"].items() if name != "examples"}
+    kept = _without_examples(document | {"components": components})
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).replace('},"', '},\n"') + "\n"
+
+
+def _without_examples(node: Any, *, names_fields: bool = False) -> Any:
+    if isinstance(node, dict):
+        left_out = () if names_fields else ("example", "examples")
+        return {
+            name: _without_examples(part, names_fields=name == "properties")
+            for name, part in node.items()
+            if name not in left_out
+        }
+    return [_without_examples(part) for part in node] if isinstance(node, list) else node
+
+
 def offline_config() -> Config:
     """Settings that let an application be made, to be looked at and never asked."""
     return Config(
@@ -234,7 +254,7 @@ def offline_config() -> Config:
 
 
 def main(arguments: list[str]) -> int:
-    """``write`` the document, or ``check`` that the committed one is up to date."""
+    """``write`` the document, ``check`` that the committed one is up to date, or keep it as that of a ``release``."""
     # By name: the factory stands above this package, and only this command needs it.
     app = importlib.import_module("app.factory").create_app(offline_config())
     # By name too: it reads the routes, which are written with this module.
@@ -244,10 +264,16 @@ def main(arguments: list[str]) -> int:
         REFUSALS_PATH.write_text(refusals, encoding="utf-8")
         PATH.write_text(written(app), encoding="utf-8")
         return 0
+    if arguments == ["release"]:
+        project = tomllib.loads((PATH.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        RELEASED.mkdir(exist_ok=True)
+        kept = RELEASED / f"{project['version']}.json"
+        kept.write_text(as_released(json.loads(PATH.read_text(encoding="utf-8"))), encoding="utf-8")
+        return 0
     if arguments == ["check"]:
         same = REFUSALS_PATH.read_text(encoding="utf-8") == refusals
         return int(not same or PATH.read_text(encoding="utf-8") != written(app))
-    sys.stderr.write("usage: python -m app.http.openapi write|check\n")
+    sys.stderr.write("usage: python -m app.http.openapi write|check|release\n")
     return 2
 
 

@@ -123,9 +123,12 @@ def _spoken(tree: ast.AST) -> Iterator[ast.AST]:
             if child.value:
                 yield from _and_spoken(child.value)
             continue
-        if isinstance(child, ast.Call) and isinstance(child.func, ast.Name):
-            if child.func.id in ("isinstance", "issubclass", "cast"):
-                continue
+        if isinstance(child, ast.Call) and getattr(child.func, "id", "") in (
+            "isinstance",
+            "issubclass",
+            "cast",
+        ):
+            continue
         yield from _and_spoken(child)
 
 

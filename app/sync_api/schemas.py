@@ -53,7 +53,7 @@ class SyncBodySchema(WireSchema):
     cursor = Text(
         max=LONGEST_CURSOR,
         allow_none=True,
-        metadata={"example": None, "description": "Null for a first sync"},
+        metadata={"example": "AXsi…", "description": "Null for a first sync"},
     )
     sent_at = Time(allow_none=True)
     mutations = Rows(MutationSchema, max_items=MAX_MUTATIONS)
