@@ -86,7 +86,6 @@ def test_the_types_let_an_app_do_what_it_may_and_nothing_else(apps: tuple[Path, 
     options = {
         "strict": True,
         "noEmit": True,
-        "skipLibCheck": True,  # of the libraries; those of ours are looked at by being used
         "module": "esnext",
         "moduleResolution": "bundler",
         "target": "es2022",
