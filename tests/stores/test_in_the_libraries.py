@@ -89,7 +89,7 @@ def test_the_types_let_an_app_do_what_it_may_and_nothing_else(apps: tuple[Path, 
         "module": "esnext",
         "moduleResolution": "bundler",
         "target": "es2022",
-        "lib": ["es2022", "dom"],
+        "lib": ["esnext", "dom"],
         "types": [],
     }
     project = {"compilerOptions": options, "files": ["types.ts"]}
