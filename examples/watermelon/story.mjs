@@ -14,18 +14,21 @@ for (const table of ['account', 'contact', 'product', 'visit']) {
   say(`${table}: ${await database.get(table).query().fetchCount()}`)
 }
 
-tell('A new customer with a contact, made on the phone')
+tell('A new customer with a contact, made on the phone, which the server takes together or not at all')
 const [territory] = await database.get('territory').query().fetch()
 const customer = await database.write(async () => {
+  const group = uuidv7()
   const made = await accounts.create((account) => {
     account.name = '누리상사'
     account.legalName = '(주)누리'
     account.territoryId = territory.id
     account.tags = ['신규']
+    account.syncGroup = group
   })
   await database.get('contact').create((contact) => {
     contact.account.set(made)
     contact.name = '윤담당'
+    contact.syncGroup = group
   })
   return made
 })

@@ -12,6 +12,7 @@ from sdk.stores.typescript import PRELUDE, type_of
 
 TYPES = {"integer": "number", "boolean": "boolean"}
 EDITED = "updated_at"
+GROUP = "sync_group"
 AS_JSON = frozenset({"texts", "point", "json", "rows"})
 """Columns hold text, numbers and booleans only: these are JSON in a text."""
 
@@ -125,6 +126,8 @@ def _columns(entity: Entity) -> dict[str, Json]:
     if entity.operations:
         # The library keeps it by itself; the server takes it for the time of the edit.
         found[EDITED] = {"type": "number"}
+        # The app writes one value into rows that the server is to take together or not at all.
+        found[GROUP] = {"type": "string"}
     return found
 
 
@@ -161,6 +164,7 @@ def properties_of(entity: Entity, catalogue: Catalogue) -> dict[str, tuple[str, 
     found["version"] = ("owned(field('version'))", "readonly number | null")
     if entity.operations:
         found["updatedAt"] = ("owned(date('updated_at'))", "readonly Date | null")
+        found["syncGroup"] = ("field('sync_group')", "string | null")
     for column in entity.columns.values():
         name = _property(camel(column.name.removesuffix("_id")))
         if column.refers in names and column.name.endswith("_id") and name not in found:

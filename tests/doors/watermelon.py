@@ -116,9 +116,8 @@ class WatermelonDoor:
 
 
 def _tables_of(person: Person) -> Tables:
-    """The tables of an app, made from what the server says of its schema, with the app's own column for groups."""
-    tables = tables_of(Catalogue.of([person.call("GET", "/api/v1/sync/schema").json]))
-    return {name: columns | {GROUP: {"type": "string"}} for name, columns in tables.items()}
+    """The tables of an app, made from what the server says of its schema."""
+    return tables_of(Catalogue.of([person.call("GET", "/api/v1/sync/schema").json]))
 
 
 def _columns(entity: str, fields: Json) -> Json:

@@ -9,7 +9,7 @@ import pytest
 
 from app.sync_api.registry import BY_NAME, REGISTRY
 from app.sync_api.rxdb.wire import NAMES_OF_THE_CLIENT
-from app.sync_api.watermelon.wire import AS_JSON, column_types
+from app.sync_api.watermelon.wire import AS_JSON, GROUP, column_types
 from sdk.stores import rxdb, watermelon
 from sdk.stores.__main__ import generate, main
 from sdk.stores.document import SHAPES, Catalogue, DocumentUnfit, own
@@ -84,18 +84,23 @@ class TestWatermelon:
                 assert entity.name not in tables
                 continue
             told = {
-                name: column["type"] for name, column in tables[entity.name].items() if name != "updated_at"
+                name: column["type"]
+                for name, column in tables[entity.name].items()
+                if name not in (watermelon.EDITED, watermelon.GROUP)
             }
             assert told == column_types(entity, mine)
 
     def test_keeps_as_json_what_its_door_sends_as_json(self) -> None:
         assert {kind.value for kind in AS_JSON} == watermelon.AS_JSON
 
-    def test_keeps_the_time_of_an_edit_where_there_are_edits(self, documents: list[Json]) -> None:
+    def test_keeps_the_time_and_the_group_of_an_edit_where_there_are_edits(
+        self, documents: list[Json]
+    ) -> None:
         tables = watermelon.tables_of(Catalogue.of(documents))
+        both = {"updated_at", GROUP}
 
-        assert "updated_at" in tables["account"]
-        assert "updated_at" not in tables["product"]
+        assert both <= tables["account"].keys()
+        assert both.isdisjoint(tables["product"])
 
     def test_begins_with_version_1_and_nothing_to_migrate(
         self, documents: list[Json], tmp_path: Path

@@ -77,3 +77,22 @@ class TestRxdb:
         assert told["moved"] == ["가람상사", "가람"]
         assert told["identifiers"] == ["fieldmerge-1", "fieldmerge-0", "fieldmerge-0"]
         assert "error" not in told
+
+
+@pytest.mark.more
+def test_the_types_let_an_app_do_what_it_may_and_nothing_else(apps: tuple[Path, Path]) -> None:
+    home = apps[0].parent
+    shutil.copyfile(HERE / "types.ts", home / "types.ts")
+    options = {
+        "strict": True,
+        "noEmit": True,
+        "module": "esnext",
+        "moduleResolution": "bundler",
+        "target": "es2022",
+        "lib": ["esnext", "dom"],
+        "types": [],
+    }
+    project = {"compilerOptions": options, "files": ["types.ts"]}
+    (home / "tsconfig.json").write_text(json.dumps(project), encoding="utf-8")
+
+    run(home.parent / "node_modules" / "typescript" / "bin" / "tsc", cwd=home)
