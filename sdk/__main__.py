@@ -3,13 +3,15 @@
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from localnode import NodeFailed
 from sdk.languages import languages
 from sdk.tools import ROOT, ToolFailed, ToolsMissing, emptied
 
+AT_ONCE = 2
 WHAT = {
     "typescript": "types and a fetch client, compiled in strict mode",
     "python": "a package for Python 3.10 and newer",
@@ -30,21 +32,30 @@ def main(arguments: Sequence[str]) -> int:
     if unknown:
         parser.error(f"there is no {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
     wanted = [name for name in known if not asked.only or name in asked.only]
-    for place, name in enumerate(wanted, 1):
-        sys.stdout.write(f"[{place}/{len(wanted)}] {name} ... ")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        runs = {pool.submit(_timed, known[name], emptied(asked.out.resolve() / name)): name for name in wanted}
+        sys.stdout.write(f"Making {', '.join(wanted)} ...\n")
         sys.stdout.flush()
-        began = time.monotonic()
-        try:
-            known[name](emptied(asked.out.resolve() / name))
-        except (ToolFailed, ToolsMissing, NodeFailed) as error:
-            sys.stdout.write("failed\n")
-            sys.stderr.write(f"{error}\n")
-            return 1
-        sys.stdout.write(f"{time.monotonic() - began:.0f} s\n")
+        failed = 0
+        for run in as_completed(runs):
+            try:
+                sys.stdout.write(f"  {runs[run]}: {run.result():.0f} s\n")
+            except (ToolFailed, ToolsMissing, NodeFailed) as error:
+                failed += 1
+                sys.stderr.write(f"  {runs[run]} failed: {error}\n")
+            sys.stdout.flush()
+    if failed:
+        return 1
     sys.stdout.write("\n")
     for name in wanted:
         sys.stdout.write(f"{asked.out / name}: {WHAT[name]}\n")
     return 0
+
+
+def _timed(write: Callable[[Path], None], folder: Path) -> float:
+    began = time.monotonic()
+    write(folder)
+    return time.monotonic() - began
 
 
 if __name__ == "__main__":

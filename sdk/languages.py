@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -46,15 +47,28 @@ class Generator:
     def write(self, folder: Path) -> None:
         """Generate into *folder*, which is empty."""
         properties = {"hideGenerationTimestamp": "true"} | dict(self.properties)
+        with tempfile.TemporaryDirectory() as there:
+            self._run(_briefly_described(Path(there)), folder, properties)
+        if not any(folder.rglob("*ccount*")):
+            raise tools.ToolFailed(f"openapi-generator wrote nothing into {folder}.")
+
+    def _run(self, document: Path, folder: Path, properties: Mapping[str, str]) -> None:
         types = [f"--type-mappings={name}={to}" for name, to in self.types.items()]
         tools.run(
             tools.python(), "-c", "from openapi_generator_cli import cli; cli()",
-            "generate", "-g", self.name, "-i", DOCUMENT, "-o", folder, f"--global-property={ONLY_CODE}",
+            "generate", "-g", self.name, "-i", document, "-o", folder, f"--global-property={ONLY_CODE}",
             "--additional-properties", ",".join(f"{name}={value}" for name, value in properties.items()),
             "--openapi-generator-ignore-list", ",".join(LEFT_OUT), *types,
         )  # fmt: skip
-        if not any(folder.rglob("*ccount*")):
-            raise tools.ToolFailed(f"openapi-generator wrote nothing into {folder}.")
+
+
+def _briefly_described(folder: Path) -> Path:
+    """The committed document with one line for its description, which stands at the head of each generated file."""
+    document = json.loads(DOCUMENT.read_text(encoding="utf-8"))
+    document["info"]["description"] = document["info"]["summary"] + "."
+    path = folder / "openapi.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
 
 
 def write_typescript(folder: Path) -> None:
