@@ -25,15 +25,21 @@ def main(arguments: Sequence[str]) -> int:
     """Generate, saying what is being made; 1 where a generator failed."""
     known = languages()
     parser = argparse.ArgumentParser(prog="python -m sdk", description=__doc__)
-    parser.add_argument("only", nargs="*", metavar="LANGUAGE", help=f"of {', '.join(known)}; all, when left out")
-    parser.add_argument("--out", type=Path, default=ROOT / ".fieldmerge" / "sdk", help="folder (.fieldmerge/sdk)")
+    parser.add_argument(
+        "only", nargs="*", metavar="LANGUAGE", help=f"of {', '.join(known)}; all, when left out"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / ".fieldmerge" / "sdk", help="folder (.fieldmerge/sdk)"
+    )
     asked = parser.parse_args(arguments)
     unknown = set(asked.only) - known.keys()
     if unknown:
         parser.error(f"there is no {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
     wanted = [name for name in known if not asked.only or name in asked.only]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        runs = {pool.submit(_timed, known[name], emptied(asked.out.resolve() / name)): name for name in wanted}
+        runs = {
+            pool.submit(_timed, known[name], emptied(asked.out.resolve() / name)): name for name in wanted
+        }
         sys.stdout.write(f"Making {', '.join(wanted)} ...\n")
         sys.stdout.flush()
         failed = 0

@@ -31,7 +31,9 @@ def environment(served: Flask, world: World) -> Iterator[dict[str, str]]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     person = world.person(Role.REP)
     for name in ("서울냉동", "부산물류", "대구펌프"):
-        assert person.call("POST", "/api/v1/accounts", {"name": name, "kinds": ["customer"]}).status_code == 201
+        assert (
+            person.call("POST", "/api/v1/accounts", {"name": name, "kinds": ["customer"]}).status_code == 201
+        )
     server = make_server("127.0.0.1", 0, served, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

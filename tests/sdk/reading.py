@@ -15,8 +15,10 @@ def wrong(node: Node, source: bytes) -> list[str]:
     """Places that the grammar could not read."""
     if not node.has_error:
         return []
-    # The grammar of Swift reads `as!` and says beside it that a `!` is missing.
-    forced = node.is_missing and node.type == "!" and source[: node.start_byte].rstrip().endswith((b"as!", b"as"))
+    # Before `as!` the grammar of Swift reads the cast and says beside it that a `!` is missing.
+    forced = (
+        node.is_missing and node.type == "!" and b" as! " in source[node.start_byte : node.start_byte + 8]
+    )
     if node.type == "ERROR" or (node.is_missing and not forced):
         return [f"{node.type} at line {node.start_point[0] + 1}"]
     return [place for child in node.children for place in wrong(child, source)]

@@ -36,10 +36,14 @@ def strictly_compiled(folder: Path, program: str) -> Path:
     (app / "node_modules" / "@fieldmerge" / "client").symlink_to(folder / "typescript")
     (folder / "node_modules").symlink_to(modules)
     (app / "package.json").write_text('{"type": "module"}')
-    (app / "main.ts").write_text(f"declare const process: {{ env: Record<string, string | undefined> }};\n{program}")
+    (app / "main.ts").write_text(
+        f"declare const process: {{ env: Record<string, string | undefined> }};\n{program}"
+    )
     tsc = modules / "typescript" / "bin" / "tsc"
-    options = "--strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess --target es2022 --module nodenext"
-    told(NODE, tsc, *options.split(), "--lib", "es2023,dom", "--types", "", "main.ts", cwd=app)
+    options = (
+        "--strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess --target es2022 --module nodenext"
+    )
+    told(NODE, tsc, *options.split(), "--lib", "es2023,dom", "main.ts", cwd=app)
     return app / "main.js"
 
 
@@ -88,7 +92,9 @@ def test_no_generated_name_tells_of_the_generator(sdks: Path) -> None:
         *(path.stem for path in (sdks / "swift").rglob("Models/*.swift")),
         *(path.stem for path in (sdks / "python").rglob("models/*.py")),
     }
-    odd = re.compile(r"(?i)inner|api_?v1|_?(200|201)_?response|anyof|oneof|inline|_part$|^Model[A-Z]")
+    odd = re.compile(
+        r"(?i)inner|api_?v1|_?(200|201)_?response|anyof|oneof|inline|(?<!spare)_part$|^Model[A-Z]"
+    )
 
     assert len(names) > 600
     assert [name for name in names if odd.search(name)] == []
