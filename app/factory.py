@@ -40,6 +40,7 @@ from app.inbox import routes as inbox
 from app.knowledge import routes as knowledge
 from app.orders import routes as orders
 from app.receivables import routes as receivables
+from app.sandbox import routes as sandbox
 from app.search import routes as search
 from app.sync_api import routes as sync_api
 from app.sync_api import support_routes as sync_support
@@ -66,6 +67,7 @@ PUBLIC = Rule(anonymous=True)
 # In their declared order: a later room may ask an earlier one's service.
 ROOMS = (
     identity,
+    sandbox,
     devices,
     webhooks,
     accounts,

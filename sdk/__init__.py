@@ -1,1 +1,1 @@
-"""What app developers are given ready-made, generated from the API document and the schema of the sync."""
+"""What app developers are given: SDKs, and definitions for their stores."""

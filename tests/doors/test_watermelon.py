@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from app.core.ids import new_id
 from app.core.scope import Role
@@ -308,28 +307,3 @@ class TestOwnColumns:
         one.settle()
 
         assert one.node.ask("said") == []
-
-
-class TestManyRecords:
-    @pytest.mark.more
-    def test_twenty_thousand_records_come_in_pages_and_then_only_what_changes(
-        self, world: World, melon: Melon
-    ) -> None:
-        with world.session() as session:
-            session.execute(
-                text(
-                    "INSERT INTO accounts (tenant_id, id, name, territory_id) SELECT :tenant, gen_random_uuid(),"
-                    " '상사 ' || n, :territory FROM generate_series(1, 19990) AS n"
-                ),
-                {"tenant": world.id, "territory": world.north},
-            )
-        world.drain()
-        one = melon(world.person(Role.REP, world.north))
-        assert len(one.ids("account")) == 19_990
-        pages = one.ask("pulls")
-        world.sql("UPDATE accounts SET phone = '+8220000001' WHERE tenant_id = :tenant AND name = '상사 7'")
-        one.sync()
-
-        assert pages >= 10
-        assert one.ask("pulls") == pages + 1
-        assert len(one.ids("account")) == 19_990
