@@ -19,6 +19,8 @@ APP =
 MINUTES = 60
 # mutmut brings setproctitle, with which gunicorn and pytest rename their processes: not into everybody's environment.
 MUTMUT = .fieldmerge/mutmut
+# Java, the grammars and what generated Python stands on: for the SDKs alone.
+SDK = .fieldmerge/sdk-tools
 # Where test-faults keeps its results; a table for people is written beside it.
 FAULTS = .fieldmerge/faults.json
 
@@ -28,7 +30,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench example-rxdb example-watermelon
+.PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench sdk example-rxdb example-watermelon
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -55,7 +57,7 @@ reset: stop ## stop everything and delete the data of the local PostgreSQL
 test: $(VENV)/.ready-dev ## run the tests on the local PostgreSQL (ARGS="-k visits -x" goes to pytest)
 	@exec $(PY) -m pytest $(SPREAD) -m "not more" $(ARGS)
 
-test-more: $(VENV)/.ready-dev ## run the heavier suites too: long simulations, other PostgreSQL versions
+test-more: $(VENV)/.ready-dev $(SDK)/.ready ## run the heavier suites too: long simulations, other PostgreSQL versions
 	@$(PY) -m pytest -m more $(ARGS) || [ $$? = 5 ] # 5: there are none
 
 test-long: $(VENV)/.ready-dev $(MUTMUT)/.ready ## an hour and more: new histories for the ledger, 200 made-up requests an operation, 100 seeds by each door, inverted branches, the whole sweep, mutants
@@ -100,6 +102,9 @@ check: $(VENV)/.ready-dev ## format, lint, types, imports, drift of migrations a
 	say $(PY) -m pytest -q -m "not more" tests/openapi tests/migrations tests/test_house.py; \
 	exit $$status
 
+sdk: $(VENV)/.ready-dev $(SDK)/.ready ## generate the SDKs (TypeScript, Python, Kotlin, Swift) and the stores' definitions into .fieldmerge/sdk (ARGS=kotlin)
+	@exec $(PY) -m sdk $(ARGS)
+
 example-rxdb: $(VENV)/.ready-node ## play the example of an app on RxDB against `make demo` (URL=http://127.0.0.1:8000, APP=mine.mjs)
 	@exec $(PY) -m examples.rxdb $(URL) $(if $(APP),--app $(APP))
 
@@ -134,6 +139,12 @@ $(MUTMUT)/.ready: requirements/mutants.lock $(VENV)/.ready-dev
 	@echo "Installing the packages of requirements/mutants.lock into $(MUTMUT) ..."
 	@$(PY) -m venv --clear $(MUTMUT)
 	@$(MUTMUT)/bin/python -m pip --disable-pip-version-check --no-input install --require-hashes -r requirements/mutants.lock
+	@touch $@
+
+$(SDK)/.ready: requirements/sdk.lock $(VENV)/.ready-dev
+	@echo "Installing the packages of requirements/sdk.lock into $(SDK) ..."
+	@$(PY) -m venv --clear $(SDK)
+	@$(SDK)/bin/python -m pip --disable-pip-version-check --no-input install --require-hashes -r requirements/sdk.lock
 	@touch $@
 
 # A venv without a working pip is one that was interrupted, or whose Python is gone: it is made again.

@@ -97,8 +97,13 @@ def finished(spec: dict[str, Any], names: dict[int, str], refusals: dict[str, An
     document["tags"] = sorted(document["tags"], key=lambda tag: str(tag["name"]))
     _share_no_arguments(document)
     for path, item in document["paths"].items():
+        places = item.pop(
+            "parameters", []
+        )  # in front, as methods of SDKs take them: whom, then how, then If-Match
         for method in METHODS:
             if method in item:
+                if places:
+                    item[method]["parameters"] = deepcopy(places) + item[method].get("parameters", [])
                 item[method] = _operation(document, method, path, item[method], names, refusals)
         _describe_parameters(path, item)
     _describe_problems(document, names)
@@ -205,7 +210,7 @@ def _describe_problems(document: dict[str, Any], names: dict[int, str]) -> None:
 
 
 def _describe_parameters(path: str, item: dict[str, Any]) -> None:
-    lists = [item.get("parameters", []), *(item[m].get("parameters", []) for m in METHODS if m in item)]
+    lists = [item[method].get("parameters", []) for method in METHODS if method in item]
     for parameter in (parameter for parameters in lists for parameter in parameters):
         if "$ref" not in parameter and not parameter.get("description"):
             parameter["description"] = text_of_parameter(parameter["name"], parameter["in"], path)

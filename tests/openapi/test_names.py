@@ -9,20 +9,21 @@ import pytest
 from app.http.openapi import PATH
 
 VERBS = {
-    "accept", "acknowledge", "add", "allocate", "answer", "approve", "bounce", "cancel", "change", "check", "close",
-    "collect", "compare", "complete", "confirm", "create", "credit", "decline", "delete", "deliver", "disable", "explain",
-    "flag", "forward", "get", "hold", "import", "inspect", "list", "listen", "login", "logout", "mark", "move", "promote",
-    "publish", "pull", "push", "read", "reassign", "receive", "recheck", "record", "refresh", "reject", "release",
-    "remove", "reopen", "repair", "replace", "replay", "request", "reschedule", "reset", "resolve", "return", "revoke",
-    "rotate", "search", "set", "ship", "start", "submit", "suggest", "sync", "update", "verify", "void", "wipe", "withdraw",
+    "accept", "acknowledge", "add", "allocate", "answer", "approve", "bounce", "cancel", "change", "check",
+    "close", "collect", "compare", "complete", "confirm", "create", "credit", "decline", "delete",
+    "deliver", "disable", "explain", "flag", "forward", "get", "hold", "import", "inspect", "list",
+    "listen", "login", "logout", "mark", "move", "promote", "publish", "pull", "push", "read", "reassign",
+    "receive", "recheck", "record", "refresh", "reject", "release", "remove", "reopen", "repair", "replace",
+    "replay", "request", "reschedule", "reset", "resolve", "return", "revoke", "rotate", "search", "set",
+    "ship", "start", "submit", "suggest", "sync", "update", "verify", "void", "wipe", "withdraw",
 }  # fmt: skip
 # Of Swift, Kotlin, TypeScript and Python, where a model of that name would hide something that everybody uses.
 TAKEN = {
-    "Any", "Array", "Binary", "Boolean", "Character", "Data", "Date", "Decimal", "Dictionary", "Document", "Double",
-    "Element", "Enum", "Error", "Event", "Exception", "Field", "File", "Float", "Function", "Int", "Integer", "List",
-    "Locale", "Location", "Long", "Map", "Model", "Node", "Notification", "Number", "Object", "Optional", "Pair", "Range",
-    "Record", "Request", "Response", "Result", "Self", "Sequence", "Set", "String", "Symbol", "Task", "Text", "Triple",
-    "Type", "URL", "UUID", "Unit", "Void",
+    "Any", "Array", "Binary", "Boolean", "Character", "Data", "Date", "Decimal", "Dictionary", "Document",
+    "Double", "Element", "Enum", "Error", "Event", "Exception", "Field", "File", "Float", "Function", "Int",
+    "Integer", "List", "Locale", "Location", "Long", "Map", "Model", "Node", "Notification", "Number",
+    "Object", "Optional", "Pair", "Range", "Record", "Request", "Response", "Result", "Self", "Sequence",
+    "Set", "String", "Symbol", "Task", "Text", "Triple", "Type", "URL", "UUID", "Unit", "Void",
 }  # fmt: skip
 
 
