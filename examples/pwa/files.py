@@ -39,8 +39,9 @@ POLICY: Final = "; ".join(
         "trusted-types lit-html fieldmerge",
     )
 )
+# The worker runs under its own policy: it takes in one script by name, the list of the files.
+WORKERS_POLICY: Final = "default-src 'none'; script-src 'self'; connect-src 'self'"
 HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -71,6 +72,11 @@ def load(folder: Path = APP) -> Mapping[str, File]:
     }
     found[LIST] = _list(found)
     return {name: _file(name, content) for name, content in found.items()}
+
+
+def headers_of(name: str) -> Mapping[str, str]:
+    """What is sent along with a file."""
+    return {**HEADERS, "Content-Security-Policy": WORKERS_POLICY if name == WORKER else POLICY}
 
 
 def write(target: Path, folder: Path = APP) -> int:

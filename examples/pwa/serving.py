@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 from urllib.parse import urlsplit
 
-from examples.pwa.files import FIRST, HEADERS, File
+from examples.pwa.files import FIRST, LIST, WORKER, File, headers_of
 
 API: Final = "/api/"
 MOST_BYTES: Final = 8 << 20  # of a request; the API takes no more
@@ -61,18 +61,19 @@ class Handler(BaseHTTPRequestHandler):
             self._pass_on()
             return
         name = path.removeprefix("/") or FIRST
-        if name in (FIRST, "sw.js", "precache.js"):
+        if name in (FIRST, WORKER, LIST):
             self.server.files = self.server.load()
         file = self.server.files.get(name)
         if file is None:
             self._problem(404, "not_found")
         elif self.headers.get("If-None-Match") == file.etag:
-            self._answer(304, b"", {**HEADERS, "ETag": file.etag})
+            self._answer(304, b"", {**headers_of(name), "ETag": file.etag})
         else:
             packed = "gzip" in self.headers.get("Accept-Encoding", "") and len(file.packed) < len(file.content)
             more = {"Content-Encoding": "gzip"} if packed else {}
             kind = {"Content-Type": file.type, "ETag": file.etag, "Vary": "Accept-Encoding"}
-            self._answer(200, file.packed if packed else file.content, {**HEADERS, **kind, **more})
+            headers = {**headers_of(name), **kind, **more}
+            self._answer(200, file.packed if packed else file.content, headers)
 
     do_HEAD = do_GET  # noqa: N815
 

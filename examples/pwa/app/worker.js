@@ -12,7 +12,14 @@ export async function keepWorking(offer) {
   navigator.serviceWorker.addEventListener("controllerchange", () => {
     if (asked) location.reload();
   });
-  const registration = await navigator.serviceWorker.register(/** @type {any} */ (address()), { updateViaCache: "none" });
+  /** @type {ServiceWorkerRegistration} */
+  let registration;
+  try {
+    registration = await navigator.serviceWorker.register(/** @type {any} */ (address()), { updateViaCache: "none" });
+  } catch (error) {
+    console.error(error); // a private window, perhaps: the app works as long as there is a network
+    return;
+  }
   const ask = () => {
     const { waiting } = registration;
     if (!waiting || !navigator.serviceWorker.controller) return;

@@ -30,6 +30,7 @@ export class App {
    */
   constructor(root, people, views) {
     this.root = root;
+    this.root.replaceChildren(); // lit-html adds, and the page says that it starts
     this.people = people;
     this.views = views;
     /** @type {Phone | null} */
