@@ -235,7 +235,7 @@ test("work of one person is never sent under another, and goes out when they are
     }
     if (path !== "/sync") return Response.json(KEPT);
     sent.push(...body.mutations.map((one) => [token, one.fields.purpose]));
-    return Response.json(applied(body));
+    return Response.json({ ...applied(body), directives: body.cursor ? [] : ["rebase"] });
   });
   const mina = await people.logIn("demo", "mina", "…", "브라우저");
   await mina.sync();

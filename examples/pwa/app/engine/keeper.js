@@ -22,10 +22,12 @@ export class Keeper {
   /**
    * @param {Phone} phone
    * @param {() => void} tell that something changed, here or in another tab
+   * @param {(result: Result) => void} [judged] told of own work that the server has judged
    */
-  constructor(phone, tell) {
+  constructor(phone, tell, judged = () => {}) {
     this.phone = phone;
     this.tell = tell;
+    this.judged = judged;
     /** @type {Standing} */
     this.standing = {
       syncing: false,
@@ -92,6 +94,7 @@ export class Keeper {
         upgrade: result.directives.has("upgrade"),
         wiped: result.wiped,
       });
+      if (result.verdicts.length) this.judged(result);
     } catch (error) {
       pauseMs = this.#failed(error);
     }

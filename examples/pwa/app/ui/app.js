@@ -44,6 +44,7 @@ export class App {
     this.form = {};
     /** @type {{text: string, kind: "status" | "alert"} | null} */
     this.notice = null;
+    this.toldAt = 0;
     /** Takes the new version of the app, where one waits. @type {(() => void) | null} */
     this.update = null;
     this.place = "";
@@ -60,7 +61,11 @@ export class App {
     this.keeper = null;
     this.me = null;
     if (phone) {
-      this.keeper = new Keeper(phone, () => this.draw());
+      this.keeper = new Keeper(
+        phone,
+        () => this.draw(),
+        (result) => this.#judged(result),
+      );
       this.keeper.start();
     }
     await this.moved();
@@ -85,6 +90,8 @@ export class App {
     const another = place !== this.place;
     this.place = place;
     if (another) this.form = {};
+    // What was just said of one place is read in the next; older words are not about it.
+    if (another && this.notice && Date.now() - this.toldAt > 2_000) this.notice = null;
     await this.draw();
     if (!another) return;
     scrollTo(0, 0);
@@ -145,6 +152,17 @@ export class App {
     this.budget = await phone.store.read("budget");
   }
 
+  /**
+   * Say what became of own work, unless all of it was just taken.
+   *
+   * @param {import("../engine/phone.js").Result} result
+   */
+  #judged({ verdicts }) {
+    const count = (/** @type {string[]} */ ...those) => verdicts.filter((one) => those.includes(one.status)).length;
+    const values = { applied: count("applied"), merged: count("merged", "superseded"), conflict: count("conflict"), rejected: count("rejected") };
+    if (values.applied < verdicts.length) this.tell(this.words.say("sync.result", values));
+  }
+
   /** The server locked this device out, and everything on it is gone. */
   async #leave() {
     const { phone } = this;
@@ -186,6 +204,7 @@ export class App {
    */
   tell(text, kind = "status") {
     this.notice = { text, kind };
+    this.toldAt = Date.now();
     void this.draw();
   }
 

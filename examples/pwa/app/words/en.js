@@ -1,6 +1,5 @@
 /** What the app says in English. @type {Record<keyof typeof import("./ko.js").ko, string>} */
 export const en = {
-  "app.name": "Fieldmerge",
   "app.skip": "Skip to the content",
   "nav.label": "Main menu",
   "nav.today": "Today",
@@ -14,7 +13,6 @@ export const en = {
   "close": "Close",
   "more": "Show more",
   "none": "None",
-  "of": "{a} of {b}",
 
   "sync.now": "Sync now",
   "sync.syncing": "Syncing…",
@@ -24,7 +22,6 @@ export const en = {
   "sync.waiting": "{n} to be sent",
   "sync.last": "Last sync {time}",
   "sync.never": "Never synced yet",
-  "sync.login": "Log in again to send",
   "sync.storage_full": "The storage is full: nothing new can be received. What you enter is still sent.",
   "sync.trouble": "The server refused the sync ({code})",
   "sync.upgrade": "This app is too old for what is new. Open the new version.",
@@ -133,7 +130,6 @@ export const en = {
 
   "order.title": "Order",
   "order.new": "New order",
-  "order.for": "Customer",
   "order.line.add": "Add a line",
   "order.line.remove": "Remove {name}",
   "order.line": "Line {n}",

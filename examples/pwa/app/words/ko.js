@@ -1,6 +1,5 @@
 /** What the app says in Korean. The keys of this file are those of every language. */
 export const ko = {
-  "app.name": "Fieldmerge",
   "app.skip": "본문으로 건너뛰기",
   "nav.label": "주 메뉴",
   "nav.today": "오늘",
@@ -14,7 +13,6 @@ export const ko = {
   "close": "닫기",
   "more": "더 보기",
   "none": "없음",
-  "of": "{a} / {b}",
 
   "sync.now": "지금 동기화",
   "sync.syncing": "동기화 중…",
@@ -24,7 +22,6 @@ export const ko = {
   "sync.waiting": "전송 대기 {n}건",
   "sync.last": "마지막 동기화 {time}",
   "sync.never": "아직 동기화하지 않음",
-  "sync.login": "다시 로그인해야 전송됩니다",
   "sync.storage_full": "저장 공간이 가득 차 새 내용을 받지 못합니다. 입력한 내용은 계속 전송됩니다.",
   "sync.trouble": "서버가 동기화를 거절했습니다 ({code})",
   "sync.upgrade": "앱이 너무 오래되어 새 내용을 받지 못합니다. 새 버전으로 여세요.",
@@ -133,7 +130,6 @@ export const ko = {
 
   "order.title": "주문",
   "order.new": "새 주문",
-  "order.for": "주문 고객",
   "order.line.add": "품목 추가",
   "order.line.remove": "{name} 빼기",
   "order.line": "품목 {n}",
