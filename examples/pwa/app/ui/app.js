@@ -134,6 +134,7 @@ export class App {
     document.documentElement.lang = this.words.language;
     document.title = `${this.words.say(view.title)} · Fieldmerge`;
     render(frame(this, name, view, view.show(this, data)), this.root);
+    this.root.dataset["place"] = [name, id].filter(Boolean).join("/");
   }
 
   /** @param {Phone} phone */

@@ -61,7 +61,7 @@ function standing(app) {
   if (syncing) text = page?.changed ? words.say("sync.progress", { n: page.changed }) : words.say("sync.syncing");
   return html`<button
     class="standing ${reached ? "" : "cut"}"
-    ?aria-busy=${syncing ? "true" : "false"}
+    aria-busy=${syncing ? "true" : "false"}
     @click=${() => keeper?.soon()}
     aria-label="${text}. ${words.say("sync.now")}"
   >
