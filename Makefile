@@ -12,6 +12,9 @@ WORKERS = 2
 SPREAD = -n $(WORKERS) --dist loadfile
 # What is about the engine, for its coverage.
 ENGINE_TESTS = tests/sync tests/sync_api tests/inbox tests/devices tests/scope tests/journeys tests/identity/test_farewell.py
+# Where the examples find a server, and a script of yours that runs instead of theirs.
+URL ?= http://127.0.0.1:8000
+APP =
 # Of new histories in test-long.
 MINUTES = 60
 # mutmut brings setproctitle, with which gunicorn and pytest rename their processes: not into everybody's environment.
@@ -25,7 +28,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo serve stop reset test test-more test-long test-faults coverage mutants mutants-pure mutants-sql check bench
+.PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench example-rxdb example-watermelon
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -55,17 +58,21 @@ test: $(VENV)/.ready-dev ## run the tests on the local PostgreSQL (ARGS="-k visi
 test-more: $(VENV)/.ready-dev ## run the heavier suites too: long simulations, other PostgreSQL versions
 	@$(PY) -m pytest -m more $(ARGS) || [ $$? = 5 ] # 5: there are none
 
-test-long: $(VENV)/.ready-dev $(MUTMUT)/.ready ## an hour and more: new histories for the ledger, 200 made-up requests an operation, inverted branches, the whole sweep, mutants
+test-long: $(VENV)/.ready-dev $(MUTMUT)/.ready ## an hour and more: new histories for the ledger, 200 made-up requests an operation, 100 seeds by each door, inverted branches, the whole sweep, mutants
 	@status=0; \
 	say() { echo "== $$*"; "$$@" || status=1; }; \
 	say $(PY) -m tests.simulator run --jobs $(WORKERS) --minutes $(MINUTES); \
 	say env FIELDMERGE_EXAMPLES=200 $(PY) -m pytest -q tests/openapi/test_made_up_requests.py; \
+	say env FIELDMERGE_DOOR_SEEDS=100 $(PY) -m pytest -q -m more tests/doors/test_at_random.py; \
 	say $(PY) -m tests.inverted --sample 40 --seed $$(date +%j); \
 	say $(PY) -m tests.simulator mutants; \
 	say env FIELDMERGE_SWEEP=whole $(PY) -m pytest -q -m more tests/sweep; \
 	say $(MUTMUT)/bin/python -m tests.mutation pure --jobs $(WORKERS); \
 	say $(PY) -m tests.mutation sql --jobs $(WORKERS) --minutes $(MINUTES); \
 	exit $$status
+
+doors: $(VENV)/.ready-dev ## play all scenarios through the three doors and print the table (ARGS=--write: into docs/doors.md)
+	@exec $(PY) -m tests.doors $(ARGS)
 
 test-faults: $(VENV)/.ready-dev ## hours: 200 kills each of workers and PostgreSQL, 500 partition runs; goes on where it stopped (ARGS="--minutes 60")
 	@exec $(PY) -m tests.faults --out $(FAULTS) $(ARGS)
@@ -90,8 +97,14 @@ check: $(VENV)/.ready-dev ## format, lint, types, imports, drift of migrations a
 	say $(VENV)/bin/ruff check --output-format concise .; \
 	say $(VENV)/bin/mypy; \
 	say $(PY) -m tests.imports; \
-	say $(PY) -m pytest -q tests/openapi tests/migrations tests/test_house.py; \
+	say $(PY) -m pytest -q -m "not more" tests/openapi tests/migrations tests/test_house.py; \
 	exit $$status
+
+example-rxdb: $(VENV)/.ready-node ## play the example of an app on RxDB against `make demo` (URL=http://127.0.0.1:8000, APP=mine.mjs)
+	@exec $(PY) -m examples.rxdb $(URL) $(if $(APP),--app $(APP))
+
+example-watermelon: $(VENV)/.ready-node ## the same with WatermelonDB
+	@exec $(PY) -m examples.watermelon $(URL) $(if $(APP),--app $(APP))
 
 bench: $(VENV)/.ready-dev ## run the benchmarks beside Kinto and bare Flask (ARGS=--quick: 3 minutes; --help lists the rest)
 	@exec $(PY) -m benchmarks $(ARGS)
@@ -109,6 +122,12 @@ $(VENV)/.ready-dev: requirements/dev.lock
 	@$(make_venv)
 	@echo "Installing the packages of requirements/dev.lock into $(VENV) (the first time takes a minute) ..."
 	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(VENV)/.ready-node: requirements/node.lock $(VENV)/.ready
+	@if [ $(VENV)/.ready-dev -nt requirements/node.lock ]; then :; else \
+	  echo "Installing Node.js into $(VENV) ..." && \
+	  $(PIP) install --require-hashes -r requirements/node.lock; fi
 	@touch $@
 
 $(MUTMUT)/.ready: requirements/mutants.lock $(VENV)/.ready-dev

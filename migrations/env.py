@@ -14,7 +14,7 @@ config.attributes["roles"] = role_names(settings)
 
 
 # Tables of the engine are plain SQL and have no models: all that are named sync_…, and these.
-ENGINE_TABLES = {"changes", "sql_users"}
+ENGINE_TABLES = {"changes", "sandbox_rows", "sql_users"}
 
 
 class Xid8(types.UserDefinedType[int]):

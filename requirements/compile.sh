@@ -6,6 +6,7 @@ uv="${UV:-uv}"
 common="--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet"
 $uv pip compile $common pyproject.toml --extra embedded -o requirements.lock
 $uv pip compile $common pyproject.toml --extra embedded --group dev -o requirements/dev.lock
+$uv pip compile $common --group node -c requirements/dev.lock -o requirements/node.lock
 $uv pip compile $common pyproject.toml --extra embedded --group dev --group mutants -o requirements/mutants.lock
 $uv pip compile $common --group quality -o requirements/quality.lock
 # Kinto, which the benchmarks run beside us in an environment of its own.

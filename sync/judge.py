@@ -36,7 +36,8 @@ class Sender:
     ``known_epochs`` are those under which a base version means something: the present one, and ended
     ones that a valid cursor of the device carried on. Without an ``epoch`` every base is known.
     ``seen`` is of clients that tell no old values: by mutation the versions, later than its base, that the
-    user may have had before them.
+    user may have had before them. ``bases`` are what such a client's user saw, by mutation: kept with what
+    goes to the inbox as a whole, for whoever does it in their stead; nothing is judged by them.
     """
 
     user_id: UUID
@@ -49,6 +50,7 @@ class Sender:
     known_epochs: frozenset[UUID] = frozenset()
     generation: int = 1
     seen: Mapping[UUID, tuple[int, ...]] = field(default_factory=dict)
+    bases: Mapping[UUID, Mapping[str, Any]] = field(default_factory=dict)
 
     def knows_base(self, epoch: UUID | None) -> bool:
         """Whether a base that was read under *epoch* is one of this life of the database."""

@@ -536,7 +536,7 @@ class Pusher:
             "record_id": str(envelope.record_id or NO_RECORD),
             "op": envelope.op,
             "fields": storable(self.rooms.keepable(raw.get("fields") or {})),
-            "base": storable(self.rooms.keepable(raw.get("base") or {})),
+            "base": storable(self.rooms.keepable(raw.get("base") or self.sender.bases.get(mutation.id, {}))),
             "at": wire_time(self._made(mutation)),
         }
         if item is not None:

@@ -11,6 +11,7 @@ from app.config import Config
 from app.core.db import Database
 from app.factory import create_app
 from app.http.services import services
+from tests.refusals import UNDOCUMENTED, watch_refusals
 from tests.servers import migrated_database
 from tests.world import World
 
@@ -33,6 +34,7 @@ def migrated() -> Iterator[Config]:
 def served(migrated: Config) -> Iterator[Flask]:
     """The real application on that database."""
     app = create_app(migrated)
+    watch_refusals(app)
     yield app
     services(app).db.dispose()
 
@@ -41,6 +43,14 @@ def served(migrated: Config) -> Iterator[Flask]:
 def pools(served: Flask) -> Database:
     """Its pools."""
     return services(served).db
+
+
+@pytest.fixture(autouse=True)
+def every_refusal_is_documented() -> Iterator[None]:
+    """Whatever a test provokes: the API document lists its code beside the operation."""
+    UNDOCUMENTED.clear()
+    yield
+    assert not UNDOCUMENTED, "answered, and not in the API document"
 
 
 @pytest.fixture

@@ -612,6 +612,18 @@ ERP = {
     ),
 }
 
+SANDBOXES = {
+    "sandbox.none": Message("This company is no sandbox.", "샌드박스 회사가 아닙니다."),
+    "sandbox.busy": Message(
+        "The sandbox is being reset; try again in a moment.",
+        "샌드박스를 초기화하는 중입니다. 잠시 후 다시 시도하세요.",
+    ),
+    "sandbox.rhythm": Message(
+        "A sandbox resets itself at most once a minute and at least once a year.",
+        "샌드박스 자동 초기화 간격은 1분 이상 1년 이하여야 합니다.",
+    ),
+}
+
 WEBHOOKS = {
     "webhook.delivery_pending": Message(
         "The delivery is still being tried.", "아직 전송을 시도하고 있습니다."
@@ -643,5 +655,5 @@ INBOX = {
 
 MESSAGES: dict[str, Message] = (
     REQUEST | GENERAL | FIELDS | SYNC | IDENTITY | ACCOUNTS | CATALOG | VISITS | ACTIVITY | APPROVALS
-    | RECEIVABLES | WEBHOOKS | ORDERS | ERP | KNOWLEDGE | SEARCH | INBOX
+    | RECEIVABLES | SANDBOXES | WEBHOOKS | ORDERS | ERP | KNOWLEDGE | SEARCH | INBOX
 )  # fmt: skip

@@ -108,14 +108,31 @@ def seed(
     """
     tenant_id = _company(db, code)
     people = {p.login: _with_password(p, config, code) for p in CAST}
+    user_ids, territories = furnish(db, tenant_id, people)
+    _import(db, tenant_id, customers, territories, say, on_import)
+    sql_name, sql_url = admit_sql_person(config, tenant_id)
+    return World(code, tenant_id, people, user_ids, territories[STORY_TERRITORY], sql_url, sql_name)
+
+
+def furnish(
+    db: Database, tenant_id: UUID, people: Mapping[str, Person]
+) -> tuple[dict[str, UUID], dict[str, UUID]]:
+    """Make what is missing of territories, units, people and memberships.
+
+    Returns:
+        The ids of the people by login, and of the territories by code.
+    """
     with _office(db, tenant_id) as (session, actor, now):
         territories = _territories(session, actor, now)
         units = _units(session, actor, now)
         user_ids = _people(session, actor, now, people, units)
         _members(session, actor, now, people, user_ids, territories)
-    _import(db, tenant_id, customers, territories, say, on_import)
-    sql_name, sql_url = admit_sql_person(config, tenant_id)
-    return World(code, tenant_id, people, user_ids, territories[STORY_TERRITORY], sql_url, sql_name)
+    return user_ids, territories
+
+
+def named_territories(ids: Mapping[str, UUID]) -> dict[str, UUID]:
+    """Ids by the names that customer lists use."""
+    return {region.name: ids[region.code] for top in TERRITORIES for region in (top, *top.children)}
 
 
 def _company(db: Database, code: str) -> UUID:
@@ -218,7 +235,7 @@ def _import(
     on_import: OnImport,
 ) -> None:
     """Read the customers in; a file that was read before changes nothing."""
-    named = {region.name: territories[region.code] for top in TERRITORIES for region in (top, *top.children)}
+    named = named_territories(territories)
     say("Importing the sample customers …")
     with tempfile.TemporaryDirectory() as scratch:
         rejects = Path(scratch) / "rejected.csv"

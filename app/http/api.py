@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import date
 from functools import wraps
 from typing import Any, ClassVar, TypeVar
 
@@ -11,6 +12,7 @@ from flask import Flask, current_app, g, request
 
 from app.core.scope import Role
 from app.http.auth import Rule, prove_caller
+from app.http.deprecation import Deprecation, announcing
 from app.http.etag import check_precondition_was_sent
 from app.http.openapi import ProblemSchema, example_of, prepare_spec, register_problem_responses
 from app.http.strict_json import StrictParser
@@ -49,7 +51,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._prepare_doc_cbks.append(_prepare_rule_doc)
+        self._prepare_doc_cbks += [_prepare_rule_doc, _prepare_deprecation_doc]
 
     def allow(
         self,
@@ -86,6 +88,21 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
 
             guarded._apidoc = deepcopy(getattr(guarded, "_apidoc", {})) | {"rule": rule}  # type: ignore[attr-defined]
             return declare(guarded, rule)  # type: ignore[return-value]
+
+        return decorate
+
+    def deprecated(self, *, since: date, sunset: date, instead: str | None = None) -> Callable[[View], View]:
+        """Say that the operation is to go; it stands above ``allow``, so that refusals tell it too.
+
+        Raises:
+            ValueError: The sunset is less than a year away.
+        """
+        farewell = Deprecation(since, sunset, instead)
+
+        def decorate(view: View) -> View:
+            told = announcing(view, farewell)
+            told._apidoc = deepcopy(getattr(view, "_apidoc", {})) | {"deprecation": farewell}  # type: ignore[attr-defined]
+            return told  # type: ignore[return-value]
 
         return decorate
 
@@ -145,6 +162,13 @@ def operations(app: Flask) -> Iterator[Operation]:
             view_class = getattr(view, "view_class", None)
             handler = getattr(view_class, method.lower(), None) if view_class else view
             yield Operation(route.endpoint, method, route.rule, getattr(handler, "rule", None))
+
+
+def _prepare_deprecation_doc(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
+    farewell: Deprecation | None = doc_info.get("deprecation")
+    if farewell is not None:
+        farewell.documented(doc)
+    return doc
 
 
 def _prepare_rule_doc(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:

@@ -269,7 +269,7 @@ def plain_number(value: float) -> int | float:
     return int(value) if math.isfinite(value) and value == int(value) else value
 
 
-class _Decimal(WireField):
+class DecimalText(WireField):
     """A decimal number as text, so that no float ever touches it."""
 
     places: ClassVar[int]
@@ -319,21 +319,21 @@ class _Decimal(WireField):
         return self.sample
 
 
-class Money(_Decimal):
+class Money(DecimalText):
     """An amount, NUMERIC(18,4), as text: ``"1200.5000"``."""
 
     places = 4
     sample = "1200.5000"
 
 
-class Quantity(_Decimal):
+class Quantity(DecimalText):
     """An amount of goods, NUMERIC(18,6), as text: ``"12.500000"``."""
 
     places = 6
     sample = "12.500000"
 
 
-class Rate(_Decimal):
+class Rate(DecimalText):
     """What one of a currency is worth in another, NUMERIC(20,10), as text: ``"1412.3450000000"``."""
 
     places = 10
@@ -520,6 +520,7 @@ class Point(WireField):
 
     def openapi(self) -> dict[str, Any]:
         return {
+            "title": "GeoPoint",
             "type": "object",
             "properties": {
                 "lat": {"type": "number", "minimum": -90, "maximum": 90},

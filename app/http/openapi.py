@@ -1,9 +1,9 @@
 """The OpenAPI document: types, examples and errors; ``python -m app.http.openapi write`` commits it."""
 
 import importlib
-import itertools
 import json
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,14 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 
 from app.config import Config
 from app.http.errors import MIMETYPE
+from app.http.example_values import SHOWN, STORY, known_example
 from app.http.fields import Id, Integer, Json, ListOf, Nested, Rows, Text, WireField, WireSchema
+from app.http.finishing import REFUSALS_PATH, finished, read_refusals
+from app.http.json_schemas import with_null
+from app.http.model_names import SchemaNames
 
 PATH = Path(__file__).parents[2] / "openapi" / "openapi.json"
+RELEASED = PATH.parent / "released"
 TITLE = "Fieldmerge"
 VERSION = "1"
 SECURITY_SCHEME = "accessToken"
@@ -30,6 +35,7 @@ PROBLEM_NAMES = {
     413: "REQUEST_ENTITY_TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
     422: "UNPROCESSABLE_ENTITY",
+    426: "UPGRADE_REQUIRED",
     428: "PRECONDITION_REQUIRED",
     429: "TOO_MANY_REQUESTS",
     503: "SERVICE_UNAVAILABLE",
@@ -44,6 +50,7 @@ PROBLEM_CODES = {
     413: ("body_too_large", "The body is larger than 8 MB."),
     415: ("unsupported_media_type", "Send application/json in UTF-8."),
     422: ("validation_failed", "Some fields are not as they must be."),
+    426: ("schema_too_old", "The app is too old for this server; it has to be brought up to date."),
     428: ("version_required", "Send If-Match with the version that you read."),
     429: ("too_many_requests", "Too many requests; wait a moment."),
     503: ("unavailable", "The server is busy or its database is away; try again."),
@@ -96,12 +103,7 @@ def wire_field_properties(self: Any, field: ma.fields.Field[Any], ret: dict[str,
     if isinstance(field, Rows):
         found = {"type": "array", "items": self.resolve_nested_schema(field.schema)}
         found |= {"maxItems": field.max_items}
-    shown_as_null = field.dump_only and field.metadata.get("example", ...) is None
-    if (field.allow_none or shown_as_null) and "type" in found:
-        found["type"] = [found["type"], "null"]
-        if "enum" in found:
-            found["enum"] = [*found["enum"], None]
-    return found | {name: ret[name] for name in ("description",) if name in ret}
+    return with_null(field, found) | {name: ret[name] for name in ("description",) if name in ret}
 
 
 def register_problem_responses(api: Any) -> None:
@@ -117,7 +119,7 @@ def register_problem_responses(api: Any) -> None:
             "request_id": "01932c5e8f007a3b",
         }
         content = {MIMETYPE: {"schema": ProblemSchema, "example": example}}
-        api.spec.components.response(name, {"description": text, "content": content}, lazy=True)
+        api.spec.components.response(name, {"description": text, "content": content})
     api.spec.components.response(
         "DEFAULT_ERROR",
         {"description": "Any other error", "content": {MIMETYPE: {"schema": ProblemSchema}}},
@@ -160,26 +162,6 @@ def _make_problem(responses: dict[Any, Any], status: int) -> None:
         responses[key] = PROBLEM_NAMES[status]
 
 
-class SchemaNames:
-    """Names schemas in one document: by class and how it was narrowed; two rooms' namesakes by room."""
-
-    def __init__(self) -> None:
-        self._owners: dict[str, tuple[Any, ...]] = {}
-
-    def __call__(self, schema: Any) -> str:
-        """The name of a schema class or instance, the same at each call."""
-        made = schema if isinstance(schema, ma.Schema) else schema()
-        name = type(made).__name__.removesuffix("Schema")
-        if made.partial and not name.endswith("Patch"):
-            name += "Patch"
-        if made.only or made.exclude:
-            name += "Part"
-        key = (type(made), bool(made.partial), tuple(made.fields))
-        room = type(made).__module__.split(".")[-2:][0].title().replace("_", "")
-        tries = itertools.chain((name, room + name), (f"{room}{name}{n}" for n in itertools.count(2)))
-        return next(found for found in tries if self._owners.setdefault(found, key) == key)
-
-
 def spec_plugins() -> dict[str, Any]:
     """What flask-smorest passes on to apispec."""
     return {
@@ -203,23 +185,62 @@ def example_of(schema: Any, *, loading: bool) -> Any:
 
 
 def _example(field: ma.fields.Field[Any], loading: bool) -> Any:
-    if "example" in field.metadata:
+    if "example" in field.metadata and f"{type(field.parent).__name__}.{field.name}" not in STORY:
         return field.metadata["example"]
     if isinstance(field, Rows):
         return [example_of(field.schema, loading=loading)]
     if isinstance(field, Nested):
         return example_of(field.schema, loading=loading)
-    if isinstance(field, ListOf):
-        return field.example()
-    if isinstance(field, Id) and field.name != "id" and field.allow_none:
+    if not isinstance(field, WireField):
         return None
-    return field.example() if isinstance(field, WireField) else None
+    name = str(field.name)
+    if isinstance(field, Id) and name not in SHOWN and name != "id" and field.allow_none:
+        return None
+    item = field.item if isinstance(field, ListOf) else field
+    known = known_example(type(item).__name__, name, type(field.parent).__name__)
+    if known is ... or not _fits(field, known):
+        return field.example()
+    return [known] if isinstance(field, ListOf) and not isinstance(known, list) else known
+
+
+def _fits(field: WireField, value: Any) -> bool:
+    """Whether the story's value may stand in *field*, whose limits the story does not know."""
+    if value is None:
+        return field.allow_none or field.dump_only
+    try:
+        field.deserialize([value] if isinstance(field, ListOf) and not isinstance(value, list) else value)
+    except ma.ValidationError:
+        return False
+    return True
+
+
+def document_of(app: Any) -> dict[str, Any]:
+    """The document of *app*'s routes."""
+    spec = app.extensions["flask-smorest"]["apis"][""]["ext_obj"].spec.to_dict()
+    return finished(spec, PROBLEM_NAMES, read_refusals())
 
 
 def written(app: Any) -> str:
     """The document as the committed file holds it."""
-    spec = app.extensions["flask-smorest"]["apis"][""]["ext_obj"].spec.to_dict()
-    return json.dumps(spec, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document_of(app), indent=1, ensure_ascii=False) + "\n"
+
+
+def as_released(document: dict[str, Any]) -> str:
+    """What clients of a release rely on: the document without its examples, on one line an operation or schema."""
+    components = {name: part for name, part in document["components"].items() if name != "examples"}
+    kept = _without_examples(document | {"components": components})
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).replace('},"', '},\n"') + "\n"
+
+
+def _without_examples(node: Any, *, names_fields: bool = False) -> Any:
+    if isinstance(node, dict):
+        left_out = () if names_fields else ("example", "examples")
+        return {
+            name: _without_examples(part, names_fields=name == "properties")
+            for name, part in node.items()
+            if name not in left_out
+        }
+    return [_without_examples(part) for part in node] if isinstance(node, list) else node
 
 
 def offline_config() -> Config:
@@ -233,16 +254,26 @@ def offline_config() -> Config:
 
 
 def main(arguments: list[str]) -> int:
-    """``write`` the document, or ``check`` that the committed one is up to date."""
+    """``write`` the document, ``check`` that the committed one is up to date, or keep it as that of a ``release``."""
     # By name: the factory stands above this package, and only this command needs it.
     app = importlib.import_module("app.factory").create_app(offline_config())
+    # By name too: it reads the routes, which are written with this module.
+    refusals = importlib.import_module("app.http.tracing").written_refusals(app)
     if arguments == ["write"]:
         PATH.parent.mkdir(exist_ok=True)
+        REFUSALS_PATH.write_text(refusals, encoding="utf-8")
         PATH.write_text(written(app), encoding="utf-8")
         return 0
+    if arguments == ["release"]:
+        project = tomllib.loads((PATH.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        RELEASED.mkdir(exist_ok=True)
+        kept = RELEASED / f"{project['version']}.json"
+        kept.write_text(as_released(json.loads(PATH.read_text(encoding="utf-8"))), encoding="utf-8")
+        return 0
     if arguments == ["check"]:
-        return int(PATH.read_text(encoding="utf-8") != written(app))
-    sys.stderr.write("usage: python -m app.http.openapi write|check\n")
+        same = REFUSALS_PATH.read_text(encoding="utf-8") == refusals
+        return int(not same or PATH.read_text(encoding="utf-8") != written(app))
+    sys.stderr.write("usage: python -m app.http.openapi write|check|release\n")
     return 2
 
 

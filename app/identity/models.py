@@ -64,6 +64,8 @@ class Tenant(Base):
     locale: Mapped[str] = mapped_column(default="ko", server_default="ko")
     time_zone: Mapped[str] = mapped_column(default="Asia/Seoul", server_default="Asia/Seoul")
     currency: Mapped[str] = mapped_column(Currency, default="KRW", server_default="KRW")
+    # Said once, when the company is opened; the database refuses any change.
+    sandbox: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     created_at: Mapped[datetime]
 
 

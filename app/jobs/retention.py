@@ -112,6 +112,19 @@ FORGET_WATERMELON = tuple(
     """  # noqa: S608
     for table in ("watermelon_rows", "watermelon_keys", "watermelon_marks", "watermelon_devices")
 )
+# The same for RxDB: a counter goes on from the highest number that was judged, a page is noted when it is asked for.
+FORGET_RXDB = (
+    """
+    DELETE FROM rxdb_pulls WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM rxdb_pulls WHERE tenant_id = :tenant AND seen_at < :cut LIMIT :batch
+        FOR UPDATE SKIP LOCKED))
+    """,
+    """
+    DELETE FROM rxdb_devices WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM rxdb_devices WHERE tenant_id = :tenant AND pushed_at < :cut LIMIT :batch
+        FOR UPDATE SKIP LOCKED))
+    """,
+)
 FORGET_ACCESS = """
     DELETE FROM access_log WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM access_log WHERE tenant_id = :tenant AND at < :cut ORDER BY at LIMIT :batch))
@@ -143,7 +156,7 @@ def forget_the_past(db: Database, tenant_id: UUID, now: datetime) -> int:
         (FORGET_PAYLOADS, cut),
         (FORGET_VERDICTS, cut - VERDICTS_LONGER),
         (FORGET_PARKED, now),
-        *((statement, cut) for statement in FORGET_WATERMELON),
+        *((statement, cut) for statement in (*FORGET_WATERMELON, *FORGET_RXDB)),
         (FORGET_ACCESS, now - ACCESS_LOG),
     ):
         total += _in_batches(db, statement, {"tenant": tenant_id, "cut": before, "now": now})

@@ -24,6 +24,7 @@ from app.jobs.knowledge import move_knowledge
 from app.jobs.memberships import turn_days
 from app.jobs.missed_visits import mark_missed_visits
 from app.jobs.retention import forget_by_trusted_time
+from app.jobs.sandboxes import reset_due
 from app.jobs.search_index import forget_searches, index_changes
 from app.jobs.webhooks import deliver_webhooks, forget_old_events
 from app.jobs.windows import move_windows
@@ -36,6 +37,7 @@ APPROVALS_S: Final = 60
 KNOWLEDGE_S: Final = 60
 WINDOWS_S: Final = 300
 DAYS_S: Final = 30
+SANDBOXES_S: Final = 30
 RETENTION_S: Final = 6 * 3600
 ENGINE_S: Final = 10
 WEBHOOKS_S: Final = 2
@@ -130,6 +132,7 @@ class Scheduler:
             ("memberships", DAYS_S, lambda: self._for_tenants("memberships", turn_days)),
             ("ageing", WINDOWS_S, lambda: self._for_tenants("ageing", age_balances)),
             ("retention", RETENTION_S, lambda: self._for_tenants("retention", forget_by_trusted_time)),
+            ("sandboxes", SANDBOXES_S, lambda: self._for_tenants("sandboxes", reset_due)),
             ("webhooks", WEBHOOKS_S, lambda: self._for_tenants("webhooks", self._deliver)),
             ("search_index", SEARCH_S, lambda: self._for_tenants("search_index", index_changes)),
             ("search_log", RETENTION_S, lambda: self._for_tenants("search_log", forget_searches)),

@@ -1,9 +1,10 @@
 """Synonyms, what was searched, and what of the records waits to be indexed."""
 
+import enum
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, Text
+from sqlalchemy import BigInteger, CheckConstraint, Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -12,6 +13,13 @@ from app.core.db import Base, SyncedRow, TenantRow
 WORDS_MIN = 2
 WORDS_MAX = 20
 WORD_MAX = 60
+
+
+class Meaning(enum.StrEnum):
+    """How near the words of a group are: ``same`` is one thing by several names, ``similar`` is about one thing."""
+
+    SAME = "same"
+    SIMILAR = "similar"
 
 
 class SynonymGroup(SyncedRow, Base):
@@ -24,11 +32,13 @@ class SynonymGroup(SyncedRow, Base):
             "cardinality(audience) > 0 AND audience <@ ARRAY['sales', 'service', 'manager', 'partner']::text[]",
             name="audience",
         ),
+        CheckConstraint("meaning IN ('same', 'similar')", name="meaning"),
         Index("ix_search_synonyms_tenant_id_updated_at_id", "tenant_id", "updated_at", "id"),
     )
 
     words: Mapped[list[str]] = mapped_column(ARRAY(Text))
     audience: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    meaning: Mapped[str] = mapped_column(Text, server_default=text("'same'"))
 
 
 class SearchLogEntry(TenantRow, Base):

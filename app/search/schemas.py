@@ -17,7 +17,7 @@ from app.http.fields import (
     Time,
     WireSchema,
 )
-from app.search.models import WORD_MAX, WORDS_MAX
+from app.search.models import WORD_MAX, WORDS_MAX, Meaning
 
 
 class Language(enum.StrEnum):
@@ -158,6 +158,13 @@ class SynonymGroupSchema(WireSchema):
         max_items=len(ShapeClass),
         unique=True,
         metadata={"description": "Whose searches it is for; everybody's when left out"},
+    )
+    meaning = Choice(
+        Meaning,
+        metadata={
+            "description": "`same`: one thing by several names, worth nearly as much as the word that was typed."
+            " `similar`: about one thing, worth less. `same` when left out"
+        },
     )
 
 

@@ -6,7 +6,11 @@ from sync.policy import ALL_CLASSES, Kind, Priority, SyncEntity, read_only
 SYNONYM_GROUP = SyncEntity(
     "synonym_group",
     table="search_synonyms",
-    fields={"words": read_only(Kind.TEXTS), "audience": read_only(Kind.TEXTS)},
+    fields={
+        "words": read_only(Kind.TEXTS),
+        "audience": read_only(Kind.TEXTS),
+        "meaning": read_only(),
+    },
     shapes=ALL_CLASSES,
     buckets="""
         SELECT DISTINCT s.id AS record_id, 'tenant' AS bucket, audience.shape

@@ -367,7 +367,15 @@ def _pusher(
 def _sender(
     who: Identity, actor: Actor, now: datetime, request: SyncRequest, standing: Standing | None
 ) -> Sender:
-    sender = Sender(who.user_id, who.device_id, actor.scope.shape, now, request.sent_at, seen=request.seen)
+    sender = Sender(
+        who.user_id,
+        who.device_id,
+        actor.scope.shape,
+        now,
+        request.sent_at,
+        seen=request.seen,
+        bases=request.bases,
+    )
     if standing is None:
         return sender
     return replace(

@@ -137,7 +137,8 @@ class SyncSchema(MethodView):
         """Describe entities, fields, merge policies and limits for code generation"""
         with transaction() as (session, actor):
             settings = settings_of(session.connection(), actor.tenant_id)
-            return schema_document(exchange().registry, BY_NAME, actor.scope.shape, settings)
+            own = exchange()
+            return schema_document(own.registry, BY_NAME, actor.scope.shape, settings, own.events_path)
 
 
 @blp.route("/conflicts/<uuid:conflict_id>/resolution")

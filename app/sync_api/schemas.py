@@ -53,10 +53,10 @@ class SyncBodySchema(WireSchema):
     cursor = Text(
         max=LONGEST_CURSOR,
         allow_none=True,
-        metadata={"example": None, "description": "Null for a first sync"},
+        metadata={"example": "AXsi…", "description": "Null for a first sync"},
     )
     sent_at = Time(allow_none=True)
-    mutations = Rows(MutationSchema, max_items=MAX_MUTATIONS, metadata={"example": []})
+    mutations = Rows(MutationSchema, max_items=MAX_MUTATIONS)
     limit = Integer(min=1, max=MAX_LIMIT, metadata={"example": 2000})
     limit_bytes = Integer(min=1, max=MAX_BYTES, metadata={"example": 1048576})
     client = Nested(ClientSchema)

@@ -61,6 +61,7 @@ class Versions(WireField):
 
     def openapi(self) -> dict[str, Any]:
         record = {
+            "title": "HeldRecord",
             "type": "object",
             "properties": {
                 "id": {"type": "string", "format": "uuid"},

@@ -28,8 +28,8 @@ class SyncRequest:
     """What a phone asks, sound in form.
 
     ``told`` is what the device says of itself: schema version, app version, platform, pending
-    count, last error. ``wiped`` confirms that it has wiped itself, as it was told to. ``seen`` is of clients
-    that tell no old values; see ``sync.judge.Sender``.
+    count, last error. ``wiped`` confirms that it has wiped itself, as it was told to. ``seen`` and ``bases`` are
+    of clients that tell no old values; see ``sync.judge.Sender``.
     """
 
     schema_version: int
@@ -42,6 +42,7 @@ class SyncRequest:
     told: tuple[Any, ...]
     wiped: bool = False
     seen: Mapping[UUID, tuple[int, ...]] = field(default_factory=dict)
+    bases: Mapping[UUID, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def sync_request(body: Mapping[str, Any], newest_schema: int, oldest_wire: int = 1) -> SyncRequest:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Integer,
+    Select,
     Text,
     and_,
     any_,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union_all,
 )
 from sqlalchemy.orm import Session
 
@@ -42,26 +44,29 @@ class Shelves:
         """All of them."""
         return [*self.whole, *(shelf for shelves in self.asked.values() for shelf in shelves)]
 
+    def parts(self, tokens: Any = SearchToken) -> list[tuple[Sequence[int], list[ColumnElement[bool]]]]:
+        """Shelves with the conditions on rows of tokens of their documents that the actor sees, those without first."""
+        found: list[tuple[Sequence[int], list[ColumnElement[bool]]]] = (
+            [(self.whole, [])] if self.whole else []
+        )
+        return found + [(shelves, [self._asks(kind, tokens)]) for kind, shelves in self.asked.items()]
+
+    def _asks(self, kind: str, tokens: Any) -> ColumnElement[bool]:
+        # OFFSET keeps it a question for each row: joined, rows of a company that the planner
+        # does not know yet were compared each with each, for 12 s at 300 records.
+        return exists(
+            select(literal_column("1"))
+            .where(
+                SearchDocument.tenant_id == tokens.tenant_id,
+                SearchDocument.number == tokens.number,
+                self.kinds[kind](SearchDocument.record_id),
+            )
+            .offset(0)
+        )
+
     def sees(self, tokens: Any) -> ColumnElement[bool]:
         """A condition on rows of tokens: of documents that the actor sees."""
-        ways: list[ColumnElement[bool]] = [tokens.shelf == any_(_integers(self.whole))] if self.whole else []
-        for kind, shelves in self.asked.items():
-            ways.append(
-                and_(
-                    tokens.shelf == any_(_integers(shelves)),
-                    # OFFSET keeps it a question for each row: joined, rows of a company that the planner
-                    # does not know yet were compared each with each, for 12 s at 300 records.
-                    exists(
-                        select(literal_column("1"))
-                        .where(
-                            SearchDocument.tenant_id == tokens.tenant_id,
-                            SearchDocument.number == tokens.number,
-                            self.kinds[kind](SearchDocument.record_id),
-                        )
-                        .offset(0)
-                    ),
-                )
-            )
+        ways = [and_(tokens.shelf == any_(_integers(some)), *asks) for some, asks in self.parts(tokens)]
         return or_(*ways) if ways else false()
 
 
@@ -90,20 +95,28 @@ def shelves_of(
 def count_documents(
     session: Session, shelves: Shelves, tokens: Sequence[str], at_most: int
 ) -> dict[str, int]:
-    """Of how many documents each token is, counted up to a bound."""
+    """Of how many documents each token is, counted up to a bound.
+
+    Each list is left where the bound is reached: the parts that the actor sees whole are counted first, from the
+    index alone; the others, of which each document has to be asked for, only for what is lacking then.
+    """
     token = _each(tokens)
-    row = (
+    parts: list[Select[int]] = [
         select(literal_column("1"))
-        .where(_of_token(shelves, token.c.value), shelves.sees(SearchToken))
+        .where(
+            SearchToken.tenant_id == shelves.tenant_id,
+            SearchToken.token == token.c.value,
+            SearchToken.shelf == any_(_integers(numbers)),
+            *conditions,
+        )
+        .correlate(token)
         .limit(at_most)
-        .lateral()
-    )
-    counted = (
-        select(token.c.value, func.count().label("n"))
-        .select_from(token.join(row, true()))
-        .group_by(token.c.value)
-    )
-    return {row.value: row.n for row in session.execute(counted)}
+        for numbers, conditions in shelves.parts()
+    ]
+    rows = union_all(*parts).limit(at_most).subquery()
+    count = select(func.count()).select_from(rows).scalar_subquery()
+    counted = select(token.c.value, count.label("n"))
+    return {value: n for value, n in session.execute(counted) if n}
 
 
 def read_lists(
@@ -194,14 +207,6 @@ def words_under(session: Session, tenant_id: UUID, keys: Sequence[str]) -> list[
             .join(key, SearchWord.key == key.c.value)
             .where(SearchWord.tenant_id == tenant_id)
         )
-    )
-
-
-def _of_token(shelves: Shelves, token: Any) -> ColumnElement[bool]:
-    return and_(
-        SearchToken.tenant_id == shelves.tenant_id,
-        SearchToken.token == token,
-        SearchToken.shelf == any_(_integers(shelves.all)),
     )
 
 

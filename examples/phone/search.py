@@ -20,7 +20,7 @@ from examples.phone.search_ranking import (
     spelling_keys,
     unknown,
 )
-from examples.phone.search_terms import WORD, Query, analyse, corrected, strokes, widen
+from examples.phone.search_terms import WORD, Query, Thesaurus, analyse, corrected, strokes, thesaurus, widen
 from examples.phone.store import Store
 
 ARTICLE, VERSION, SYNONYMS = "article", "article_version", "synonym_group"
@@ -80,7 +80,7 @@ class Search:
             language: Only of this one.
         """
         self.catch_up()
-        synonyms = [body["words"] for body in self._store.records(SYNONYMS).values()]
+        synonyms = self._synonyms()
         query = widen(analyse(q), synonyms)
         seen = self._seen(query.tokens)
         better = self._better(query, seen)
@@ -145,6 +145,12 @@ class Search:
             (key, word) for word in words if len(strokes(word)) in SPELLED for key in spelling_keys(word)
         )
         self._db.executemany("INSERT OR IGNORE INTO words VALUES (?, ?)", spelled)
+
+    def _synonyms(self) -> Thesaurus:
+        groups = [body for _, body in sorted(self._store.records(SYNONYMS).items())]
+        return thesaurus(
+            *([body["words"] for body in groups if body["meaning"] == how] for how in ("same", "similar"))
+        )
 
     def _seen(self, tokens: Sequence[str]) -> dict[str, int]:
         """Of how many articles each token is, those that have none left out."""

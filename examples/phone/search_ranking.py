@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from examples.phone.search_terms import (
+    CORRECTED,
     INITIALS,
     WORD,
     Query,
@@ -22,6 +24,9 @@ SEEN_AT_MOST = 500
 
 ENOUGH = 25
 """Percent of what was asked, by weight of its terms, that a document must have to be an answer."""
+
+MEANT = CORRECTED
+"""From this percent on a way is the thing that was asked for, and not only something like it."""
 
 SPELLED = range(4, 25)
 """Strokes of words that are offered for mistyped ones; shorter ones are near to too many."""
@@ -86,10 +91,16 @@ def rank(
 
 
 def importance(term: Term, seen: Mapping[str, int]) -> int:
-    """What a term weighs in its query: the rarer, the more; nothing if nobody has it."""
-    return max(
-        (rarity(seen[token]) for way in term.ways for token in way.needs if seen.get(token)), default=0
-    )
+    """What a term weighs in its query: the rarer, the more; nothing if nobody has it.
+
+    Something similar that is rare makes no word of a question weightier, unless nobody has the word itself.
+    """
+    typed = [way for way in term.ways if way.percent >= MEANT]
+    return _rarest(typed, seen) or _rarest(term.ways, seen)
+
+
+def _rarest(ways: Iterable[Way], seen: Mapping[str, int]) -> int:
+    return max((rarity(seen[token]) for way in ways for token in way.needs if seen.get(token)), default=0)
 
 
 def rarity(count: int) -> int:
@@ -118,7 +129,12 @@ def _having(ways: _Ways, tokens: Mapping[str, int]) -> tuple[int, int]:
             continue
         share = 100 * sum(rare for rare, _ in had) // whole
         worth = 100 * sum(rare * _saturated(weight) for rare, weight in had) // whole
-        worth += 25 * sum(_saturated(tokens.get(token, 0)) for token in bonus) // max(1, len(bonus))
+        # A way that names no word of its own is itself the word.
+        worth += (
+            25 * sum(_saturated(tokens.get(token, 0)) for token in bonus) // len(bonus)
+            if bonus
+            else worth // 4
+        )
         worth = worth * share // 100 * percent // 100
         if worth > best_worth:
             best_share, best_worth = share * percent // 100, worth
@@ -141,10 +157,9 @@ def highlight(query: Query, value: str) -> list[tuple[int, int]]:
     """Where the words of a query stand in a text as it is shown: ranges of characters, in order, none overlapping."""
     shown, places = _with_places(value)
     marked: set[int] = set()
-    for term in query.terms:
-        for pattern in _patterns(term):
-            for found in re.finditer(pattern, shown):
-                marked.update(places[i] for i in range(*found.span()))
+    for pattern in _patterns(query.terms):
+        for found in pattern.finditer(shown):
+            marked.update(places[found.start() : found.end()])
     ranges: list[tuple[int, int]] = []
     for place in sorted(marked):
         if ranges and ranges[-1][1] == place:
@@ -154,17 +169,30 @@ def highlight(query: Query, value: str) -> list[tuple[int, int]]:
     return ranges
 
 
-def _with_places(value: str) -> tuple[str, list[int]]:
+def _with_places(value: str) -> tuple[str, Sequence[int]]:
     """The normal form of a text, and where each of its characters comes from."""
+    if _PLAIN.fullmatch(value):
+        return value.lower(), range(len(value))
     shown, places = [], []
     for place, character in enumerate(value):
-        for one in normalise(character):
+        for one in _normal(character):
             shown.append(one)
             places.append(place)
     return "".join(shown), places
 
 
-def _patterns(term: Term) -> list[str]:
+_normal = lru_cache(maxsize=4_096)(normalise)
+# Characters that are their own normal form, but for capitals.
+_PLAIN = re.compile(r"[\x00-\x7f가-힣ㄱ-ㅎ·“”‘’→~]*")
+
+
+@lru_cache(maxsize=64)
+def _patterns(terms: Sequence[Term]) -> list[re.Pattern[str]]:
+    """A page has a title and more for each hit, all marked for one query."""
+    return [re.compile(one) for one in dict.fromkeys(one for term in terms for one in _patterns_of(term))]
+
+
+def _patterns_of(term: Term) -> list[str]:
     words = {token[1:] for way in term.ways for token in (*way.needs, *way.bonus) if token[0] == WORD}
     started = {token[1:] for way in term.ways for token in way.needs if token[0] == INITIALS}
     gap = r"[\s\-./·]?"

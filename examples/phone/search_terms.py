@@ -2,12 +2,18 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 MAX_QUERY = 200
 MAX_TERMS = 16
+LONGEST_SPAN = 4
+"""So many words of a query are looked up as one word of a group of synonyms."""
+SAME, SIMILAR = 95, 75
+"""What a word of a group is worth beside the word that was typed, in percent."""
+CORRECTED = 90
+"""The same, of the word that was probably meant."""
 
 # The first character of a token is its class.
 PAIR, WORD, INITIALS, CODE = "2", "=", "^", "#"
@@ -53,6 +59,7 @@ _ENDINGS = tuple(
         "하려면 하는지 하는데 하나요 할까요 합니다 합니까 해야 하면 하는 하고 하기 할때 했을때",
         "했는데 했을 해요 할 한",
         "되나요 되는지 됩니다 되면 되는 된 돼요 인가요 인지 입니까 이에요 예요 나요",
+        "는데요 는데 지만 니까 려고 려면 면서 거나 네요 습니다 습니까",
     )
     for _word in _line.split()
 )
@@ -73,9 +80,13 @@ _SAYS_NOTHING = frozenset(
         "이유 때문 때문에 계속 자꾸 금방 괜찮은가요 괜찮나요 않아요 않는 않나요 안 못 됐어요 되었어요",
         "있는데 없는데 없어요 심해요 나와요 나을까 중 중에 먼저 다시 너무 많이 자주 정말 혹시 아직 그냥",
         "이 그 저 이런 그런 저런 같은 같아요 인데 어떡하죠 어쩌죠 뭘까요 싶어요 싶은데 주세요 알고 해도",
-        "하나 골라야 고르나요 써도 먹어도 가능한가요 가능해요 가능 the a an of for to in on at is are be",
+        "하나 골라야 고르나요 써도 먹어도 가능한가요 가능해요 가능",
+        "같은데 같아서 같습니다 됐는데 될까요 될지 되는데 될 해서 했는데 하니까 할지 있을까요 있으면 없을까요",
+        "없으면 무슨 누가 누구 제가 저희 지금 오늘 요즘 갑자기 항상 매번 가끔 조금 잘 꼭 인가 일까",
+        "언제까지 어디까지 며칠 며칠까지 번까지 얼마까지 나을까요 좋을지 하죠 되죠 싶어 싶습니다 부탁해요 돼서",
+        "the a an of for to in on at is are be",
         "do does did how what which when why who where i my me we our can could should would with and or",
-        "it its this that there from by",
+        "it its this that there from by am was were has have had will you your if about please tell",
     )
     for _word in _line.split()
 )
@@ -121,6 +132,24 @@ class Query:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Words that stand for each other, and what each is worth beside the one that was typed, in percent."""
+
+    words: tuple[str, ...]
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Thesaurus:
+    """Groups of synonyms by each of their words, written as one word; made once, asked by every query."""
+
+    groups: Mapping[str, tuple[Group, ...]]
+
+
+NO_SYNONYMS = Thesaurus({})
+
+
 def normalise(value: str) -> str:
     """The one form in which texts are compared: compatible characters alike, no case, syllables composed."""
     folded = unicodedata.normalize("NFKC", value).casefold()
@@ -141,24 +170,39 @@ def analyse(query: str) -> Query:
     return Query(text, tuple(once.values())[:MAX_TERMS])
 
 
-def widen(query: Query, synonyms: Iterable[Sequence[str]]) -> Query:
-    """The query with the other words of each group of which it has one, whatever the spaces in it."""
-    said = _spans(query.terms)
-    for group in synonyms:
-        keys = [_key_of(word) for word in group]
-        own = next((key for key in keys if key in said), None)
-        if own is not None:
-            others = [word for word, key in zip(group, keys, strict=True) if key != own]
-            query = _with_synonyms(query, *said[own], others)
-            said = _spans(query.terms)
-    return query
+def thesaurus(same: Iterable[Sequence[str]], similar: Iterable[Sequence[str]] = ()) -> Thesaurus:
+    """Groups of words that mean the same, and groups of words that are about the same."""
+    found: dict[str, list[Group]] = {}
+    for percent, groups in ((SAME, same), (SIMILAR, similar)):
+        for words in groups:
+            group = Group(tuple(words), percent)
+            for key in dict.fromkeys(map(_key_of, words)):
+                found.setdefault(key, []).append(group)
+    return Thesaurus({key: tuple(groups) for key, groups in found.items() if key})
+
+
+def widen(query: Query, known: Thesaurus) -> Query:
+    """The query with the other words of the groups of which it has one, whatever the spaces in it.
+
+    What was said in several words is one term where a group has it as a whole: from the left, the longest first.
+    """
+    terms: list[Term] = []
+    start = 0
+    while start < len(query.terms):
+        longest = min(LONGEST_SPAN, len(query.terms) - start)
+        spans = [query.terms[start : start + length] for length in range(longest, 0, -1)]
+        span = next((span for span in spans if _text_of(span) in known.groups), spans[-1])
+        terms.append(_with_synonyms(span, known.groups.get(_text_of(span), ())))
+        start += len(span)
+    return replace(query, terms=tuple(terms))
 
 
 def corrected(query: Query, better: dict[str, str]) -> Query:
     """The query with what its words probably were meant to be, by the word typed."""
     terms = tuple(
         replace(
-            term, ways=(*term.ways, *(replace(way, percent=90) for way in analyse_word(better[term.text])))
+            term,
+            ways=(*term.ways, *(replace(way, percent=CORRECTED) for way in analyse_word(better[term.text]))),
         )
         if term.text in better
         else term
@@ -295,27 +339,30 @@ def _squeezed(value: str) -> str:
     return "".join(run.value for run in _runs(normalise(value)))
 
 
-def _spans(terms: Sequence[Term]) -> dict[str, tuple[int, int]]:
-    """What was said in one to four words, without spaces, and where."""
-    found = {}
-    for length in range(1, min(4, len(terms)) + 1):
-        for start in range(len(terms) - length + 1):
-            found["".join(term.text for term in terms[start : start + length])] = (start, start + length)
-    return found
+@lru_cache(maxsize=50_000)
+def _key_of(word: str) -> str:
+    """The words of editors come with every query again."""
+    return _text_of(analyse(word).terms)
+
+
+def _text_of(span: Sequence[Term]) -> str:
+    return "".join(term.text for term in span)
+
+
+def _with_synonyms(span: Sequence[Term], groups: Sequence[Group]) -> Term:
+    if not groups:
+        return span[0]
+    own = _text_of(span)
+    ways = [*span[0].ways] if len(span) == 1 else [_together(span, 100)]
+    ways += [
+        _synonym(word, group.percent) for group in groups for word in group.words if _key_of(word) != own
+    ]
+    return Term(own, tuple(dict.fromkeys(ways)))
 
 
 @lru_cache(maxsize=10_000)
-def _key_of(word: str) -> str:
-    """The words of editors come with every query again."""
-    return "".join(term.text for term in analyse(word).terms)
-
-
-def _with_synonyms(query: Query, start: int, end: int, words: Sequence[str]) -> Query:
-    span = query.terms[start:end]
-    ways = [*span[0].ways] if len(span) == 1 else [_together(span, 100)]
-    ways += [_together(analyse(word).terms, 95) for word in words]
-    whole = Term("".join(term.text for term in span), tuple(ways))
-    return replace(query, terms=(*query.terms[:start], whole, *query.terms[end:]))
+def _synonym(word: str, percent: int) -> Way:
+    return _together(analyse(word).terms, percent)
 
 
 def _together(terms: Sequence[Term], percent: int) -> Way:

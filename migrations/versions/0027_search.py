@@ -20,6 +20,7 @@ CREATE TABLE search_synonyms (
     id uuid NOT NULL,
     words text[] NOT NULL,
     audience text[] NOT NULL,
+    meaning text NOT NULL DEFAULT 'same',
     version integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL DEFAULT now(),
     created_by uuid,
@@ -30,7 +31,8 @@ CREATE TABLE search_synonyms (
     CONSTRAINT pk_search_synonyms PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_search_synonyms_words CHECK (cardinality(words) BETWEEN 2 AND 20),
     CONSTRAINT ck_search_synonyms_audience CHECK (cardinality(audience) > 0
-        AND audience <@ ARRAY['sales', 'service', 'manager', 'partner']::text[])
+        AND audience <@ ARRAY['sales', 'service', 'manager', 'partner']::text[]),
+    CONSTRAINT ck_search_synonyms_meaning CHECK (meaning IN ('same', 'similar'))
 );
 CREATE INDEX ix_search_synonyms_tenant_id_updated_at_id ON search_synonyms (tenant_id, updated_at, id);
 

@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("entity", sa.String(60), nullable=False),
         sa.Column("head", sa.BigInteger(), nullable=False),
         sa.Column("is_open", sa.Boolean(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "device_id", "entity", name="pk_rxdb_pulls"),
     )
     op.create_table(
@@ -46,6 +47,8 @@ def upgrade() -> None:
         sa.Column("document", postgresql.JSON(), nullable=False),
         sa.Column("assumed", postgresql.JSON()),
         sa.Column("held_at", sa.DateTime(timezone=True), nullable=False),
+        # Counts the states that came: what was judged is let go only where no newer one has taken its place.
+        sa.Column("revision", sa.Integer(), nullable=False, server_default=sa.text("1")),
         sa.PrimaryKeyConstraint("tenant_id", "user_id", "entity", "record_id", name="pk_rxdb_held"),
     )
     op.create_index("ix_rxdb_held_tenant_id_held_at", "rxdb_held", ["tenant_id", "held_at"])

@@ -3,18 +3,19 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
 from tests.doors.door import Device, Door
-from tests.doors.native import NativeDoor
+from tests.doors.native import NativeDoor, of_later_schema
 from tests.doors.rxdb import RxdbDevice, RxdbDoor
 from tests.doors.watermelon import WatermelonDevice, WatermelonDoor
-from tests.world import Person
+from tests.world import Person, World
 
-DOORS = {"native": NativeDoor, "watermelon": WatermelonDoor, "rxdb": RxdbDoor}
+DOORS: dict[str, type[Door]] = {"native": NativeDoor, "watermelon": WatermelonDoor, "rxdb": RxdbDoor}
 
 
 @pytest.fixture(scope="session")
@@ -30,20 +31,27 @@ def base_url(served: Flask) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture(scope="session", params=DOORS)
-def door(request: pytest.FixtureRequest) -> Iterator[Door]:
-    """Each door in turn."""
-    made = DOORS[request.param]()
+@pytest.fixture(scope="session")
+def doors() -> Iterator[dict[str, Door]]:
+    """One of each for all tests: a client's process starts when it is asked first."""
+    made = {name: one() for name, one in DOORS.items()}
     yield made
-    made.close()
+    for one in made.values():
+        one.close()
+
+
+@pytest.fixture(scope="session", params=DOORS)
+def door(request: pytest.FixtureRequest, doors: dict[str, Door]) -> Door:
+    """Each door in turn."""
+    return doors[request.param]
 
 
 @pytest.fixture(scope="session")
-def watermelon_door() -> Iterator[WatermelonDoor]:
+def watermelon_door(doors: dict[str, Door]) -> WatermelonDoor:
     """The door for WatermelonDB, for what it alone does."""
-    made = WatermelonDoor()
-    yield made
-    made.close()
+    found = doors["watermelon"]
+    assert isinstance(found, WatermelonDoor)
+    return found
 
 
 @pytest.fixture
@@ -63,6 +71,23 @@ def device(base_url: str, door: Door) -> Iterator[Callable[[Person], Device]]:
 
 
 @pytest.fixture
+def older(world: World, base_url: str, door: Door) -> Iterator[Callable[[Person], Device]]:
+    """The same with an app that knows neither contacts nor phone numbers of accounts."""
+    given: list[Device] = []
+
+    def older(person: Person) -> Device:
+        one = door.older(base_url, person)
+        given.append(one)
+        one.sync()
+        return one
+
+    with of_later_schema(world.app) if isinstance(door, NativeDoor) else nullcontext():
+        yield older
+        for one in given:
+            one.close()
+
+
+@pytest.fixture
 def melon(base_url: str, watermelon_door: WatermelonDoor) -> Iterator[Callable[..., WatermelonDevice]]:
     """The same with WatermelonDB."""
     given: list[WatermelonDevice] = []
@@ -79,11 +104,11 @@ def melon(base_url: str, watermelon_door: WatermelonDoor) -> Iterator[Callable[.
 
 
 @pytest.fixture(scope="session")
-def rxdb_door() -> Iterator[RxdbDoor]:
+def rxdb_door(doors: dict[str, Door]) -> RxdbDoor:
     """The door for RxDB, for what it alone does."""
-    made = RxdbDoor()
-    yield made
-    made.close()
+    found = doors["rxdb"]
+    assert isinstance(found, RxdbDoor)
+    return found
 
 
 @pytest.fixture

@@ -1,11 +1,33 @@
 """The native door: the reference phone."""
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
+from flask import Flask
+
+from app.sync_api.exchange import Exchange
+from app.sync_api.registry import BY_NAME, REGISTRY
+from app.sync_api.routes import EXTENSION, exchange
 from examples.phone import HttpTransport, Phone
+from examples.phone.client import NeedsLogin
 from examples.phone.testing import LossyTransport
+from sync.registry import Registry
 from tests.doors.door import Json
 from tests.world import PASSWORD, Person
+
+LATER = 2
+"""The schema version with which contacts and phone numbers came."""
+
+
+class VersionedPhone(Phone):
+    """A reference phone whose app is of some schema version."""
+
+    schema_version = 1
+
+    def _request(self) -> Json:
+        return super()._request() | {"schema_version": self.schema_version}
 
 
 class NativeDevice:
@@ -13,7 +35,7 @@ class NativeDevice:
 
     def __init__(self, url: str, person: Person) -> None:
         self.network = LossyTransport(HttpTransport(url))
-        self.phone = Phone(url, transport=self.network, sleep=lambda _: None)
+        self.phone = VersionedPhone(url, transport=self.network, sleep=lambda _: None)
         self.phone.log_in(person.world.code, person.login, PASSWORD)
 
     def sync(self) -> None:
@@ -31,11 +53,25 @@ class NativeDevice:
     def delete(self, entity: str, record_id: str) -> None:
         self.phone.delete(entity, record_id)
 
+    def command(self, entity: str, record_id: str, name: str, /, **arguments: Any) -> None:
+        self.phone.command(entity, record_id, name, **arguments)
+
+    def group(self) -> AbstractContextManager[None]:
+        return self.phone.group()
+
     def get(self, entity: str, record_id: str) -> Json | None:
         return self.phone.get(entity, record_id)
 
     def ids(self, entity: str) -> set[str]:
         return {record["id"] for record in self.phone.list(entity)}
+
+    def update_app(self) -> None:
+        self.phone.schema_version = LATER
+
+    def hand_in(self) -> None:
+        """It buys the token by itself, and wipes itself in the end: then nobody is logged in."""
+        with suppress(NeedsLogin):
+            self.phone.sync()
 
     def lose_answer_of_push(self) -> None:
         """The phone asks again by itself, with the same mutations."""
@@ -49,9 +85,32 @@ class NativeDoor:
     """``POST /sync``."""
 
     name = "native"
+    tells_groups = True
 
     def device(self, url: str, person: Person) -> NativeDevice:
         return NativeDevice(url, person)
 
+    def older(self, url: str, person: Person) -> NativeDevice:
+        """The server has to speak as ``of_later_schema`` has it."""
+        return NativeDevice(url, person)
+
     def close(self) -> None:
         pass
+
+
+@contextmanager
+def of_later_schema(app: Flask) -> Iterator[None]:
+    """Have the server know contacts and phone numbers of accounts since schema version 2 only."""
+    with app.app_context():
+        found = exchange()
+    entities = []
+    for entity in REGISTRY.entities:
+        if entity.name == "account":
+            fields = {n: replace(f, since=LATER) if n == "phone" else f for n, f in entity.fields.items()}
+            entities.append(replace(entity, fields=fields))
+        else:
+            entities.append(replace(entity, since=LATER) if entity.name == "contact" else entity)
+    later = Registry(tuple(entities), REGISTRY.subscriptions_sql, LATER, 1)
+    app.extensions[EXTENSION] = Exchange(found.db, later, BY_NAME, found.drainer, found.clock, found.key)
+    yield
+    app.extensions[EXTENSION] = found

@@ -13,11 +13,6 @@ const devices = new Map()
 
 class Lost extends Error {}
 
-function schemaOf(version, fields) {
-  const stamped = { id: { type: 'string', maxLength: 36 }, version: { type: 'integer' }, generation: { type: 'integer' } }
-  return { version, primaryKey: 'id', type: 'object', properties: { ...fields, ...stamped }, required: ['id'] }
-}
-
 class Device {
   constructor({ url, token, name, collections, schemaVersion }) {
     Object.assign(this, { url, token, name, collections, schemaVersion })
@@ -28,10 +23,10 @@ class Device {
   async open() {
     this.database = await createRxDatabase({ name: this.name, storage, multiInstance: false })
     const wanted = {}
-    for (const [name, fields] of Object.entries(this.collections)) {
+    for (const [name, schema] of Object.entries(this.collections)) {
       const migrationStrategies = {}
       for (let version = 1; version <= this.appVersion; version += 1) migrationStrategies[version] = (old) => old
-      wanted[name] = { schema: schemaOf(this.appVersion, fields), migrationStrategies }
+      wanted[name] = { schema: { ...schema, version: this.appVersion }, migrationStrategies }
     }
     await this.database.addCollections(wanted)
   }
@@ -89,7 +84,7 @@ class Device {
 
   async replicate(collection) {
     const { name } = collection
-    const names = ['id', 'version', 'generation', '_deleted', ...Object.keys(this.collections[name])]
+    const names = ['_deleted', ...Object.keys(this.collections[name].properties)]
     const known = (document) => Object.fromEntries(Object.entries(document).filter(([field]) => names.includes(field)))
     const state = replicateRxCollection({
       collection,

@@ -1,12 +1,15 @@
 """The door for RxDB: its published client, in a node process."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from app.core.ids import new_id
-from tests.doors.door import Json
+from sdk.stores.document import Catalogue
+from sdk.stores.rxdb import schemas_of
+from tests.doors.door import Json, farewell_token_of, send
 from tests.doors.node import Node
 from tests.world import Person
 
@@ -56,6 +59,15 @@ class RxdbDevice:
     def delete(self, entity: str, record_id: str) -> None:
         self.ask("remove", table=entity, id=record_id)
 
+    def command(self, entity: str, record_id: str, name: str, /, **arguments: Any) -> None:
+        held = self.get(entity, record_id)
+        assert held is not None
+        send(self.person, held, f"{entity}s/{record_id}/{name.replace('_', '-')}", arguments)
+
+    def group(self) -> AbstractContextManager[None]:
+        """Collections replicate by themselves: nothing can be said of what belongs together."""
+        return nullcontext()
+
     def get(self, entity: str, record_id: str) -> Json | None:
         found: Json | None = self.ask("get", table=entity, id=record_id)
         return found
@@ -66,6 +78,13 @@ class RxdbDevice:
     def lose_answer_of_push(self) -> None:
         """The client asks again by itself."""
         self.behave(lose={"GET": 0, "POST": 1})
+
+    def update_app(self) -> None:
+        self.migrate(collections_of(self.person), 1)
+
+    def hand_in(self) -> None:
+        self.behave(token=farewell_token_of(self.person))
+        self.sync()
 
     def migrate(self, collections: Collections, schema_version: int) -> None:
         """The app is updated: it knows more than before."""
@@ -79,6 +98,7 @@ class RxdbDoor:
     """``/sync/rxdb``."""
 
     name = "rxdb"
+    tells_groups = False
 
     def __init__(self) -> None:
         self.node = Node("rxdb")
@@ -96,19 +116,16 @@ class RxdbDoor:
         device.behave(batch=batch)
         return device
 
+    def older(self, url: str, person: Person) -> RxdbDevice:
+        collections = collections_of(person, [name for name in ENTITIES if name != "contact"])
+        del collections["account"]["properties"]["phone"]
+        return self.device(url, person, collections)
+
     def close(self) -> None:
         self.node.close()
 
 
 def collections_of(person: Person, entities: Sequence[str] = ENTITIES) -> Collections:
-    """The collections of an app, by what the server says of its schema."""
+    """The collections of an app, made from what the server says of its schema."""
     document = person.call("GET", "/api/v1/sync/schema").json
-    return {
-        name: {
-            field: {"type": told["type"]} if "type" in told else {}
-            for field, told in document["entities"][name]["json_schema"]["properties"].items()
-            if field not in ("id", "version")
-        }
-        for name in entities
-        if name in document["entities"]
-    }
+    return schemas_of(Catalogue.of([document]).only(set(entities) & document["entities"].keys()))

@@ -56,6 +56,7 @@ def hand(site: Site, door: Door) -> Iterator[Callable[[Person], Device]]:
     server.server_close()
 
 
+@pytest.mark.scenario("restore")
 class TestRestore:
     def test_what_was_lost_leaves_the_device_and_what_waits_on_it_is_judged(
         self, site: Site, hand: Callable[[Person], Device]

@@ -28,22 +28,6 @@ class TestPaging:
         assert one.ids("account") == wanted
         assert [size for name, size in one.ask("pages") if name == "account"] == [3, 3, 1]
 
-    @pytest.mark.more
-    def test_twenty_thousand_records_arrive(self, world: World, rx: Rx) -> None:
-        world.sql(
-            "INSERT INTO accounts (tenant_id, id, name, territory_id)"
-            " SELECT :tenant, gen_random_uuid(), '가게 ' || n, :north FROM generate_series(1, 20000) AS n",
-            north=world.north,
-        )
-        world.engine_sql(
-            "INSERT INTO sync_settings (tenant_id, records_warn, records_cap) VALUES (:tenant, 30000, 40000)"
-            " ON CONFLICT (tenant_id) DO UPDATE SET records_warn = 30000, records_cap = 40000"
-        )
-        world.drain()
-        one = rx(world.person("rep", world.north), batch=1000)
-
-        assert len(one.ids("account")) == 20_000
-
 
 class TestAChildThatComesFirst:
     def test_is_there_with_its_parent_and_nothing_is_refused(self, world: World, rx: Rx) -> None:
@@ -108,7 +92,9 @@ class TestAnAppThatKnowsMore:
         account = str(world.account(phone="+8225550100", name="가람상사"))
         person = world.person("rep", world.north)
         collections = collections_of(person)
-        older = {"account": {n: t for n, t in collections["account"].items() if n != "phone"}}
+        known = collections["account"]
+        properties = {name: told for name, told in known["properties"].items() if name != "phone"}
+        older = {"account": {**known, "properties": properties}}
         one = rx(person, collections=older)
         one.edit("account", account, name="새 이름")
         one.migrate(collections, 1)

@@ -5,10 +5,14 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from flask import Flask
+
 from app.core.clock import utc_now
+from app.core.db import Database
 from app.core.ids import new_id
 from app.core.scope import Role
-from tests.doors.door import Device, Lost
+from tests.doors.door import Device, Door, Lost
 from tests.world import Person, World, wire
 
 Hand = Callable[[Person], Device]
@@ -48,6 +52,15 @@ def rejections(world: World) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in rows]
 
 
+def resolve(manager: Person, item: Any, version: int) -> None:
+    """Do what an item holds as a whole, on the record as the manager sees it."""
+    path = f"/api/v1/conflicts/{item}"
+    shown = manager.call("GET", path).json["record_version"]
+    decision = {"choice": "apply", "record_version": shown, "reason": "확인"}
+    answer = manager.call("POST", f"{path}/resolution", decision, **{"If-Match": f'"{version}"'})
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+
+
 def task(title: str, position: int) -> dict[str, Any]:
     return {
         "id": str(new_id()),
@@ -64,6 +77,7 @@ def soon() -> dict[str, str]:
     return {"planned_start": wire(start), "planned_end": wire(start + timedelta(hours=1))}
 
 
+@pytest.mark.scenario("merge")
 class TestMerge:
     def test_edits_of_two_fields_both_stay(self, world: World, device: Hand) -> None:
         account = str(world.account(name="가람상사", phone="+8220000001"))
@@ -137,6 +151,7 @@ class TestMerge:
         assert inbox(world) == []
 
 
+@pytest.mark.scenario("conflict")
 class TestConflict:
     def test_the_later_edit_of_one_field_stays_and_the_earlier_is_in_the_history(
         self, world: World, device: Hand
@@ -187,6 +202,7 @@ class TestConflict:
         assert inbox(world) == [("text", "account", "notes", "뒷문이 닫혀 있음", "문이 열려 있음")]
 
 
+@pytest.mark.scenario("reject")
 class TestRefused:
     def test_an_edit_that_the_server_refuses_is_listed_and_taken_back(
         self, world: World, device: Hand
@@ -227,6 +243,7 @@ class TestRefused:
         assert one.ids("contact") == {str(contact)}
 
 
+@pytest.mark.scenario("delete against edit")
 class TestDeleteAgainstEdit:
     def test_an_edit_of_what_another_deleted_waits_in_the_inbox(self, world: World, device: Hand) -> None:
         contact, one, other = two_with_a_contact(world, device)
@@ -267,6 +284,7 @@ def live(world: World, contact: str) -> list[str]:
 
 
 class TestScope:
+    @pytest.mark.scenario("scope lost with unsent edits")
     def test_an_edit_of_what_left_the_scope_waits_in_the_inbox(self, world: World, device: Hand) -> None:
         account = str(world.account(phone="+8220000001"))
         person = world.person(Role.REP, world.north)
@@ -280,6 +298,7 @@ class TestScope:
         assert [item[:2] for item in inbox(world)] == [("out_of_scope", "account")]
         assert one.get("account", account) is None
 
+    @pytest.mark.scenario("scope gained")
     def test_what_comes_into_the_scope_arrives_whole(self, world: World, device: Hand) -> None:
         account = world.account(world.south)
         world.insert("contacts", id=(contact := new_id()), account_id=account, name="윤담당")
@@ -294,6 +313,7 @@ class TestScope:
         assert one.ids("contact") == {str(contact)}
 
 
+@pytest.mark.scenario("replay")
 class TestLostAnswer:
     def test_a_push_whose_answer_was_lost_has_one_effect(self, world: World, device: Hand) -> None:
         account = str(world.account(tags=["가"], legal_name="가람"))
@@ -315,3 +335,191 @@ class TestLostAnswer:
         assert rejections(world) == []
         assert one.get("account", account)["legal_name"] == "가람 주식회사"  # type: ignore[index]
         assert one.ids("contact") == {contact}
+
+
+@pytest.mark.scenario("group")
+class TestGroups:
+    def test_one_refused_edit_takes_the_others_of_its_group_along_where_the_client_can_tell_groups(
+        self, world: World, device: Hand, door: Door
+    ) -> None:
+        first, second = (str(world.account(name=name)) for name in ("가람상사", "나래상사"))
+        one = device(world.person(Role.REP, world.north))
+        with one.group():
+            one.edit("account", first, name="가람물산")
+            one.edit("account", second, name="")
+        one.edit("account", second, phone="+8220000002")
+        one.settle()
+
+        # Where it cannot, each is judged by itself.
+        kept = "가람상사" if door.tells_groups else "가람물산"
+        assert account_of(world, first).name == kept
+        assert one.get("account", first)["name"] == kept  # type: ignore[index]
+        assert account_of(world, second).name == "나래상사"
+
+    def test_a_group_that_waits_for_a_person_can_be_done_as_it_was_meant(
+        self, world: World, device: Hand, door: Door
+    ) -> None:
+        first = str(world.account(name="가람상사", tags=["가", "나"]))
+        world.insert("contacts", id=(contact := new_id()), account_id=first, name="윤담당")
+        person, manager = world.person(Role.REP, world.north), world.person(Role.MANAGER, world.north)
+        one = device(person)
+        with one.group():
+            one.edit("account", first, tags=["나", "다"])
+            one.edit("contact", str(contact), name="김담당")
+        world.sql("UPDATE accounts SET tags = '{가,나,라}' WHERE tenant_id = :tenant")
+        world.sql("UPDATE contacts SET deleted_at = now() WHERE tenant_id = :tenant")
+        one.settle()
+
+        ((item, version, kind),) = world.sql(
+            "SELECT id, version, kind FROM conflicts WHERE tenant_id = :tenant"
+        )
+        assert kind == ("group" if door.tells_groups else "deleted")
+        assert set(account_of(world, first).tags) == (
+            {"가", "나", "라"} if door.tells_groups else {"나", "다", "라"}
+        )
+        resolve(manager, item, version)
+        assert set(account_of(world, first).tags) == {"나", "다", "라"}
+        rows = world.sql("SELECT name FROM contacts WHERE tenant_id = :tenant AND deleted_at IS NULL")
+        assert [row[0] for row in rows] == ["김담당"]
+
+    def test_a_group_is_taken_as_a_whole_with_records_that_hang_on_each_other(
+        self, world: World, device: Hand
+    ) -> None:
+        old = str(world.account(name="가람상사"))
+        one = device(world.person(Role.REP, world.north))
+        with one.group():
+            account = one.create("account", name="새 가게", territory_id=str(world.north))
+            contact = one.create("contact", account_id=account, name="윤담당")
+            one.edit("account", old, name="가람물산")
+        visit = one.create("contact", account_id=account, name="김담당")
+        one.settle()
+
+        assert account_of(world, old).name == "가람물산"
+        assert one.ids("contact") == {contact, visit}
+        assert rejections(world) == []
+        assert inbox(world) == []
+
+
+@pytest.mark.scenario("command")
+class TestCommands:
+    def test_a_step_of_a_visit_is_done_and_edits_around_it_stay(self, world: World, device: Hand) -> None:
+        account, person = world.account(), world.person(Role.REP, world.north)
+        one = device(person)
+        visit = one.create("visit", account_id=str(account), assignee_id=str(person.id), **soon())
+        one.settle()
+        one.edit("visit", visit, report="재고가 없음")
+        one.command("visit", visit, "check_in")
+        one.edit("visit", visit, outcome="견적")
+        one.settle()
+
+        rows = world.sql("SELECT status, report, outcome FROM visits WHERE tenant_id = :tenant")
+        assert [tuple(row) for row in rows] == [("checked_in", "재고가 없음", "견적")]
+        held = one.get("visit", visit)
+        assert held is not None
+        assert (held["status"], held["report"], held["outcome"]) == ("checked_in", "재고가 없음", "견적")
+        assert inbox(world) == []
+
+
+@pytest.mark.scenario("locked out with unsent edits")
+class TestLockedOut:
+    def test_what_a_dismissed_person_had_not_sent_waits_unjudged_for_their_manager(
+        self, world: World, device: Hand
+    ) -> None:
+        account = str(world.account(phone="+8220000001"))
+        person = world.person(Role.REP, world.north)
+        one = device(person)
+        one.edit("account", account, phone="+8220000002")
+        contact = one.create("contact", account_id=account, name="윤담당")
+        world.sql("UPDATE users SET status = 'disabled' WHERE tenant_id = :tenant AND id = :id", id=person.id)
+        world.account(name="나래상사")
+        one.hand_in()
+        one.hand_in()
+
+        assert account_of(world, account).phone == "+8220000001"
+        rows = world.sql(
+            "SELECT kind, entity, record_id::text, mine ->> 'op', mine -> 'fields' FROM conflicts"
+            " WHERE tenant_id = :tenant ORDER BY entity"
+        )
+        assert [tuple(row) for row in rows] == [
+            ("quarantined", "account", account, "update", {"phone": "+8220000002"}),
+            ("quarantined", "contact", contact, "create", {"account_id": account, "name": "윤담당"}),
+        ]
+        assert len(one.ids("account")) <= 1, "nothing is given to who was locked out"
+
+    def test_and_the_manager_can_do_it_as_it_was_meant(self, world: World, device: Hand) -> None:
+        account = str(world.account(phone="+8220000001", tags=["가", "나"]))
+        person, manager = world.person(Role.REP, world.north), world.person(Role.MANAGER, world.north)
+        one = device(person)
+        one.edit("account", account, tags=["나", "다"])
+        world.sql("UPDATE accounts SET tags = '{가,나,라}' WHERE tenant_id = :tenant")
+        world.sql("UPDATE users SET status = 'disabled' WHERE tenant_id = :tenant AND id = :id", id=person.id)
+        one.hand_in()
+        ((item, version),) = world.sql("SELECT id, version FROM conflicts WHERE tenant_id = :tenant")
+        resolve(manager, item, version)
+
+        assert set(account_of(world, account).tags) == {"나", "다", "라"}
+
+
+@pytest.mark.scenario("schema migration")
+class TestNewerApp:
+    def test_is_given_what_the_older_one_did_not_know_and_had_not_emptied(
+        self, world: World, older: Hand
+    ) -> None:
+        account = str(world.account(name="가람상사", phone="+8220000001"))
+        world.insert("contacts", id=(contact := new_id()), account_id=account, name="윤담당")
+        one = older(world.person(Role.REP, world.north))
+        one.edit("account", account, name="가람물산")
+        one.sync()
+        one.edit("account", account, legal_name="가람물산 주식회사")
+        one.update_app()
+        one.settle()
+
+        found = account_of(world, account)
+        assert (found.name, found.legal_name, found.phone) == ("가람물산", "가람물산 주식회사", "+8220000001")
+        assert one.get("account", account)["phone"] == "+8220000001"  # type: ignore[index]
+        assert one.ids("contact") == {str(contact)}
+        one.edit("account", account, phone="+8220000002")
+        one.settle()
+        assert account_of(world, account).phone == "+8220000002"
+        assert inbox(world) == rejections(world) == []
+
+
+@pytest.fixture(scope="module")
+def crowd(served: Flask, pools: Database) -> World:
+    """A company of 20,000 customers, for all doors."""
+    world = World(served, pools)
+    world.sql(
+        "INSERT INTO accounts (tenant_id, id, name, territory_id)"
+        " SELECT :tenant, gen_random_uuid(), '가게 ' || n, :north FROM generate_series(1, 20000) AS n",
+        north=world.north,
+    )
+    world.engine_sql(
+        "INSERT INTO sync_settings (tenant_id, records_warn, records_cap) VALUES (:tenant, 30000, 40000)"
+        " ON CONFLICT (tenant_id) DO UPDATE SET records_warn = 30000, records_cap = 40000"
+    )
+    world.drain()
+    return world
+
+
+@pytest.mark.scenario("paging of 20,000 records")
+@pytest.mark.more
+class TestManyRecords:
+    def test_arrive_page_by_page_and_then_only_what_changes(
+        self, crowd: World, device: Hand, door: Door
+    ) -> None:
+        one = device(crowd.person(Role.REP, crowd.north))
+        held = one.ids("account")
+        assert {str(row[0]) for row in crowd.sql("SELECT id FROM accounts WHERE tenant_id = :tenant")} == held
+        changed, mine = sorted(held)[:2]
+        crowd.sql(
+            "UPDATE accounts SET website = :site WHERE tenant_id = :tenant AND id = :id",
+            site=f"https://{door.name}.example",
+            id=changed,
+        )
+        one.edit("account", mine, website=f"https://my-{door.name}.example")
+        one.settle()
+
+        assert one.get("account", changed)["website"] == f"https://{door.name}.example"  # type: ignore[index]
+        rows = crowd.sql("SELECT website FROM accounts WHERE tenant_id = :tenant AND id = :id", id=mine)
+        assert [row[0] for row in rows] == [f"https://my-{door.name}.example"]
+        assert one.ids("account") == held

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from app.core.ids import new_id
 from app.core.scope import Role
+from sdk.stores.document import Catalogue
+from sdk.stores.kept import Kept
+from sdk.stores.watermelon import tables_of
 from tests.doors.door import Lost
 from tests.doors.test_scenarios import account_of, history, inbox, rejections
 from tests.doors.watermelon import WatermelonDevice
@@ -267,22 +270,20 @@ class TestReplays:
 
 
 class TestMigration:
-    def test_rows_of_new_tables_and_columns_come_again(self, world: World, melon: Melon) -> None:
+    def test_rows_of_new_tables_and_columns_come_again(
+        self, world: World, melon: Melon, tmp_path: Path
+    ) -> None:
         account = world.account(phone="+8220000001")
         world.insert("contacts", id=(contact := new_id()), account_id=account, name="윤담당")
         person = world.person(Role.REP, world.north)
-        tables = person.call("GET", "/api/v1/sync/watermelon/schema").json["tables"]
+        tables = tables_of(Catalogue.of([person.call("GET", "/api/v1/sync/schema").json]))
         older = {name: dict(columns) for name, columns in tables.items() if name != "contact"}
         del older["account"]["phone"]
         one = melon(person, tables=older)
         assert "phone" not in one.get("account", str(account))  # type: ignore[operator]
-        one.migrate(
-            tables,
-            [
-                {"table": "contact", "columns": tables["contact"], "isNew": True},
-                {"table": "account", "columns": {"phone": "string"}, "isNew": False},
-            ],
-        )
+        kept = Kept(tmp_path)
+        kept.watermelon(older)
+        one.migrate(tables, kept.watermelon(tables)["migrations"][-1]["steps"])
         one.sync()
 
         assert one.get("account", str(account))["phone"] == "+8220000001"  # type: ignore[index]
@@ -306,28 +307,3 @@ class TestOwnColumns:
         one.settle()
 
         assert one.node.ask("said") == []
-
-
-class TestManyRecords:
-    @pytest.mark.more
-    def test_twenty_thousand_records_come_in_pages_and_then_only_what_changes(
-        self, world: World, melon: Melon
-    ) -> None:
-        with world.session() as session:
-            session.execute(
-                text(
-                    "INSERT INTO accounts (tenant_id, id, name, territory_id) SELECT :tenant, gen_random_uuid(),"
-                    " '상사 ' || n, :territory FROM generate_series(1, 19990) AS n"
-                ),
-                {"tenant": world.id, "territory": world.north},
-            )
-        world.drain()
-        one = melon(world.person(Role.REP, world.north))
-        assert len(one.ids("account")) == 19_990
-        pages = one.ask("pulls")
-        world.sql("UPDATE accounts SET phone = '+8220000001' WHERE tenant_id = :tenant AND name = '상사 7'")
-        one.sync()
-
-        assert pages >= 10
-        assert one.ask("pulls") == pages + 1
-        assert len(one.ids("account")) == 19_990

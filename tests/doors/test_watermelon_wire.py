@@ -218,6 +218,75 @@ def test_a_row_that_was_only_in_a_lost_page_leaves_with_its_scope(world: World) 
     assert made in found["changes"]["contact"]["deleted"]
 
 
+def created(record_id: Any, group: str = "", **fields: Any) -> dict[str, Any]:
+    return {"id": str(record_id), **fields, "sync_group": group, "_status": "created", "_changed": ""}
+
+
+def pushed_groups(world: World) -> dict[str, set[str]]:
+    """The names that were pushed together."""
+    rows = world.sql(
+        "SELECT group_id, payload -> 'fields' ->> 'name' FROM sync_mutations WHERE tenant_id = :tenant"
+    )
+    found: dict[str, set[str]] = {}
+    for group, name in rows:
+        found.setdefault(str(group), set()).add(name)
+    return found
+
+
+class TestGroups:
+    def test_come_behind_what_they_hang_on_and_before_what_hangs_on_them(self, world: World) -> None:
+        """Of a group there is a customer that a lone contact hangs on, and a contact of a lone customer."""
+        rep = world.person(Role.REP, world.north)
+        mark = pull(rep)["timestamp"]
+        lone, grouped = new_id(), new_id()
+        accounts = [
+            created(grouped, "g", name="묶음", territory_id=str(world.north)),
+            created(lone, name="홀로", territory_id=str(world.north)),
+        ]
+        contacts = [
+            created(new_id(), name="가", account_id=str(grouped)),
+            created(new_id(), "g", name="나", account_id=str(lone)),
+        ]
+        told = push(rep, mark, account={"created": accounts}, contact={"created": contacts})
+
+        assert told["verdicts"] == []
+        groups = pushed_groups(world)
+        assert groups.pop("None") == {"홀로", "가"}
+        assert list(groups.values()) == [{"묶음", "나"}]
+
+    def test_of_which_a_part_came_before_are_judged_with_the_rest(self, world: World) -> None:
+        """Its answer was lost, and one row was edited once more with the column as it was."""
+        first, second = world.account(name="하나"), world.account(name="둘")
+        rep = world.person(Role.REP, world.north)
+        mark = pull(rep)["timestamp"]
+        one = {"id": str(first), "name": "하나!", "sync_group": "g", "_changed": "name,sync_group"}
+        other = {"id": str(second), "name": "둘!", "sync_group": "g", "_changed": "name,sync_group"}
+        push(rep, mark, account={"updated": [one, other]})
+        told = push(rep, mark, account={"updated": [one | {"name": "하나!!"}, other]})
+
+        assert told["verdicts"] == []
+        names = world.sql("SELECT name FROM accounts WHERE tenant_id = :tenant ORDER BY name")
+        assert [row[0] for row in names] == ["둘!", "하나!!"]
+
+    def test_end_with_the_push_whatever_the_column_still_says(self, world: World) -> None:
+        account = world.account(name="하나")
+        rep = world.person(Role.REP, world.north)
+        mark = pull(rep)["timestamp"]
+        row = {"id": str(account), "name": "둘", "sync_group": "g", "_status": "updated", "_changed": "name"}
+        push(rep, mark, account={"updated": [row]})
+
+        assert pushed_groups(world) == {"None": {"둘"}}
+
+    def test_of_more_than_the_engine_takes_at_once_are_refused_whole(self, world: World) -> None:
+        rep = world.person(Role.REP, world.north)
+        mark = pull(rep)["timestamp"]
+        rows = [created(new_id(), "g", name=f"가게 {n}", territory_id=str(world.north)) for n in range(51)]
+        told = push(rep, mark, account={"created": rows})
+
+        assert {one["code"] for one in told["verdicts"]} == {"group_too_large"}
+        assert world.sql("SELECT count(*) FROM accounts WHERE tenant_id = :tenant")[0][0] == 0
+
+
 def test_a_number_beyond_all_columns_has_its_hash_too() -> None:
     """What is wrong with it is said when it is judged."""
     assert len(Edit("account", str(new_id()), "create", {"name": 10**30}).hash) == 32

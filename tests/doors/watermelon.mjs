@@ -20,7 +20,8 @@ const devices = new Map()
 let nextId = null
 setGenerator(() => nextId ?? crypto.randomUUID())
 
-const columns = (described) => Object.entries(described).map(([name, type]) => ({ name, type, isOptional: true }))
+const columns = (described) =>
+  Object.entries(described).map(([name, told]) => ({ name, ...told, isOptional: name !== 'updated_at' }))
 
 function schemaOf(version, tables) {
   const known = Object.entries(tables)
@@ -62,8 +63,10 @@ class Device {
     const migrations = schemaMigrations({
       migrations: [{
         toVersion: 2,
-        steps: steps.map(({ table, columns: added, isNew }) =>
-          isNew ? createTable({ name: table, columns: columns(added) }) : addColumns({ table, columns: columns(added) })),
+        steps: steps.map(({ type, table, columns: names }) => {
+          const added = columns(tables[table]).filter(({ name }) => names.includes(name))
+          return type === 'create_table' ? createTable({ name: table, columns: added }) : addColumns({ table, columns: added })
+        }),
       }],
     })
     this.adapter = await this.adapter.testClone({ schema: schemaOf(2, tables), migrations })

@@ -1,14 +1,25 @@
+import json
+import re
 from collections.abc import Iterator
+from datetime import date, datetime
+from functools import reduce
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import validate
 
 from app.factory import create_app
 from app.http.openapi import PATH, offline_config, written
 
+FORMATS = FormatChecker(formats=())
+FORMATS.checks("uuid", ValueError)(lambda value: value is None or str(UUID(value)) == value)
+FORMATS.checks("date", ValueError)(lambda value: value is None or bool(date.fromisoformat(value)))
+FORMATS.checks("date-time", ValueError)(
+    lambda value: value is None or datetime.fromisoformat(value).tzinfo is not None
+)
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -78,28 +89,71 @@ def test_every_operation_documents_errors_as_problems(document: Any) -> None:
             assert list(found["content"]) == ["application/problem+json"], name
 
 
+def shown(document: Any, media: Any) -> dict[str, Any]:
+    """The examples of a body by name, references followed."""
+    return {
+        name: resolved(document, example)["value"] for name, example in media.get("examples", {}).items()
+    } | ({"": media["example"]} if "example" in media else {})
+
+
+def resolved(document: Any, node: Any) -> Any:
+    """What *node* refers to, or itself."""
+    if "$ref" not in node:
+        return node
+    return reduce(lambda inner, step: inner[step], node["$ref"].removeprefix("#/").split("/"), document)
+
+
 def test_every_body_has_an_example(document: Any) -> None:
     lacking = [
         f"{name} {part}"
         for name, operation in operations(document)
         for part, body in bodies(operation)
-        if "example" not in body and "examples" not in body
+        if not shown(document, body)
     ]
 
     assert lacking == []
 
 
-def test_every_example_is_valid_by_its_schema(document: Any) -> None:
+def test_every_example_is_valid_by_its_schema_and_formats(document: Any) -> None:
     wrong = []
     for name, operation in operations(document):
         for part, body in bodies(operation):
-            validator = Draft202012Validator(body["schema"] | {"components": document["components"]})
+            schema = body["schema"] | {"components": document["components"]}
+            validator = Draft202012Validator(schema, format_checker=FORMATS)
             wrong += [
                 f"{name} {part}: {list(error.absolute_path)} {error.message[:100]}"
-                for error in validator.iter_errors(body.get("example"))
+                for value in shown(document, body).values()
+                for error in validator.iter_errors(value)
             ]
 
     assert wrong == []
+
+
+def test_every_example_of_an_error_is_a_valid_problem(document: Any) -> None:
+    problem = {"$ref": "#/components/schemas/Problem", "components": document["components"]}
+    for name, answer in document["components"]["responses"].items():
+        (media,) = answer["content"].values()
+        examples = shown(document, media)
+
+        assert examples, name
+        for value in examples.values():
+            Draft202012Validator(problem).validate(value)
+
+
+def test_examples_are_of_the_trade_and_not_fillers(document: Any) -> None:
+    text = json.dumps(document["components"]["examples"], ensure_ascii=False)
+
+    assert not re.search(r': "(text|foo|bar|test)"', text)
+    assert {"(주)한빛에너지", "김민지", "1375000.0000"} <= set(re.findall(r'"([^"]+)"', text))
+
+
+def test_the_same_record_has_the_same_id_in_every_example(document: Any) -> None:
+    examples = document["components"]["examples"]
+    account_id = examples["Account"]["value"]["id"]
+
+    assert examples["Order"]["value"]["account_id"] == account_id
+    assert examples["Visit"]["value"]["account_id"] == account_id
+    assert examples["SyncRequest"]["value"]["mutations"][0]["record_id"] == account_id
 
 
 def test_every_operation_that_is_not_open_wants_a_token(document: Any) -> None:
@@ -114,7 +168,8 @@ def test_no_schema_takes_unknown_fields(document: Any) -> None:
         n for n, s in document["components"]["schemas"].items() if s.get("additionalProperties") is not False
     ]
 
-    assert lax == []
+    # Documents of the two doors hold columns, whose names the schema operations tell.
+    assert lax == ["RxdbDocument", "WatermelonChanges", "WatermelonRow", "WatermelonTableChanges"]
 
 
 def test_amounts_are_text_and_never_numbers(document: Any) -> None:
@@ -122,6 +177,21 @@ def test_amounts_are_text_and_never_numbers(document: Any) -> None:
 
     assert '"format": "decimal"' in text
     for schema in document["components"]["schemas"].values():
-        for field in schema["properties"].values():
+        for field in schema.get("properties", {}).values():
             if field.get("format") == "decimal":
                 assert "string" in field["type"]
+
+
+def test_no_number_stands_where_an_amount_of_money_belongs(document: Any) -> None:
+    named = re.compile(
+        r"(^|_)(amount|net|tax|total|payable|price|cost|exposure|credit_limit|unapplied|wallet)$"
+        r"|^(base_)?(total|amount)$|_percent$"
+    )
+    numbers = [
+        f"{name}.{field}"
+        for name, schema in document["components"]["schemas"].items()
+        for field, found in schema.get("properties", {}).items()
+        if named.search(field) and re.search("integer|number", str(found.get("type")))
+    ]
+
+    assert numbers == ["SearchResult.total"]  # how many hits there are

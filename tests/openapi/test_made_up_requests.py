@@ -73,6 +73,7 @@ def told(record_property: Any) -> None:
     record_property("seed", SEED)
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: f"{mode.value}-{SEED}")
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=str)
 def test_is_answered_as_the_document_says(

@@ -67,11 +67,12 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestKilled:
-    def test_before_any_write_the_phone_loses_nothing(self, begun: Path, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.more)])
+    def test_before_any_write_the_phone_loses_nothing(self, begun: Path, tmp_path: Path, every: int) -> None:
         ordinary = copytree(begun, tmp_path / "ordinary")
         writes = play(ordinary, lambda _: None, None)
         assert 60 < writes < MOST_WRITES
-        for die_at in range(1, writes + 1):
+        for die_at in range(1, writes + 1, every):
             path = copytree(begun, tmp_path / str(die_at))
             told = killed(path, die_at)
 

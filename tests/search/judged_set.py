@@ -4,12 +4,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
+from app.search.service.synonyms import STARTER
 from app.textindex.service import Document
-from app.textindex.tokens import Text
+from app.textindex.tokens import Text, Thesaurus, thesaurus
 
 FOLDER = Path(__file__).parent / "judged"
 DOMAINS = ("insurance", "lubricants", "pharma", "pumps")
@@ -62,9 +64,16 @@ def questions(folder: str = OPEN) -> list[Question]:
     ]
 
 
-def synonyms(domain: str) -> list[list[str]]:
-    """The groups of words that the editors of a domain hold to mean the same."""
-    return [one["words"] for one in lines("synonyms", domain)]
+def synonyms(domain: str) -> Thesaurus:
+    """What the editors of a domain hold to mean the same, and the groups that come with the product."""
+    same = [one["words"] for one in lines("synonyms", domain)]
+    return thesaurus(same, starter_groups())
+
+
+@cache
+def starter_groups() -> list[list[str]]:
+    """The groups that ``flask search starter`` adds."""
+    return [json.loads(line)["words"] for line in STARTER.read_text(encoding="utf-8").splitlines()]
 
 
 def ndcg5(question: Question, found: Sequence[UUID]) -> float:

@@ -262,6 +262,7 @@ class TestACopyOfTheDatabase:
 
 
 class TestAnImport:
+    @pytest.mark.more
     def test_of_10_000_accounts_is_indexed_in_seconds(self, world: World, rep: Person) -> None:
         run_the_job(world)
         many_accounts(world, 10_000)

@@ -26,7 +26,10 @@ def made(person: Person, *words: str, **values: Any) -> dict[str, Any]:
 
 def searched_with(world: World, person: Person) -> list[list[str]]:
     with world.acting(person) as (session, actor):
-        return service.synonyms_for(session, actor)
+        known = service.synonyms_for(session, actor)
+    return [
+        list(words) for words in dict.fromkeys(g.words for groups in known.groups.values() for g in groups)
+    ]
 
 
 class TestAGroup:

@@ -1,7 +1,7 @@
 """The RxDB door: what goes over the wire, and what is left on the server."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +9,7 @@ import pytest
 
 from app.core.clock import utc_now
 from app.core.ids import new_id
+from app.jobs.retention import forget_the_past
 from app.sync_api.pushing import Identity
 from app.sync_api.registry import BY_NAME, REGISTRY
 from app.sync_api.rxdb.pushing import RowPushing
@@ -246,6 +247,20 @@ class TestAPush:
         assert answer == []
         assert [one["id"] for one in phone.pull("account")] == [str(record_id)]
 
+    def test_of_a_new_record_that_was_edited_after_a_lost_answer_empties_what_its_user_emptied(
+        self, world: World, phone: Phone
+    ) -> None:
+        record_id = new_id()
+        made = {"name": "새 가게", "phone": "+8225550100", "territory_id": str(world.north)}
+        phone.push("account", phone.created(record_id, **made))
+        world.sql("UPDATE accounts SET website = 'https://new.example' WHERE id = :id", id=record_id)
+
+        phone.push("account", phone.created(record_id, **made | {"phone": None, "name": "새 이름"}))
+
+        assert world.sql("SELECT name, phone, website FROM accounts") == [
+            ("새 이름", None, "https://new.example")
+        ]
+
     def test_of_what_stands_in_the_inbox_gives_the_record_that_stays(
         self, world: World, phone: Phone
     ) -> None:
@@ -416,6 +431,50 @@ class TestAChildThatComesFirst:
 
         assert world.sql("SELECT count(*) FROM contacts")[0][0] == 0
 
+    def test_and_is_deleted_while_its_parent_comes_is_deleted(
+        self, world: World, phone: Phone, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The delete comes after the child was read, before it is made."""
+        parent, child = new_id(), new_id()
+        first = phone.created(child, name="김", account_id=str(parent))["newDocumentState"]
+        phone.push("contact", {"newDocumentState": first})
+        judge = RowPushing._judge
+
+        def meanwhile(self: RowPushing, *args: Any) -> None:
+            if args[2][0].entity == "contact":
+                monkeypatch.setattr(RowPushing, "_judge", judge)
+                gone = {"newDocumentState": first | {"_deleted": True}, "assumedMasterState": first}
+                assert phone.push("contact", gone) == []
+            judge(self, *args)
+
+        monkeypatch.setattr(RowPushing, "_judge", meanwhile)
+        phone.push("account", phone.created(parent, name="가게", territory_id=str(world.north)))
+
+        assert world.sql("SELECT deleted_at IS NOT NULL FROM contacts") == [(True,)]
+        assert world.sql("SELECT count(*) FROM conflicts")[0][0] == 0
+
+    def test_and_was_deleted_is_forgotten_in_time(self, world: World, phone: Phone) -> None:
+        child = new_id()
+        first = phone.created(child, name="김", account_id=str(new_id()))["newDocumentState"]
+        phone.push("contact", {"newDocumentState": first})
+        phone.push("contact", {"newDocumentState": first | {"_deleted": True}, "assumedMasterState": first})
+
+        rows_of(world, utc_now() + timedelta(minutes=2)).pass_on(world.id, utc_now() + timedelta(minutes=2))
+
+        assert world.sql("SELECT count(*) FROM rxdb_held")[0][0] == 0
+        assert world.sql("SELECT count(*) FROM conflicts")[0][0] == 0
+
+    def test_is_judged_as_work_of_the_device_that_sent_it(self, world: World, phone: Phone) -> None:
+        parent, child = new_id(), new_id()
+        phone.push("contact", phone.created(child, name="김", account_id=str(parent)))
+        other = Phone(world.second_phone(phone.person))
+
+        other.push("account", other.created(parent, name="가게", territory_id=str(world.north)))
+
+        sql = "SELECT DISTINCT device_id FROM {} WHERE record_id = :id"
+        for table in ("sync_mutations", "changes"):
+            assert world.sql(sql.format(table), id=child) == [(phone.person.device_id,)]
+
     def test_of_somebody_elses_parent_is_answered_as_of_an_unknown_one(
         self, world: World, phone: Phone
     ) -> None:
@@ -451,5 +510,30 @@ class TestAChildThatComesFirst:
         assert world.sql("SELECT count(*) FROM rxdb_held")[0][0] == 0
 
 
-def rows_of(world: World) -> RowPushing:
-    return RowPushing(world.db, REGISTRY, BY_NAME, utc_now)
+def rows_of(world: World, now: datetime | None = None) -> RowPushing:
+    return RowPushing(world.db, REGISTRY, BY_NAME, lambda: now or utc_now())
+
+
+class TestRetention:
+    def test_of_a_device_that_has_not_come_for_half_a_year_nothing_is_kept_and_it_goes_on_counting(
+        self, world: World, phone: Phone
+    ) -> None:
+        account = world.account()
+        other = Phone(world.second_phone(phone.person))
+        for one, number in ((phone, "+8225550101"), (other, "+8225550102")):
+            one.pull("account")
+            one.push("account", one.edited(account, phone=number))
+        for table, column in (("devices", "pushed_at"), ("pulls", "seen_at")):
+            world.engine_sql(
+                f"UPDATE rxdb_{table} SET {column} = {column} - interval '181 days' WHERE device_id = :device",
+                device=phone.person.device_id,
+            )
+        forget_the_past(world.db, world.id, utc_now())
+
+        for table in ("devices", "pulls"):
+            kept = world.sql(f"SELECT device_id FROM rxdb_{table} WHERE tenant_id = :tenant")
+            assert [row[0] for row in kept] == [other.person.device_id], table
+        phone.pull("account")
+        phone.push("account", phone.edited(account, name="새 이름"))
+        numbers = "SELECT n FROM sync_mutations WHERE device_id = :device ORDER BY judged_at"
+        assert world.sql(numbers, device=phone.person.device_id) == [(1,), (2,)]

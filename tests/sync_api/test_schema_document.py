@@ -8,11 +8,13 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
+from jsonschema import Draft202012Validator
 
 from app.core.clock import utc_now
 from app.core.db import Database
 from app.core.ids import new_id
 from app.sync_api.registry import BY_NAME
+from sync.policy import Merge
 from tests.approvals.planted import plant_approval, plant_notification
 from tests.catalog.shop import open_shop
 from tests.knowledge.planted import (
@@ -28,15 +30,6 @@ from tests.world import Person, World
 
 Json = dict[str, Any]
 ROLES = ("rep", "technician", "manager", "admin", "partner")
-TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-    "null": (type(None),),
-}
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +184,8 @@ class TestEveryShape:
             schema = entities[entity]["json_schema"]
             assert set(schema["required"]) == set(body)
             for name, value in body.items():
-                assert fits(schema["properties"][name], value), (entity, name, value)
+                assert valid(schema["properties"][name], value), (entity, name, value)
+            assert valid(schema, body)
 
     @pytest.mark.parametrize("role", ROLES)
     def test_is_told_the_same_by_rest(self, people: dict[str, Person], role: str) -> None:
@@ -240,19 +234,10 @@ class TestEveryShape:
                 assert not [field for field in hidden if f'"{field}"' in whole]
 
 
-def fits(schema: Json, value: Any) -> bool:
-    """Whether *value* is of the schema's type; enough of JSON Schema for these documents."""
-    if not schema:
-        return True
-    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    if not any(isinstance(value, TYPES[k]) and (k == "boolean" or type(value) is not bool) for k in kinds):
-        return False
-    if isinstance(value, list):
-        return all(fits(schema["items"], item) for item in value)
-    if isinstance(value, dict):
-        assert set(schema["required"]) <= set(value) <= set(schema["properties"])
-        return all(fits(schema["properties"][name], item) for name, item in value.items())
-    return True
+def valid(schema: Json, value: Any) -> bool:
+    return bool(
+        Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).is_valid(value)
+    )
 
 
 class TestTheDocument:
@@ -300,3 +285,99 @@ class TestTheDocument:
 
     def test_is_for_those_who_are_logged_in(self, world: World) -> None:
         assert world.app.test_client().get("/api/v1/sync/schema").status_code == 401
+
+    def test_tells_where_the_live_pings_are(self, people: dict[str, Person]) -> None:
+        found = document(people["rep"])
+
+        assert (found["shape"], found["events"]) == ("sales", None)
+
+    def test_says_of_every_policy_what_it_does(self, people: dict[str, Person]) -> None:
+        found = document(people["manager"])
+        named = {
+            field["merge"] for entity in found["entities"].values() for field in entity["fields"].values()
+        }
+
+        assert named <= set(found["policies"]) == {str(merge) for merge in Merge}
+
+    def test_says_to_what_a_reference_points_and_how_rows_are_merged(self, people: dict[str, Person]) -> None:
+        entities = document(people["rep"])["entities"]
+
+        assert entities["visit"]["fields"]["account_id"]["refers"] == "account"
+        assert entities["visit"]["fields"]["tasks"]["rows"]["result"]["merge"] == "last_write"
+
+
+class TestJsonSchemas:
+    """One for what is held, one for each thing that may be sent."""
+
+    @pytest.mark.parametrize("role", ROLES)
+    def test_are_such_of_the_draft_that_they_name(self, people: dict[str, Person], role: str) -> None:
+        for entity in document(people[role])["entities"].values():
+            for schema in (entity["json_schema"], *entity["mutations"].values()):
+                assert schema["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
+                Draft202012Validator.check_schema(schema)
+
+    def test_say_money_as_text_enums_formats_and_what_may_be_null(self, people: dict[str, Person]) -> None:
+        order = document(people["rep"])["entities"]["order"]["json_schema"]["properties"]
+
+        assert order["total"] == {
+            "type": ["string", "null"],
+            "format": "decimal",
+            "pattern": r"^-?[0-9]+\.[0-9]{4}$",
+        }
+        assert (order["account_id"]["format"], order["taken_at"]["format"]) == ("uuid", "date-time")
+        assert "draft" in order["status"]["enum"]
+        assert order["status"]["type"] == "string"
+
+    def test_are_there_for_every_operation_and_command(self, people: dict[str, Person]) -> None:
+        for entity in document(people["manager"])["entities"].values():
+            named = {*entity["operations"], *entity["commands"]} - {"delete"}
+            assert set(entity["mutations"]) == named
+
+    def test_of_a_record_say_the_same_as_the_api_document(
+        self, world: World, people: dict[str, Person]
+    ) -> None:
+        api = world.app.extensions["flask-smorest"]["apis"][""]["ext_obj"].spec.to_dict()
+        components = api["components"]["schemas"]
+        compared = set()
+        for name, entity in document(people["manager"])["entities"].items():
+            component = components.get(BY_NAME[name].schema.__name__.removesuffix("Schema"))
+            if component is None:
+                continue
+            for field, told in entity["json_schema"]["properties"].items():
+                assert core(told) == core(component["properties"][field], components), (name, field)
+            compared.add(name)
+
+        assert {"account", "visit", "order", "payment", "article", "conflict", "diagnosis_run"} <= compared
+
+    def test_of_what_is_sent_take_what_the_server_takes_and_refuse_what_it_refuses(
+        self, world: World, people: dict[str, Person]
+    ) -> None:
+        rep = people["rep"]
+        schema = document(rep)["entities"]["account"]["mutations"]
+        good = {"name": "다솜상사", "territory_id": str(world.north), "tags": ["겨울"]}
+        cases = [
+            good,
+            {**good, "tier": "A"},
+            {**good, "tier": "Z"},
+            {**good, "version": 3},
+            {**good, "tags": ["겨울", "겨울"]},
+            {**good, "name": ""},
+            {"name": "다솜상사", "tags": "겨울"},
+        ]
+        for fields in cases:
+            (verdict,) = rep.sync(rep.mutation("create", "account", new_id(), fields=fields))
+            assert (verdict["status"] == "applied") is valid(schema["create"], fields), (fields, verdict)
+
+
+def core(told: Json, components: Json | None = None) -> Json:
+    """Types, formats and enums of a JSON Schema, however it is written."""
+    if components and "$ref" in told:
+        told = components[told["$ref"].rpartition("/")[2]]
+    kinds = told.get("type", "any")
+    found: Json = {"type": sorted(kinds) if isinstance(kinds, list) else [kinds]}
+    found |= {name: told[name] for name in ("format", "enum") if name in told}
+    if "items" in told:
+        found["items"] = core(told["items"], components)
+    if "properties" in told:
+        found["properties"] = {name: core(part, components) for name, part in told["properties"].items()}
+    return found

@@ -18,7 +18,7 @@ def read(name: str) -> Any:
 def test_it_takes_a_query_apart_alike(place: int) -> None:
     vector = read("search-queries.json")["vectors"][place]
 
-    found = search_terms.widen(search_terms.analyse(vector["q"]), SYNONYMS)
+    found = search_terms.widen(search_terms.analyse(vector["q"]), search_terms.thesaurus(**SYNONYMS))
 
     assert json.loads(json.dumps(asdict(found))) == vector["expected"]
 

@@ -20,6 +20,7 @@ from app.textindex.tokens import (
     normalise,
     stem,
     strokes,
+    thesaurus,
     tokens_of,
     widen,
 )
@@ -86,7 +87,7 @@ class TestAnalyse:
         assert analyse("ㅇㅎㅇ").terms == analyse("\u110b\u1112\u110b").terms
 
     def test_sees_a_synonym_through_spaces_and_particles(self) -> None:
-        groups = [["엔진오일", "engine oil"]]
+        groups = thesaurus([["엔진오일", "engine oil"]])
 
         for words in ("엔진 오일", "엔진오일은", "Engine  Oil"):
             assert "=engine" in widen(analyse(words), groups).tokens, words

@@ -1,6 +1,5 @@
 """The index on PostgreSQL: who finds what, in which order, and what nobody may learn from it."""
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from typing import Any
@@ -13,7 +12,7 @@ from app.core.clock import utc_now
 from app.core.ids import new_id
 from app.textindex import service
 from app.textindex.service import Document, Facts, Found, Visible
-from app.textindex.tokens import Text, analyse
+from app.textindex.tokens import NO_SYNONYMS, Text, Thesaurus, analyse, thesaurus
 from tests.world import Person, World
 
 TODAY = date(2026, 11, 22)
@@ -40,7 +39,7 @@ def find(
     visible: Visible = EVERYTHING,
     *,
     limit: int = 5,
-    synonyms: Sequence[Sequence[str]] = (),
+    synonyms: Thesaurus = NO_SYNONYMS,
 ) -> Found:
     with person.world.acting(person) as (session, actor):
         return service.find(
@@ -120,7 +119,7 @@ class TestFind:
     def test_finds_what_an_editor_calls_the_same_in_another_script(self, world: World, rep: Person) -> None:
         oil = article("엔진 오일 교환 주기")
         put(world, oil, article("search engine optimisation"))
-        groups = [["엔진오일", "엔진 오일", "engine oil"]]
+        groups = thesaurus([["엔진오일", "엔진 오일", "engine oil"]])
 
         assert ids(find(rep, "engine oil", synonyms=groups))[0] == oil.record_id
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.textindex.vectors import DOCUMENTS, FOLDER, SYNONYMS, TODAY, search, written
+from tests.textindex.vectors import DOCUMENTS, FOLDER, KNOWN, TODAY, search, written
 
 
 def order(q: str) -> list[str]:
-    return [one["key"] for one in search(q, DOCUMENTS, SYNONYMS, TODAY)["order"]]
+    return [one["key"] for one in search(q, DOCUMENTS, KNOWN, TODAY)["order"]]
 
 
 @pytest.mark.parametrize("name", sorted(written()))

@@ -1,6 +1,6 @@
 """What may be done with people, devices, sessions, units and territories."""
 
-from app.identity.queries import reports_to
+from app.identity.queries import TODAY_SQL, reports_to
 from app.identity.service.actors import actor_of, actor_query
 from app.identity.service.delegations import (
     create_delegation,
@@ -79,6 +79,7 @@ from app.identity.service.units import (
 )
 
 __all__ = [
+    "TODAY_SQL",
     "ColumnsUnknown",
     "DatesReversed",
     "DeviceInfo",

@@ -28,6 +28,7 @@ def create_tenant(
     locale: str = "ko",
     time_zone: str = "Asia/Seoul",
     currency: str = "KRW",
+    sandbox: bool = False,
 ) -> Tenant:
     """Open a company. Afterwards the session may touch its rows, and no others.
 
@@ -39,6 +40,7 @@ def create_tenant(
         locale: ``ko`` or ``en``.
         time_zone: IANA name; decides the day of dates.
         currency: ISO 4217.
+        sandbox: Whether it may be taken back to a kept state and dropped; never changed afterwards.
 
     Raises:
         CodeInvalid: The code has another form.
@@ -59,6 +61,7 @@ def create_tenant(
         locale=locale,
         time_zone=time_zone,
         currency=currency,
+        sandbox=sandbox,
         created_at=now,
     )
     session.add(tenant)

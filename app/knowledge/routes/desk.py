@@ -27,7 +27,7 @@ from app.knowledge.schemas.desk import (
 )
 
 blp = Blueprint(
-    "knowledge_desk",
+    "knowledge desk",
     __name__,
     url_prefix="/api/v1",
     description="What editors have to do, and what came of it",

@@ -7,20 +7,28 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 from app.core.errors import Forbidden, IdTaken, NotFound
 from app.core.ids import new_id
 from app.core.scope import Actor, Role, ShapeClass
-from app.search.models import WORDS_MIN, SynonymGroup
+from app.search.models import WORDS_MIN, Meaning, SynonymGroup
 from app.search.service.errors import SynonymsAlike, TooManySynonyms
-from app.textindex.tokens import analyse, normalise
+from app.textindex.tokens import Thesaurus, analyse, normalise, thesaurus
 
 EDITOR: Final = "knowledge_editor"
 STARTER: Final = Path(__file__).parents[1] / "starter_synonyms.jsonl"
 GROUPS_MAX: Final = 2_000
-"""Phones carry every group of their class, and each search reads them."""
+"""Phones carry every group of their class."""
+KEPT_AT_MOST: Final = 200
+"""Companies and classes whose groups a process keeps ready."""
+
+# Versions only rise: no two states of a company's groups have all three alike.
+_STATE: Final = text(
+    "SELECT count(*), coalesce(sum(version), 0), max(updated_at) FROM search_synonyms WHERE tenant_id = :tenant"
+)
+_kept: dict[tuple[UUID, ShapeClass], tuple[tuple[Any, ...], Thesaurus]] = {}
 
 
 def is_editor(actor: Actor) -> bool:
@@ -49,11 +57,30 @@ def get_synonym_group(session: Session, actor: Actor, group_id: UUID, *, lock: b
     return found
 
 
-def synonyms_for(session: Session, actor: Actor) -> list[list[str]]:
-    """What the actor's searches take for one: the same groups that their phone holds, whoever edits them."""
+def synonyms_for(session: Session, actor: Actor) -> Thesaurus:
+    """What the actor's searches take for one: the same groups that their phone holds, whoever edits them.
+
+    It is made anew when any group of the company has changed.
+    """
+    key = (actor.tenant_id, actor.scope.shape)
+    # Before the groups: what is kept is never older than the state that it is kept for.
+    state = tuple(session.execute(_STATE, {"tenant": actor.tenant_id}).one())
+    kept = _kept.get(key)
+    if kept is None or kept[0] != state:
+        kept = (state, _read(session, actor))
+        if len(_kept) >= KEPT_AT_MOST:
+            _kept.clear()
+        _kept[key] = kept
+    return kept[1]
+
+
+def _read(session: Session, actor: Actor) -> Thesaurus:
     statement = _live(actor.tenant_id).where(_is_for(actor.scope.shape))
-    words = statement.with_only_columns(SynonymGroup.words).order_by(SynonymGroup.id).limit(GROUPS_MAX)
-    return [list(group) for group in session.scalars(words)]
+    columns = statement.with_only_columns(SynonymGroup.meaning, SynonymGroup.words)
+    groups: dict[str, list[list[str]]] = {meaning: [] for meaning in Meaning}
+    for meaning, words in session.execute(columns.order_by(SynonymGroup.id).limit(GROUPS_MAX)):
+        groups[meaning].append(words)
+    return thesaurus(groups[Meaning.SAME], groups[Meaning.SIMILAR])
 
 
 def create_synonym_group(
@@ -102,7 +129,7 @@ def add_starter_groups(session: Session, actor: Actor, *, now: datetime) -> int:
     for line in STARTER.read_text(encoding="utf-8").splitlines():
         words = json.loads(line)["words"]
         if known.isdisjoint(map(_key, words)):
-            create_synonym_group(session, actor, {"words": words}, now=now)
+            create_synonym_group(session, actor, {"words": words, "meaning": Meaning.SIMILAR}, now=now)
             added += 1
     return added
 
@@ -143,6 +170,8 @@ def _is_for(shape_class: ShapeClass) -> Any:
 def _assign(group: SynonymGroup, values: Mapping[str, Any]) -> None:
     if "words" in values:
         group.words = list(values["words"])
+    if "meaning" in values:
+        group.meaning = Meaning(values["meaning"]).value
     if "audience" in values:
         wanted = {ShapeClass(one) for one in values["audience"]}
         group.audience = [one.value for one in ShapeClass if one in wanted]

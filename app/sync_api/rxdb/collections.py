@@ -18,9 +18,9 @@ from app.sync_api.looking import look_in
 from app.sync_api.pushing import Identity
 from app.sync_api.rxdb.documents import document, gone, shows
 from app.sync_api.rxdb.kept import lately_pushed, note_pull, passed_over
-from app.sync_api.rxdb.pushing import Judged, RowPushing
+from app.sync_api.rxdb.pushing import Judged, RowPushing, request_of
 from app.sync_api.rxdb.translating import knows
-from app.sync_api.rxdb.wire import Row
+from app.sync_api.rxdb.wire import NAMES_OF_THE_CLIENT, Row
 from app.sync_api.wire import MAX_BYTES, SyncRequest
 from sync.cursor import Cursor, CursorInvalid, decode, encode
 from sync.policy import SyncEntity
@@ -251,10 +251,50 @@ class Collections(Exchange):
             if (answer := _answer(entity, row, judged, bodies.get((name, row.id)), generation, without))
         ]
 
+    # -- farewell
+
+    def farewell_page(self, who: Identity, name: str, asked: PullAsked) -> bytes:
+        """A page for a device that was locked out: nothing, and that it is to wipe itself once all is handed in.
+
+        Raises:
+            NotFound: There is no such collection.
+            Unauthenticated: 401.
+        """
+        if self.registry.find(name) is None:
+            raise NotFound("There is no such collection.")
+        told = orjson.loads(self.farewell(who, request_of([])).body)
+        with self.db.session(who.tenant_id) as session:
+            generation = lives(session.connection(), who.tenant_id, who.device_id).present.generation
+        return orjson.dumps(
+            {
+                "documents": [],
+                "checkpoint": {"c": asked.token, "t": wire_time(self.clock())} if asked.token else {},
+                "epoch": told["epoch"],
+                "rebase": False,
+                "generation": generation,
+                "directives": told["directives"],
+            }
+        )
+
+    def take_farewell(self, who: Identity, name: str, rows: Sequence[Row], arrived: datetime) -> None:
+        """Keep the rows of a device that was locked out, unjudged.
+
+        Raises:
+            NotFound: There is no such collection.
+            Unavailable: 503; send it again.
+        """
+        if self.registry.find(name) is None:
+            raise NotFound("There is no such collection.")
+        self.rows.set_aside(who, name, rows, arrived)
+
 
 def unknown_fields(entity: SyncEntity, schema_version: int) -> frozenset[str]:
-    """Fields that an app of that schema does not know."""
-    return frozenset(name for name, one in entity.fields.items() if one.since > schema_version)
+    """Fields that an app of that schema does not know, or that no document of the client can have."""
+    return frozenset(
+        name
+        for name, one in entity.fields.items()
+        if one.since > schema_version or name in NAMES_OF_THE_CLIENT
+    )
 
 
 def _answer(
@@ -278,7 +318,8 @@ def _answer(
     # What another life of the database gave is given anew, or nobody could tell what is not there any more.
     is_of_this_life, master = row.generation in (0, generation), orjson.loads(body)
     has_all = row.id not in judged.passed_over or master["version"] == row.new.get("version")
-    if is_of_this_life and has_all and shows(entity, row, master):
+    known = {name: value for name, value in master.items() if name not in without}
+    if is_of_this_life and has_all and shows(entity, row, known):
         return None
     return document(body, generation, without)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,6 +41,7 @@ class Held:
     device_id: UUID
     row: Row
     held_at: datetime
+    revision: int = 0
 
 
 def take_numbers(connection: Connection, tenant_id: UUID, device_id: UUID, count: int) -> int:
@@ -87,11 +88,12 @@ def held_of(connection: Connection, tenant_id: UUID, user_id: UUID) -> list[Held
             RxdbHeld.document,
             RxdbHeld.assumed,
             RxdbHeld.held_at,
+            RxdbHeld.revision,
         )
         .where(RxdbHeld.tenant_id == tenant_id, RxdbHeld.user_id == user_id)
         .order_by(RxdbHeld.held_at, RxdbHeld.record_id)
     )
-    return [Held(row[0], row[1], Row(row[2], row[3], row[4]), row[5]) for row in rows]
+    return [Held(row[0], row[1], Row(row[2], row[3], row[4]), row[5], row[6]) for row in rows]
 
 
 def hold(
@@ -109,7 +111,8 @@ def hold(
             "INSERT INTO rxdb_held (tenant_id, user_id, entity, record_id, device_id, document, assumed, held_at)"
             " VALUES (:tenant, :user, :entity, :id, :device, CAST(:document AS json), CAST(:assumed AS json), :now)"
             " ON CONFLICT (tenant_id, user_id, entity, record_id) DO UPDATE"
-            " SET document = EXCLUDED.document, device_id = EXCLUDED.device_id"
+            " SET document = EXCLUDED.document, device_id = EXCLUDED.device_id, revision = rxdb_held.revision + 1,"
+            " held_at = CASE WHEN :deleted THEN EXCLUDED.held_at ELSE rxdb_held.held_at END"
         ),
         {
             "tenant": tenant_id,
@@ -119,38 +122,37 @@ def hold(
             "device": device_id,
             "document": json.dumps(row.new, ensure_ascii=False),
             "assumed": None if row.assumed is None else json.dumps(row.assumed, ensure_ascii=False),
+            "deleted": row.is_delete,
             "now": now,
         },
     )
 
 
-def let_go(
-    connection: Connection, tenant_id: UUID, user_id: UUID, records: Iterable[tuple[str, UUID]]
-) -> None:
-    """Forget rows that waited; the caller commits."""
-    records = list(records)
+def let_go(connection: Connection, tenant_id: UUID, user_id: UUID, held: Sequence[Held]) -> None:
+    """Forget rows that waited, those of which no newer state came since they were read; the caller commits."""
     connection.execute(
         statement(
-            "DELETE FROM rxdb_held h USING unnest(CAST(:entities AS text[]), CAST(:ids AS uuid[])) AS r (entity, id)"
-            " WHERE h.tenant_id = :tenant AND h.user_id = :user AND h.entity = r.entity AND h.record_id = r.id"
+            "DELETE FROM rxdb_held h"
+            " USING unnest(CAST(:entities AS text[]), CAST(:ids AS uuid[]), CAST(:revisions AS int[]))"
+            " AS r (entity, id, revision) WHERE h.tenant_id = :tenant AND h.user_id = :user"
+            " AND h.entity = r.entity AND h.record_id = r.id AND h.revision = r.revision"
         ),
         {
             "tenant": tenant_id,
             "user": user_id,
-            "entities": [entity for entity, _ in records],
-            "ids": [record_id for _, record_id in records],
+            "entities": [one.entity for one in held],
+            "ids": [one.row.id for one in held],
+            "revisions": [one.revision for one in held],
         },
     )
 
 
-def waiting_users(connection: Connection, tenant_id: UUID) -> list[tuple[UUID, UUID]]:
-    """The users whose rows wait, each with the device of one of them."""
+def waiting_users(connection: Connection, tenant_id: UUID) -> list[UUID]:
+    """The users whose rows wait, who has waited longest first."""
     rows = connection.execute(
-        select(RxdbHeld.user_id, RxdbHeld.device_id)
-        .where(RxdbHeld.tenant_id == tenant_id)
-        .order_by(RxdbHeld.held_at.desc())
+        select(RxdbHeld.user_id).where(RxdbHeld.tenant_id == tenant_id).order_by(RxdbHeld.held_at)
     )
-    return list({row[0]: row[1] for row in rows}.items())
+    return list(dict.fromkeys(row[0] for row in rows))
 
 
 def note_pull(connection: Connection, whose: tuple[UUID, UUID], entity: str, head: int | None) -> None:
@@ -164,9 +166,10 @@ def note_pull(connection: Connection, whose: tuple[UUID, UUID], entity: str, hea
     """
     connection.execute(
         statement(
-            "INSERT INTO rxdb_pulls AS p (tenant_id, device_id, entity, head, is_open)"
-            " VALUES (:tenant, :device, :entity, :head, :open) ON CONFLICT (tenant_id, device_id, entity)"
-            " DO UPDATE SET head = greatest(p.head, EXCLUDED.head), is_open = EXCLUDED.is_open"
+            "INSERT INTO rxdb_pulls AS p (tenant_id, device_id, entity, head, is_open, seen_at)"
+            " VALUES (:tenant, :device, :entity, :head, :open, clock_timestamp())"
+            " ON CONFLICT (tenant_id, device_id, entity) DO UPDATE SET head = greatest(p.head, EXCLUDED.head),"
+            " is_open = EXCLUDED.is_open, seen_at = EXCLUDED.seen_at"
         ),
         {
             "tenant": whose[0],

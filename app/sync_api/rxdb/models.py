@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, String
+from sqlalchemy import BigInteger, Index, String, text
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -32,6 +32,7 @@ class RxdbPull(Base):
     entity: Mapped[str] = mapped_column(String(60), primary_key=True)
     head: Mapped[int] = mapped_column(BigInteger)
     is_open: Mapped[bool]
+    seen_at: Mapped[datetime]
 
 
 class RxdbHeld(Base):
@@ -48,3 +49,4 @@ class RxdbHeld(Base):
     document: Mapped[Any] = mapped_column(JSON)
     assumed: Mapped[Any | None] = mapped_column(JSON)
     held_at: Mapped[datetime]
+    revision: Mapped[int] = mapped_column(server_default=text("1"))

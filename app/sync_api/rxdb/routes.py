@@ -7,7 +7,7 @@ from flask.views import MethodView
 
 from app.core.clock import utc_now
 from app.http.api import Blueprint
-from app.http.auth import current_actor_query, current_claims
+from app.http.auth import current_actor_query, current_claims, current_farewell
 from app.http.errors import Refused as HttpRefused
 from app.http.openapi import example_of
 from app.http.strict_json import load_list
@@ -26,6 +26,7 @@ blp = Blueprint(
 EXTENSION = "fieldmerge-rxdb"
 
 PUSHED = {
+    "title": "RxdbDocument",
     "type": "object",
     "required": ["id"],
     "properties": {"id": {"type": "string", "format": "uuid"}, "_deleted": {"type": "boolean"}},
@@ -38,6 +39,7 @@ BODY = {
             "schema": {
                 "type": "array",
                 "items": {
+                    "title": "RxdbPushRow",
                     "type": "object",
                     "description": "What the phone has, and what it believes that the server has: of one id",
                     "required": ["newDocumentState"],
@@ -54,9 +56,7 @@ BODY = {
 }
 ANSWER = {
     "description": "The documents of those that were not written as they were sent; none when all were",
-    "content": {
-        "application/json": {"schema": {"type": "array", "items": {"type": "object"}}, "example": [EXAMPLE]}
-    },
+    "content": {"application/json": {"schema": {"type": "array", "items": PUSHED}, "example": [EXAMPLE]}},
 }
 
 
@@ -78,32 +78,38 @@ def collections() -> Collections:
     return found
 
 
-def _who() -> Identity:
-    claims = current_claims()
+def _who() -> tuple[Identity, bool]:
+    """Who asks, and whether they may only hand in their work."""
+    farewell = current_farewell()
+    claims = farewell or current_claims()
     if claims.device_id is None:
         raise HttpRefused("device_required", 403)
-    return Identity(claims.tenant_id, claims.user_id, claims.device_id)
+    return Identity(claims.tenant_id, claims.user_id, claims.device_id), farewell is not None
 
 
 @blp.route("/<string:entity>/pull")
 class Pull(MethodView):
     """One page of a collection."""
 
-    @blp.allow(*PHONE_USERS)
+    @blp.allow(*PHONE_USERS, farewell=True)
     @blp.arguments(PullQuery, location="query")
     @blp.response(200, PullAnswerSchema)
     def get(self, args: dict[str, Any], entity: str) -> Response:
         """Give the documents of a collection that changed since a checkpoint
 
-        A document that the phone is not to hold any more comes as `_deleted`.
+        A document that the phone is not to hold any more comes as `_deleted`. A farewell token is given none, and
+        told to wipe.
         """
-        who = _who()
+        who, is_farewell = _who()
         try:
             token, given_at = checkpoint_of(args.get("checkpoint"))
         except RequestInvalid as error:
             raise HttpRefused(error.request_code, 400, details={"pointer": error.pointer}) from error
         asked = PullAsked(token, args["limit"], args["schema_version"], given_at)
-        body = collections().page(who, current_actor_query(), entity, asked)
+        if is_farewell:
+            body = collections().farewell_page(who, entity, asked)
+        else:
+            body = collections().page(who, current_actor_query(), entity, asked)
         return Response(body, mimetype="application/json")
 
 
@@ -111,7 +117,7 @@ class Pull(MethodView):
 class Push(MethodView):
     """Writes of a phone."""
 
-    @blp.allow(*PHONE_USERS)
+    @blp.allow(*PHONE_USERS, farewell=True)
     @blp.doc(requestBody=BODY, responses={"200": ANSWER})
     @blp.arguments(PushQuery, location="query")
     def post(self, args: dict[str, Any], entity: str) -> Response:
@@ -119,14 +125,18 @@ class Push(MethodView):
 
         They are merged with what others did since, field by field, on the base that the phone names. The answer
         holds the record as it is by now where it says something else than the phone; nothing where all was taken.
+        With a farewell token they are set aside, unjudged.
         """
         arrived = utc_now()
-        who = _who()
+        who, is_farewell = _who()
         try:
             rows, strange = rows_of(load_list())
         except RequestInvalid as error:
             details = {"pointer": error.pointer} if error.pointer else None
             raise HttpRefused(error.request_code, 400, details=details) from error
+        if is_farewell:
+            collections().take_farewell(who, entity, rows, arrived)
+            return Response("[]", mimetype="application/json")
         found = collections().take(who, current_actor_query(), entity, rows, args["schema_version"], arrived)
         whole = ",".join((*found, *(gone(one) for one in strange)))
         return Response(f"[{whole}]", mimetype="application/json")

@@ -47,7 +47,9 @@ class PushQuery(QuerySchema):
 class CheckpointSchema(WireSchema):
     """How far a collection has come."""
 
-    c = Text(max=LONGEST_CURSOR, required=True, metadata={"example": "AXsi"})
+    c = Text(
+        max=LONGEST_CURSOR, metadata={"example": "AXsi", "description": "Missing where nothing was given yet"}
+    )
     t = Time(metadata={"description": "When it was given"})
 
 
@@ -65,6 +67,13 @@ class PullAnswerSchema(WireSchema):
             "description": "The checkpoint was worth nothing: this is the first page of the full set",
             "example": False,
         }
+    )
+    directives = ListOf(
+        Text(max=20),
+        metadata={
+            "description": "`wipe`: the device was locked out; hand in what waits, then delete everything",
+            "example": [],
+        },
     )
 
 

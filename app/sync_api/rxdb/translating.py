@@ -10,16 +10,14 @@ from sqlalchemy.orm import Session
 
 from app.core.scope import Actor
 from app.http.shapes import schema_for
+from app.sync_api.past import Past
 from app.sync_api.rooms import creation_schema
 from app.sync_api.rxdb.documents import changed, creation, equal
 from app.sync_api.rxdb.kept import Earlier
 from app.sync_api.rxdb.wire import Row
 from app.sync_api.synced import Synced
-from sync.judgement import Judgement
 from sync.policy import NEEDS_BASE, SyncEntity
 from sync.registry import Registry
-from sync.stamps import Stamp
-from sync.states import HistoryAsked
 from sync.stores.epochs import Epoch
 from sync.stores.push import PushStore
 from sync.wire import is_id
@@ -94,11 +92,15 @@ class Translator:
             return False
         return not self.store.was_given(target.policy.name, parent)
 
+    def sees(self, record_id: UUID) -> bool:
+        """Whether the record is there, in its user's scope."""
+        return record_id in self.one.visible(self.session, self.actor, [record_id])
+
     # -- rows
 
     def told(self, row: Row, earlier: Sequence[Earlier], arrived: datetime) -> Told | Ignored:
         """The mutation that a row asks for."""
-        mutation_id = self._name(row, earlier, arrived)
+        mutation_id = name_of(self.entity.name, row, earlier, arrived)
         if mutation_id is None:
             return Ignored()
         raw = self._deletion(row, earlier) if row.is_delete else self._write(row, earlier)
@@ -106,32 +108,9 @@ class Translator:
             return Ignored()
         return Told({"id": str(mutation_id), "entity": self.entity.name, "record_id": str(row.id), **raw})
 
-    def _name(self, row: Row, earlier: Sequence[Earlier], arrived: datetime) -> UUID | None:
-        """The id of the row's mutation; None where that was judged already.
-
-        What its user did before, undid since and does again is a new edit, though it looks like the first: by
-        then another push of them stands between. A copy of the first that is on its way for long came before
-        that one was judged.
-        """
-        order = {one.id: index for index, one in enumerate(earlier)}
-        name = row.mutation_id(self.entity.name, None)
-        while name in order:
-            index = order[name]
-            known = earlier[index]
-            if index + 1 < len(earlier):
-                between = earlier[index + 1]
-                if between.judged_at >= arrived:
-                    return None
-                name = row.mutation_id(self.entity.name, between.id)
-            elif known.status == "rejected" and arrived - known.judged_at > AGAIN:
-                name = row.mutation_id(self.entity.name, known.id)
-            else:
-                return None
-        return name
-
     def _deletion(self, row: Row, earlier: Sequence[Earlier]) -> dict[str, Any] | None:
         """A delete of what the user sees; a phone that drops other records frees space, and means nothing by it."""
-        if row.id not in self.one.visible(self.session, self.actor, [row.id]):
+        if not self.sees(row.id):
             return None
         made = next((one for one in earlier if one.op == "create" and one.status != "rejected"), None)
         if row.assumed is None and made is None:
@@ -143,7 +122,30 @@ class Translator:
             return self._update(row, row.assumed, earlier)
         if row.version:
             return self._copy(row)
-        return {"op": "create", "fields": creation(row.new, self._creatable(), self.entity)}
+        made = creation(row.new, self._creatable(), self.entity)
+        return self._made_before(row, made, earlier) or {"op": "create", "fields": made}
+
+    def _made_before(
+        self, row: Row, made: Mapping[str, Any], earlier: Sequence[Earlier]
+    ) -> dict[str, Any] | None:
+        """A new record that this phone pushed before and edited since, as it never heard of an answer.
+
+        What was emptied is no part of a creation: it is told as an edit of what was made.
+        """
+        own = [one for one in earlier if one.device_id == self.device_id and one.status != "rejected"]
+        first = next((one for one in own if one.op == "create" and one.version), None)
+        if first is None or not self.sees(row.id):
+            return None
+        seen: dict[str, Any] = {}
+        for one in own:
+            seen |= one.fields if one.op in ("create", "update") else {}
+        emptied = {n: None for n, v in seen.items() if v is not None and n not in made and n in row.new}
+        if not emptied:
+            return None
+        said = {**made, **emptied}
+        fields = changed(self.entity, said, {n: v for n, v in seen.items() if n in said})
+        base = {n: seen.get(n) for n in fields if self._needs_base(n)}
+        return {"op": "update", "fields": fields, "base": base, **self._based(row, first.version)}
 
     def _update(
         self, row: Row, assumed: Mapping[str, Any], earlier: Sequence[Earlier]
@@ -174,8 +176,7 @@ class Translator:
         this life is taken for work that the restored backup does not hold, all else for stale.
         """
         is_lost = self._is_of_ended_life(row)
-        sees = row.id in self.one.visible(self.session, self.actor, [row.id])
-        if not sees and not self.store.was_given(self.entity.name, row.id):
+        if not self.sees(row.id) and not self.store.was_given(self.entity.name, row.id):
             made = {"op": "create", "fields": creation(row.new, self._creatable(), self.entity)}
             return made if is_lost else None
         past = self._past(row.id)
@@ -211,19 +212,8 @@ class Translator:
 
     def _past(self, record_id: UUID) -> dict[int, dict[str, Any]]:
         """The record's fields by version, the newest ones; nothing where it is not there."""
-        state = self.store.record(self.entity, record_id)
-        if state is None:
-            return {}
-        ledger = self.store.history(HistoryAsked(self.entity.name, record_id, 0, 0), []).ledger
-        versions = sorted({row.version for row in ledger} | {state.version})[-LONGEST_PAST:]
-        found = {}
-        for version in versions:
-            later = [row for row in ledger if row.version > version]
-            judgement = Judgement.of(
-                self.entity, state, later, (), base_version=version, stamp=Stamp("", ""), floor=None
-            )
-            found[version] = {name: judgement.reckoned(name) for name in self.entity.fields}
-        return found
+        past = Past.of(self.store, self.entity, record_id)
+        return {version: past.at(version) for version in past.versions(LONGEST_PAST)} if past else {}
 
     def _needs_base(self, name: str) -> bool:
         return name in self.entity.fields and self.entity.fields[name].merge in NEEDS_BASE
@@ -237,6 +227,30 @@ class Translator:
         if self.one.creation is not None:
             return frozenset(creation_schema(self.entity, self.one.creation, shape).load_fields)
         return frozenset(schema_for(self.entity, self.one.schema, shape).load_fields)
+
+
+def name_of(entity: str, row: Row, earlier: Sequence[Earlier], arrived: datetime) -> UUID | None:
+    """The id of a row's mutation; None where that was judged already.
+
+    What its user did before, undid since and does again is a new edit, though it looks like the first: by
+    then another push of them stands between. A copy of the first that is on its way for long came before
+    that one was judged.
+    """
+    order = {one.id: index for index, one in enumerate(earlier)}
+    name = row.mutation_id(entity, None)
+    while name in order:
+        index = order[name]
+        known = earlier[index]
+        if index + 1 < len(earlier):
+            between = earlier[index + 1]
+            if between.judged_at >= arrived:
+                return None
+            name = row.mutation_id(entity, between.id)
+        elif known.status == "rejected" and arrived - known.judged_at > AGAIN:
+            name = row.mutation_id(entity, known.id)
+        else:
+            return None
+    return name
 
 
 def knows(registry: Registry, name: str, shape_class: str, schema_version: int) -> SyncEntity | None:

@@ -20,6 +20,9 @@ ROW_KEYS = frozenset({"newDocumentState", "assumedMasterState"})
 STAMPED = frozenset({"id", "version", "generation", "_deleted", "_attachments"})
 """Members of a document that are no fields of the record."""
 
+NAMES_OF_THE_CLIENT = frozenset({"deleted", "primary", "revision", "synced"})
+"""The client's documents have such members themselves, and refuse a schema with them: such a field is left out."""
+
 Document = Mapping[str, Any]
 
 

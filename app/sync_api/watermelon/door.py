@@ -1,6 +1,6 @@
 """What pulls and pushes of the WatermelonDB door have in common: both are told to the engine in its own words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -28,7 +28,8 @@ def request_of(
     pending: int | None = None,
     mutations: Sequence[Mutation] = (),
     sent_at: datetime | None = None,
-    seen: dict[UUID, tuple[int, ...]] | None = None,
+    seen: Mapping[UUID, tuple[int, ...]] | None = None,
+    bases: Mapping[UUID, Mapping[str, Any]] | None = None,
 ) -> SyncRequest:
     """What a client of the native door would have asked."""
     schema = exchange.registry.schema_version
@@ -43,6 +44,7 @@ def request_of(
         pending=0,  # removals are held back by this door, row by row
         told=told,
         seen=seen or {},
+        bases=bases or {},
     )
 
 

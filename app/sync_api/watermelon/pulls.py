@@ -17,6 +17,9 @@ from app.sync_api.watermelon.wire import SERIALS, row_of
 from sync.policy import SyncEntity
 from sync.stores.epochs import lives
 
+NOWHERE = 1
+"""A mark that no pull is given: whoever comes with it is given everything."""
+
 OneTable = dict[str, list[Any]]
 
 
@@ -76,6 +79,21 @@ class Pulls:
         }
         if self._may_replace(device, asked):
             answer["experimentalStrategy"] = "replacement"
+        return orjson.dumps(answer)
+
+    def farewell(self, who: Identity, asked: PullAsk) -> bytes:
+        """A pull of a device that was locked out: nothing comes, and it stays where it stood.
+
+        Raises:
+            Unauthenticated: 401.
+        """
+        told = self.exchange.farewell(who, request_of(self.exchange, None, pending=asked.pending))
+        answer = {
+            "changes": {},
+            "timestamp": asked.mark or NOWHERE,
+            "has_more": False,
+            "directives": orjson.loads(told.body)["directives"],
+        }
         return orjson.dumps(answer)
 
     def _stand(self, who: Identity, mark: int | None) -> tuple[Device, str | None]:

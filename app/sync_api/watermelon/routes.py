@@ -7,10 +7,12 @@ from flask.views import MethodView
 
 from app.core.clock import utc_now
 from app.http.api import Blueprint
-from app.http.auth import current_actor_query
+from app.http.auth import current_actor_query, current_farewell
 from app.http.errors import Refused
+from app.http.example_values import id_of
 from app.http.strict_json import load_body
 from app.http.transaction import transaction
+from app.sync_api.pushing import Identity
 from app.sync_api.registry import REGISTRY
 from app.sync_api.routes import PHONE_USERS, exchange
 from app.sync_api.support_routes import this_device
@@ -26,6 +28,7 @@ watermelon_blp = Blueprint(
 
 # Rows hold the columns of their table, and what the client keeps of its own in them.
 ROW = {
+    "title": "WatermelonRow",
     "type": "object",
     "required": ["id"],
     "properties": {"id": {"type": "string", "format": "uuid"}},
@@ -37,9 +40,11 @@ BODY = {
     "content": {
         "application/json": {
             "schema": {
+                "title": "WatermelonChanges",
                 "type": "object",
                 "propertyNames": {"pattern": "^[a-z_]{1,60}$"},
                 "additionalProperties": {
+                    "title": "WatermelonTableChanges",
                     "type": "object",
                     "properties": {
                         "created": {"type": "array", "items": ROW},
@@ -48,7 +53,13 @@ BODY = {
                     },
                 },
             },
-            "example": {"account": {"created": [], "updated": [], "deleted": []}},
+            "example": {
+                "account": {
+                    "created": [],
+                    "updated": [{"id": id_of("account"), "notes": "오전 방문 선호", "_changed": "notes"}],
+                    "deleted": [],
+                }
+            },
         }
     },
 }
@@ -58,12 +69,15 @@ BODY = {
 class Watermelon(MethodView):
     """The two calls of ``synchronize()``."""
 
-    @watermelon_blp.allow(*PHONE_USERS)
+    @watermelon_blp.allow(*PHONE_USERS, farewell=True)
     @watermelon_blp.arguments(PullQuery, location="query")
     @watermelon_blp.response(200, ChangesSchema)
     def get(self, args: dict[str, Any]) -> Response:
-        """Pull as WatermelonDB does"""
-        who = this_device()
+        """Pull as WatermelonDB does
+
+        A farewell token is given nothing, and told to wipe.
+        """
+        who, is_farewell = _who()
         try:
             asked = PullAsk(
                 mark_of(args.get("last_pulled_at")),
@@ -73,9 +87,12 @@ class Watermelon(MethodView):
             )
         except RequestInvalid as error:
             raise _refused(error) from error
-        return _answer(Pulls(exchange(), utc_now).pull(who, current_actor_query(), asked))
+        pulls = Pulls(exchange(), utc_now)
+        if is_farewell:
+            return _answer(pulls.farewell(who, asked))
+        return _answer(pulls.pull(who, current_actor_query(), asked))
 
-    @watermelon_blp.allow(*PHONE_USERS)
+    @watermelon_blp.allow(*PHONE_USERS, farewell=True)
     @watermelon_blp.doc(requestBody=BODY)
     @watermelon_blp.arguments(PushQuery, location="query")
     @watermelon_blp.response(200, PushedSchema)
@@ -83,8 +100,11 @@ class Watermelon(MethodView):
         503, description="`pull_first`: pull, then push again, as the client does by itself"
     )
     def post(self, args: dict[str, Any]) -> Response:
-        """Push as WatermelonDB does"""
-        who = this_device()
+        """Push as WatermelonDB does
+
+        With a farewell token the edits are set aside, unjudged.
+        """
+        who, is_farewell = _who()
         try:
             edits = edits_of(load_body(), REGISTRY)
             sent_at = args.get("sent_at", "")
@@ -95,7 +115,10 @@ class Watermelon(MethodView):
             )
         except RequestInvalid as error:
             raise _refused(error) from error
-        return _answer(Pushes(exchange(), utc_now).push(who, current_actor_query(), asked))
+        pushes = Pushes(exchange(), utc_now)
+        if is_farewell:
+            return _answer(pushes.farewell(who, asked))
+        return _answer(pushes.push(who, current_actor_query(), asked))
 
 
 @watermelon_blp.route("/schema")
@@ -116,6 +139,14 @@ class WatermelonTables(MethodView):
                     if (shape := entity.shape_for(shape_class))
                 },
             }
+
+
+def _who() -> tuple[Identity, bool]:
+    """Who asks, and whether they may only hand in their work."""
+    claims = current_farewell()
+    if claims is None or claims.device_id is None:
+        return this_device(), False
+    return Identity(claims.tenant_id, claims.user_id, claims.device_id), True
 
 
 def _answer(body: bytes) -> Response:

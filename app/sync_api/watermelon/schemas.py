@@ -1,12 +1,16 @@
 """The WatermelonDB door on the wire."""
 
-from app.http.fields import INT32, Boolean, Integer, Json, QuerySchema, Text, WireSchema
+from app.http.fields import INT32, Boolean, Integer, Json, ListOf, QuerySchema, Text, WireSchema
 from app.sync_api.wire import DEFAULT_LIMIT, MAX_LIMIT
 
 TEXT_MAX = 20
 MARK = "^(null|[0-9]{1,15})$"
 """A timestamp of the client, or the word that it sends for none."""
 MIGRATION_MAX = 4_000
+WIPE = {
+    "example": [],
+    "description": "`wipe`: the device was locked out; hand in what waits, then delete everything",
+}
 
 
 class PullQuery(QuerySchema):
@@ -51,12 +55,14 @@ class ChangesSchema(WireSchema):
             "description": "After a restore: drop what is not in this answer",
         },
     )
+    directives = ListOf(Text(max=TEXT_MAX), dump_only=True, metadata=WIPE)
 
 
 class PushedSchema(WireSchema):
     """What was not taken as it was sent; the client needs none of it."""
 
     verdicts = Json(dump_only=True, metadata={"example": []})
+    directives = ListOf(Text(max=TEXT_MAX), dump_only=True, metadata=WIPE)
 
 
 class TablesSchema(WireSchema):

@@ -26,7 +26,10 @@ MOST = (1 << 53) - 1
 AS_JSON = frozenset({Kind.TEXTS, Kind.POINT, Kind.JSON, Kind.ROWS})
 """Columns hold text, numbers and booleans only: these are JSON in a text."""
 
-OWN_COLUMNS = frozenset({"id", "_status", "_changed", "version", "created_at", "updated_at"})
+GROUP = "sync_group"
+"""An app's own column: edits with one value in it are taken together, or not at all."""
+
+OWN_COLUMNS = frozenset({"id", "_status", "_changed", "version", "created_at", "updated_at", GROUP})
 """Columns that are no fields of a record; ``updated_at`` is kept by the client, and says when an edit was made."""
 
 DIGITS = re.compile(r"[0-9]{1,16}\Z")
@@ -42,6 +45,7 @@ class Edit:
     op: Operation
     fields: Mapping[str, Any]
     occurred_at: str | None = None
+    group: str | None = None
 
     @property
     def record_id(self) -> UUID | None:
@@ -102,7 +106,48 @@ def edits_of(body: Mapping[str, Any], registry: Registry) -> list[Edit]:
             if not isinstance(record_id, str):
                 raise RequestInvalid("type_mismatch", f"/{table}/deleted/{place}")
             found.append(Edit(table, record_id, "delete", {}))
-    return [edit for edit in found if edit.fields or edit.op != "update"]
+    return together([edit for edit in found if edit.fields or edit.op != "update"], registry)
+
+
+def together(edits: Sequence[Edit], registry: Registry) -> list[Edit]:
+    """Edits with the members of a group beside each other, and still behind what they hang on.
+
+    The order is kept where nothing speaks against it.
+    """
+    if not any(edit.group for edit in edits):
+        return list(edits)
+    units: dict[str | int, list[Edit]] = {}
+    for place, edit in enumerate(edits):
+        units.setdefault(edit.group or place, []).append(edit)
+    made = {edit.id: key for key, members in units.items() for edit in members if edit.op == "create"}
+    before = {key: _hang_on(members, made, registry) for key, members in units.items()}
+    found: list[Edit] = []
+    begun, done = set[str | int](), set[str | int]()
+    stack = list(reversed(units))
+    while stack:
+        key = stack[-1]
+        waits = [] if key in begun else [one for one in before[key] if one not in begun]
+        begun.add(key)
+        if waits:
+            stack += waits
+            continue
+        stack.pop()
+        if key not in done:
+            done.add(key)
+            found += units[key]
+    return found
+
+
+def _hang_on(members: Sequence[Edit], made: Mapping[str, str | int], registry: Registry) -> list[str | int]:
+    """The units that make records which these name."""
+    found: list[str | int] = []
+    for edit in members:
+        entity = registry.find(edit.table)
+        for name, value in edit.fields.items() if entity else ():
+            declared = entity.fields.get(name) if entity else None
+            if declared and declared.refers and isinstance(value, str) and value in made:
+                found.append(made[value])
+    return found
 
 
 def _rows(body: Mapping[str, Any], table: str, kind: str) -> Sequence[Any]:
@@ -121,7 +166,14 @@ def _edit(table: str, entity: SyncEntity | None, raw: Any, kind: str, place: int
     op: Operation = "create" if kind == "created" else "update"
     names = _named(raw) if op == "update" else _filled(raw, entity)
     fields = {name: _value(entity, name, raw.get(name)) for name in names}
-    return Edit(table, raw["id"], op, fields, _moment(raw.get("updated_at")))
+    return Edit(table, raw["id"], op, fields, _moment(raw.get("updated_at")), _group(raw, op))
+
+
+def _group(raw: Mapping[str, Any], op: Operation) -> str | None:
+    """The group of an edit; what stands in the column from an earlier edit counts no more."""
+    told, changed = raw.get(GROUP), raw.get("_changed")
+    is_told = op == "create" or (isinstance(changed, str) and GROUP in changed.split(","))
+    return told if is_told and isinstance(told, str) and told else None
 
 
 def _named(raw: Mapping[str, Any]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Answers of the index: which documents, in which order, how many, and what was probably meant."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -25,7 +25,7 @@ from app.textindex.ranking import (
     unknown,
 )
 from app.textindex.service.lines import weights_in
-from app.textindex.tokens import WORD, Query, corrected, widen
+from app.textindex.tokens import NO_SYNONYMS, WORD, Query, Thesaurus, corrected, widen
 
 READ_AT_MOST = 1_000
 """Rows of lists that are read for one query: the rarest tokens first."""
@@ -88,7 +88,7 @@ def find(
     kinds: Mapping[str, Visible],
     limit: int,
     offset: int = 0,
-    synonyms: Sequence[Sequence[str]] = (),
+    synonyms: Thesaurus = NO_SYNONYMS,
     today: date | None = None,
 ) -> Found:
     """Records that answer a query, of those that the actor sees.
@@ -100,7 +100,7 @@ def find(
         kinds: Where to look, and what of each kind the actor sees.
         limit: Hits of one page.
         offset: Hits before it.
-        synonyms: Groups of words that mean the same, those that the actor may know.
+        synonyms: Groups of words that stand for each other, those that the actor may know.
         today: Freshness is counted until then; the day of the actor's scope by default.
 
     Returns:

@@ -1,0 +1,1 @@
+"""Sandboxes: companies for app developers that go back to a kept state."""

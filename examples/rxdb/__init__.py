@@ -1,0 +1,1 @@
+"""An app on RxDB, in Node.js."""

@@ -1,0 +1,1 @@
+"""An app on WatermelonDB, in Node.js."""

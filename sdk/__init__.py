@@ -1,0 +1,1 @@
+"""What app developers are given: SDKs, and definitions for their stores."""

@@ -1,0 +1,83 @@
+"""The examples for app developers, each played by its own command against the product as an operator starts it."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.config import Config
+from tests.catalog.shop import open_shop
+from tests.cli.test_serve import running, wait_for
+from tests.world import PASSWORD, World
+
+PROJECT = Path(__file__).parents[2]
+PATIENCE_S = 180
+
+pytestmark = pytest.mark.more
+
+
+@pytest.fixture
+def logins(world: World) -> dict[str, str]:
+    """A rep and a manager of a company that has a customer and something to sell."""
+    rep, manager = world.person("rep", world.north), world.person("manager", world.region)
+    world.account(name="가람상사")
+    shop = open_shop(world)
+    shop.price(shop.product("OIL"), "1000")
+    return {
+        "TENANT": world.code,
+        "REP": rep.login,
+        "REP_PASSWORD": PASSWORD,
+        "MANAGER": manager.login,
+        "MANAGER_PASSWORD": PASSWORD,
+    }
+
+
+@pytest.fixture(scope="module")
+def url(migrated: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    place = tmp_path_factory.mktemp("serve")
+    with running(("serve", "--workers", "1"), migrated, place):
+        yield wait_for(r"Serving on (http://\S+)", place)
+
+
+@pytest.mark.parametrize("example", ["rxdb", "watermelon"])
+def test_the_story_of(example: str, world: World, logins: dict[str, str], url: str) -> None:
+    told = played(example, logins, url)
+
+    assert "product: 1" in told
+    assert "told by a ping: +8225550100" in told
+    assert re.search(r"tags: 신규, 우수, 저유소; legal name: \(주\)\S+홀딩스", told)
+    assert re.search(r"before: \S+, the rep: \(주\)\S+그룹, the office: \(주\)\S+홀딩스", told)
+    assert re.search(r"the manager decides for the rep, and the phone shows \(주\)\S+그룹", told)
+    assert "status approved, total 13200.0000 KRW" in told
+    assert world.sql("SELECT count(*) FROM sync_mutations WHERE status = 'rejected'") == [(0,)]
+
+
+def test_the_record_of_the_quick_start(logins: dict[str, str], url: str, tmp_path: Path) -> None:
+    page = (PROJECT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    found = re.search(r"^cat > mine.mjs <<'END'\n(.*?)^END$", page, re.MULTILINE | re.DOTALL)
+    assert found
+    app = tmp_path / "mine.mjs"
+    app.write_text(found[1], encoding="utf-8")
+
+    told = played("rxdb", logins, url, "--app", str(app))
+
+    assert "on the phone: 나의 첫 거래처" in told
+    assert re.search(r"in the central history: rep p\d+ 나의 첫 거래처 20\d\d-", told)
+
+
+def played(example: str, logins: dict[str, str], url: str, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", f"examples.{example}", url, *words],
+        cwd=PROJECT,
+        env=os.environ | {"PYTHONUTF8": "1"} | logins,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
