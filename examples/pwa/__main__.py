@@ -40,7 +40,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--api", default="http://127.0.0.1:8000", help="address of the Fieldmerge server")
     top.add_argument("--host", default="127.0.0.1", help="address to listen on")
     top.add_argument("--port", type=int, default=8080, help="port, or the first free one after it")
-    top.add_argument("--write", type=Path, metavar="DIR", help="write the files for another web server, and end")
+    top.add_argument(
+        "--write", type=Path, metavar="DIR", help="write the files for another web server, and end"
+    )
     return top
 
 
@@ -56,7 +58,9 @@ def _listen(host: str, port: int, api: str) -> Server:
 
 def _welcome(server: Server, api: str) -> None:
     if not is_there(api):
-        print(f"Nobody answers on {api} yet. Start it with `make demo`, or name it with --api.", file=sys.stderr)
+        print(
+            f"Nobody answers on {api} yet. Start it with `make demo`, or name it with --api.", file=sys.stderr
+        )
     print(f"The web app     {server.url}")
     for login, role, password in logins():
         print(f"  {role:<12}  company {COMPANY}, login {login}, password {password}")

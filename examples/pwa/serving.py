@@ -15,8 +15,22 @@ MOST_BYTES: Final = 8 << 20  # of a request; the API takes no more
 TIMEOUT_S: Final = 60
 # The live pings never end: they need a proxy that passes on what comes as it comes (docs/pwa.md).
 STREAMS: Final = ("/api/v1/sync/events", "/api/v1/sync/rxdb/events")
-SENT_ON: Final = ("Authorization", "Content-Type", "Accept-Language", "Accept-Encoding", "If-Match", "User-Agent")
-BROUGHT_BACK: Final = ("Content-Type", "Content-Encoding", "Content-Language", "ETag", "Retry-After", "X-Request-Id")
+SENT_ON: Final = (
+    "Authorization",
+    "Content-Type",
+    "Accept-Language",
+    "Accept-Encoding",
+    "If-Match",
+    "User-Agent",
+)
+BROUGHT_BACK: Final = (
+    "Content-Type",
+    "Content-Encoding",
+    "Content-Language",
+    "ETag",
+    "Retry-After",
+    "X-Request-Id",
+)
 
 Load = Callable[[], Mapping[str, File]]
 
@@ -69,7 +83,9 @@ class Handler(BaseHTTPRequestHandler):
         elif self.headers.get("If-None-Match") == file.etag:
             self._answer(304, b"", {**headers_of(name), "ETag": file.etag})
         else:
-            packed = "gzip" in self.headers.get("Accept-Encoding", "") and len(file.packed) < len(file.content)
+            packed = "gzip" in self.headers.get("Accept-Encoding", "") and len(file.packed) < len(
+                file.content
+            )
             more = {"Content-Encoding": "gzip"} if packed else {}
             kind = {"Content-Type": file.type, "ETag": file.etag, "Vary": "Accept-Encoding"}
             headers = {**headers_of(name), **kind, **more}
@@ -106,7 +122,9 @@ class Handler(BaseHTTPRequestHandler):
         except (OSError, http.client.HTTPException):
             self._problem(502, "api_unreachable")
             return
-        self._answer(status, content, {**headers, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+        self._answer(
+            status, content, {**headers, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        )
 
     def _ask(self, body: bytes | None) -> tuple[int, dict[str, str], bytes]:
         api = self.server.api

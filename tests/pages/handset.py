@@ -64,7 +64,13 @@ class Handset:
     """One phone with a profile of its own."""
 
     def __init__(
-        self, browser: Browser, site: Site, *, language: str = "ko-KR", clock_ahead_ms: int = 0, **options: Any
+        self,
+        browser: Browser,
+        site: Site,
+        *,
+        language: str = "ko-KR",
+        clock_ahead_ms: int = 0,
+        **options: Any,
     ) -> None:
         self.site = site
         self.context = browser.new_context(
@@ -89,9 +95,11 @@ class Handset:
         page.on("pageerror", lambda error: self.complaints.append(f"thrown: {error}"))
         page.on(
             "console",
-            lambda said: self.complaints.append(said.text)
-            if said.type in ("error", "warning") and not EXPECTED.search(said.text)
-            else None,
+            lambda said: (
+                self.complaints.append(said.text)
+                if said.type in ("error", "warning") and not EXPECTED.search(said.text)
+                else None
+            ),
         )
         page.on("dialog", lambda dialog: dialog.accept())
         return page

@@ -27,9 +27,14 @@ def faults(page: Page) -> list[str]:
     if not page.evaluate("'axe' in window"):
         page.evaluate((packages.modules() / "axe-core/axe.min.js").read_text("utf-8"))
     found: list[dict[str, Any]] = page.evaluate(
-        "rules => axe.run(document, { runOnly: rules, resultTypes: ['violations'] }).then((all) => all.violations)", RULES
+        "rules => axe.run(document, { runOnly: rules, resultTypes: ['violations'] }).then((all) => all.violations)",
+        RULES,
     )
-    return [f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}" for one in found for node in one["nodes"]]
+    return [
+        f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+        for one in found
+        for node in one["nodes"]
+    ]
 
 
 def looked_at(phone: Handset, places: list[str], scheme: str) -> dict[str, list[str]]:
@@ -64,13 +69,21 @@ def busy(company: Company) -> Company:
             fields={
                 "account_id": company.customer,
                 "lines": [
-                    {"id": "01932c5e-8f00-7a3b-8c4d-0000000000a1", "product_id": oil, "unit": "EA", "quantity": "2.000000"}
+                    {
+                        "id": "01932c5e-8f00-7a3b-8c4d-0000000000a1",
+                        "product_id": oil,
+                        "unit": "EA",
+                        "quantity": "2.000000",
+                    }
                 ],
             },
         ),
         rep.mutation("submit", "order", "01932c5e-8f00-7a3b-8c4d-000000000001", fields={}),
         rep.mutation(
-            "create", "order", "01932c5e-8f00-7a3b-8c4d-000000000002", fields={"account_id": company.customer, "lines": []}
+            "create",
+            "order",
+            "01932c5e-8f00-7a3b-8c4d-000000000002",
+            fields={"account_id": company.customer, "lines": []},
         ),
     )
     company.office(legal_name="(주)한결에너지산업")
@@ -100,7 +113,9 @@ def test_every_view_is_clean_in_light_and_dark(busy: Company, handset: Hand, lan
     wrong = looked_at(phone, mine, "light") | looked_at(phone, mine, "dark")
     desk = handset(busy.manager, language=language)
     wrong |= looked_at(
-        desk, ["inbox", f"approval/{only(busy.manager, 'approval')}", f"conflict/{only(busy.manager, 'conflict')}"], "light"
+        desk,
+        ["inbox", f"approval/{only(busy.manager, 'approval')}", f"conflict/{only(busy.manager, 'conflict')}"],
+        "light",
     )
     away = handset(language=language)
     expect(away.page.get_by_role("heading", level=1)).to_be_visible()
@@ -109,7 +124,9 @@ def test_every_view_is_clean_in_light_and_dark(busy: Company, handset: Hand, lan
     assert {place: found for place, found in wrong.items() if found} == {}
 
 
-def test_the_keyboard_reaches_everything_in_order_and_the_heading_is_told(company: Company, handset: Hand) -> None:
+def test_the_keyboard_reaches_everything_in_order_and_the_heading_is_told(
+    company: Company, handset: Hand
+) -> None:
     phone = handset(company.rep)
     page = phone.page
     page.get_by_role("link", name="고객").click()

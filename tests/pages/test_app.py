@@ -45,7 +45,13 @@ class TestModules:
     def test_search_finds_what_the_server_finds(self, tmp_path: Path) -> None:
         vectors = json.loads((HOUSE / "openapi/vectors/search-ranking.json").read_text("utf-8"))
         tokens = {
-            key: tokens_of([Text(name, document[name]) for name in ("title", "summary", "keywords", "body") if name in document])
+            key: tokens_of(
+                [
+                    Text(name, document[name])
+                    for name in ("title", "summary", "keywords", "body")
+                    if name in document
+                ]
+            )
             for key, document in vectors["documents"].items()
         }
         (tmp_path / "tokens.json").write_text(json.dumps(tokens), "utf-8")
@@ -88,7 +94,9 @@ class TestModules:
 
     def test_every_word_that_is_used_is_there_and_none_is_left_over(self) -> None:
         words = set(re.findall(r'^  "([\w.]+)":', (APP / "words" / "ko.js").read_text("utf-8"), re.MULTILINE))
-        code = "\n".join(path.read_text("utf-8") for path in APP.glob("*/*.js") if path.parent.name != "words")
+        code = "\n".join(
+            path.read_text("utf-8") for path in APP.glob("*/*.js") if path.parent.name != "words"
+        )
         families = {"visit.status.", "order.status.", "approval.status.", "visit.purpose.", "visit.do.", "field.",
                     "conflict.kind.", "approval.reason.", "inbox.rejected.op.", "role.", "entity.", "code.",
                     "span."}  # fmt: skip
@@ -161,7 +169,9 @@ class TestFiles:
     def test_they_can_be_written_out_for_another_server(self, tmp_path: Path) -> None:
         assert main(["--write", str(tmp_path)]) == 0
 
-        assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} == set(load())
+        assert {
+            path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()
+        } == set(load())
 
 
 class Api(BaseHTTPRequestHandler):
@@ -171,7 +181,14 @@ class Api(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:  # noqa: N802
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        told = json.dumps({"path": self.path, "body": body.decode(), "token": self.headers["Authorization"], "cookie": self.headers["Cookie"]})
+        told = json.dumps(
+            {
+                "path": self.path,
+                "body": body.decode(),
+                "token": self.headers["Authorization"],
+                "cookie": self.headers["Cookie"],
+            }
+        )
         self.send_response(429)
         self.send_header("Retry-After", "7")
         self.send_header("Set-Cookie", "a=b")
@@ -204,10 +221,14 @@ def server(api: ThreadingHTTPServer) -> Iterator[Server]:
     yield from running(Server("127.0.0.1", 0, f"http://127.0.0.1:{api.server_address[1]}/", load))
 
 
-def ask(server: Server, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any, bytes]:
+def ask(
+    server: Server, method: str, path: str, body: bytes | None = None, **headers: str
+) -> tuple[int, Any, bytes]:
     connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
     try:
-        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        connection.request(
+            method, path, body, {name.replace("_", "-"): value for name, value in headers.items()}
+        )
         reply = connection.getresponse()
         return reply.status, reply.headers, reply.read()
     finally:
@@ -234,7 +255,8 @@ class TestServer:
         assert ask(server, "GET", "/main.js", If_None_Match=headers["ETag"])[0] == 304
 
     @pytest.mark.parametrize(
-        "path", ["/../serving.py", "/..%2fserving.py", "/vendor", "/vendor/idb.d.ts", "//etc/passwd", "/nothing"]
+        "path",
+        ["/../serving.py", "/..%2fserving.py", "/vendor", "/vendor/idb.d.ts", "//etc/passwd", "/nothing"],
     )
     def test_what_is_no_file_of_the_app_is_not_found(self, server: Server, path: str) -> None:
         assert ask(server, "GET", path)[0] == 404

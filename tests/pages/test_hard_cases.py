@@ -39,7 +39,8 @@ def phone_of(company: Company) -> str | None:
 def pushes(company: Company) -> list[str]:
     """What the server was ever told of the customer by phones, each once."""
     rows = company.world.sql(
-        "SELECT id::text FROM sync_mutations WHERE tenant_id = :tenant AND record_id = :id", id=company.customer
+        "SELECT id::text FROM sync_mutations WHERE tenant_id = :tenant AND record_id = :id",
+        id=company.customer,
     )
     return [row[0] for row in rows]
 
@@ -74,7 +75,9 @@ def test_an_answer_that_was_lost_after_the_commit_does_nothing_twice(company: Co
     assert phone_of(company) == "+821011112222"
 
 
-def test_a_session_that_is_over_keeps_the_work_until_its_person_is_back(company: Company, handset: Hand) -> None:
+def test_a_session_that_is_over_keeps_the_work_until_its_person_is_back(
+    company: Company, handset: Hand
+) -> None:
     phone = handset(company.rep)
     page = phone.page
     end_sessions(company)
@@ -152,7 +155,9 @@ def test_of_two_tabs_one_syncs_and_both_show(company: Company, handset: Hand) ->
         route.continue_()
 
     phone.context.route(SYNC, counted)
-    done = lambda request: under_way.__setitem__(0, under_way[0] - 1) if request.url.endswith("/sync") else None  # noqa: E731
+    done = lambda request: (
+        under_way.__setitem__(0, under_way[0] - 1) if request.url.endswith("/sync") else None
+    )  # noqa: E731
     phone.context.on("requestfinished", done)
     for page in (first, second):
         page.evaluate("id => { location.hash = `#/customer/${id}` }", company.customer)
@@ -187,7 +192,9 @@ def test_what_left_the_scope_leaves_the_phone(company: Company, handset: Hand) -
     expect(page.get_by_text("더 이상 이 휴대폰에 없습니다")).to_be_visible()
 
 
-def test_without_room_nothing_is_said_to_be_saved_and_nothing_typed_is_lost(company: Company, handset: Hand) -> None:
+def test_without_room_nothing_is_said_to_be_saved_and_nothing_typed_is_lost(
+    company: Company, handset: Hand
+) -> None:
     phone = handset()
     page = phone.page
     room = {"origin": phone.site.url.rstrip("/"), "quotaSize": 12_000_000}
@@ -325,7 +332,9 @@ def test_a_new_version_is_offered_and_not_forced_in_the_middle_of_an_edit(
 
     words = folder / "words" / "ko.js"
     words.write_text(words.read_text("utf-8").replace('"오늘 방문"', '"오늘의 새 방문"'), "utf-8")
-    page.evaluate("navigator.serviceWorker.getRegistration().then((one) => one.update()).then(() => undefined)")
+    page.evaluate(
+        "navigator.serviceWorker.getRegistration().then((one) => one.update()).then(() => undefined)"
+    )
     expect(page.get_by_text("새 버전이 있습니다")).to_be_visible()
     expect(page.get_by_label("메모")).to_have_value("반쯤 쓴 메모")
     page.get_by_role("button", name="저장").click()

@@ -37,7 +37,10 @@ def test_a_visit_is_made_without_a_network_with_its_place(company: Company, hand
     made = company.rep.call("GET", f"/api/v1/visits/{visit}").json
     assert (made["status"], made["outcome"]) == ("completed", "계약 갱신")
     assert made["report"] == "단가표 전달\n다음 주 회신"
-    assert [task["done"] for task in sorted(made["tasks"], key=lambda task: task["position"])] == [True, False]
+    assert [task["done"] for task in sorted(made["tasks"], key=lambda task: task["position"])] == [
+        True,
+        False,
+    ]
     assert made["checked_in_location"] == {"lat": 37.4979, "lon": 127.0276}
 
 
@@ -80,7 +83,8 @@ def test_an_order_is_taken_offline_priced_by_the_office_and_approved_by_the_mana
 
     expect(page.locator(".badge", has_text="승인")).to_be_visible()
     order = company.world.sql(
-        "SELECT status, total, number FROM orders WHERE tenant_id = :tenant AND account_id = :id", id=company.customer
+        "SELECT status, total, number FROM orders WHERE tenant_id = :tenant AND account_id = :id",
+        id=company.customer,
     )[0]
     assert (order.status, int(order.total)) == ("approved", 501_600)
 
@@ -92,7 +96,10 @@ def test_a_document_that_changed_is_not_approved_by_its_old_hash(company: Compan
     order = rep.call(
         "POST",
         "/api/v1/orders",
-        {"account_id": company.customer, "lines": [{"product_id": oil, "unit": "EA", "quantity": "2.000000"}]},
+        {
+            "account_id": company.customer,
+            "lines": [{"product_id": oil, "unit": "EA", "quantity": "2.000000"}],
+        },
     ).json
     path = f"/api/v1/orders/{order['id']}"
 
@@ -160,7 +167,9 @@ def test_a_manager_decides_a_conflict_and_a_decision_on_an_old_state_decides_not
     assert company.account()["legal_name"] == "한결산업개발 주식회사"
 
 
-def test_a_page_is_found_by_initials_without_a_network_and_runs_nothing(company: Company, handset: Hand) -> None:
+def test_a_page_is_found_by_initials_without_a_network_and_runs_nothing(
+    company: Company, handset: Hand
+) -> None:
     company.page()
     phone = handset(company.rep, language="en-GB")
     page = phone.page

@@ -2,12 +2,14 @@
 
 /** @import {Query, Term, Way} from "./terms.js" */
 
-import { INITIALS, WORD, beginningWith, escaped, normalise, stem, strokes } from "./terms.js";
+import { CORRECTED, INITIALS, WORD, beginningWith, escaped, normalise, stem, strokes } from "./terms.js";
 
 /** Documents are counted up to here for the rarity of a token. */
 export const SEEN_AT_MOST = 500;
 /** Percent of what was asked, by weight of its terms, that a document must have to be an answer. */
 const ENOUGH = 25;
+/** From this percent on a way is the thing that was asked for, and not only something like it. */
+const MEANT = CORRECTED;
 /** Strokes of words that are offered for mistyped ones; shorter ones are near to too many. */
 const SPELLED = { from: 4, until: 25 };
 /** What a document of so many days gains at most, in percent. @type {[number, number][]} */
@@ -58,14 +60,23 @@ export function rank(query, candidates, { seen, today }) {
 const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 
 /**
- * What a term weighs in its query: the rarer, the more; nothing if nobody has it.
+ * What a term weighs in its query: the rarer, the more; nothing if nobody has it. Something similar that is rare makes
+ * no word of a question weightier, unless nobody has the word itself.
  *
  * @param {Term} term
  * @param {Map<string, number>} seen
  */
 export function importance(term, seen) {
-  const rarities = term.ways.flatMap((way) => way.needs).map((token) => seen.get(token)).filter((count) => count);
-  return Math.max(0, ...rarities.map((count) => rarity(/** @type {number} */ (count))));
+  return rarest(term.ways.filter((way) => way.percent >= MEANT), seen) || rarest(term.ways, seen);
+}
+
+/**
+ * @param {Way[]} ways
+ * @param {Map<string, number>} seen
+ */
+function rarest(ways, seen) {
+  const counts = ways.flatMap((way) => way.needs).map((token) => seen.get(token) ?? 0).filter((count) => count > 0);
+  return Math.max(0, ...counts.map(rarity));
 }
 
 /**
@@ -105,7 +116,10 @@ function having(ways, tokens) {
     if (!had.length) continue;
     const share = over(100 * sum(had.map(([, rare]) => rare)), whole);
     let worth = over(100 * sum(had.map(([token, rare]) => rare * saturated(tokens.get(token) ?? 0))), whole);
-    worth += over(25 * sum(bonus.map((token) => saturated(tokens.get(token) ?? 0))), Math.max(1, bonus.length));
+    // A way that names no word of its own is itself the word.
+    worth += bonus.length
+      ? over(25 * sum(bonus.map((token) => saturated(tokens.get(token) ?? 0))), bonus.length)
+      : over(worth, 4);
     worth = over(over(worth * share, 100) * percent, 100);
     if (worth > best.worth) best = { share: over(share * percent, 100), worth };
   }

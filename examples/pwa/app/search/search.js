@@ -10,7 +10,7 @@
 /** @import {Query} from "./terms.js" */
 
 import { SEEN_AT_MOST, highlight, isSpelled, near, rank, spellingKeys, unknown } from "./ranking.js";
-import { WORD, analyse, corrected, tokensOf, widen } from "./terms.js";
+import { WORD, analyse, corrected, thesaurus, tokensOf, widen } from "./terms.js";
 
 /**
  * @typedef {{version: number, head: number, body: Json, priority: number, tokens: Map<string, number>}} Document
@@ -27,8 +27,7 @@ export class Search {
     this.having = new Map();
     /** Words by their spelling keys. @type {Map<string, Set<string>>} */
     this.words = new Map();
-    /** @type {string[][]} */
-    this.synonyms = [];
+    this.synonyms = thesaurus([]);
   }
 
   /**
@@ -62,7 +61,9 @@ export class Search {
     const [articles, versions, groups] = await Promise.all(
       ["article", "article_version", "synonym_group"].map((entity) => this.store.records(entity)),
     );
-    this.synonyms = (groups ?? []).map((held) => held.body["words"]);
+    const meaning = (/** @type {string} */ how) =>
+      (groups ?? []).filter((held) => held.body["meaning"] === how).map((held) => held.body["words"]);
+    this.synonyms = thesaurus(meaning("same"), meaning("similar"));
     const heads = new Map((articles ?? []).map((held) => [held.id, held]));
     const wanted = new Set((versions ?? []).map((held) => held.id));
     for (const id of [...this.documents.keys()]) if (!wanted.has(id)) this.#forget(id);

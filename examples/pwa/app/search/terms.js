@@ -9,11 +9,18 @@ import { ENDINGS, SAYS_NOTHING, AFTER_ANY, AFTER_FINAL, AFTER_VOWEL } from "./wo
  * @typedef {{needs: string[], bonus: string[], percent: number}} Way
  * @typedef {{text: string, ways: Way[]}} Term
  * @typedef {{text: string, terms: Term[]}} Query
+ * @typedef {Map<string, {words: string[], percent: number}[]>} Thesaurus groups by each of their words
  * @typedef {{value: string, start: number, end: number}} Run
  */
 
 export const MAX_QUERY = 200;
 export const MAX_TERMS = 16;
+/** So many words of a query are looked up as one word of a group of synonyms. */
+const LONGEST_SPAN = 4;
+/** What a word of a group is worth beside the word that was typed, in percent; and the one that was probably meant. */
+const SAME = 95;
+const SIMILAR = 75;
+export const CORRECTED = 90;
 
 // The first character of a token is its class.
 export const PAIR = "2";
@@ -97,23 +104,43 @@ export function analyse(query) {
 const first = (text) => Array.from(text).slice(0, MAX_QUERY).join("");
 
 /**
- * The query with the other words of each group of which it has one, whatever the spaces in it.
+ * Groups of words that mean the same, and groups of words that are about the same.
+ *
+ * @param {Iterable<string[]>} same
+ * @param {Iterable<string[]>} similar
+ * @returns {Thesaurus}
+ */
+export function thesaurus(same, similar = []) {
+  /** @type {Thesaurus} */
+  const found = new Map();
+  for (const { percent, groups } of [{ percent: SAME, groups: same }, { percent: SIMILAR, groups: similar }]) {
+    for (const words of groups) {
+      for (const key of new Set(words.map(keyOf))) {
+        if (key) found.set(key, [...(found.get(key) ?? []), { words, percent }]);
+      }
+    }
+  }
+  return found;
+}
+
+/**
+ * The query with the other words of the groups of which it has one, whatever the spaces in it. What was said in several
+ * words is one term where a group has it as a whole: from the left, the longest first.
  *
  * @param {Query} query
- * @param {Iterable<string[]>} synonyms
+ * @param {Thesaurus} known
  * @returns {Query}
  */
-export function widen(query, synonyms) {
-  let said = spans(query.terms);
-  for (const group of synonyms) {
-    const keys = group.map(keyOf);
-    const own = keys.find((key) => said.has(key));
-    if (own === undefined) continue;
-    const [start, end] = /** @type {[number, number]} */ (said.get(own));
-    query = withSynonyms(query, start, end, group.filter((_, i) => keys[i] !== own));
-    said = spans(query.terms);
+export function widen(query, known) {
+  const terms = [];
+  for (let start = 0; start < query.terms.length; ) {
+    let length = Math.min(LONGEST_SPAN, query.terms.length - start);
+    while (length > 1 && !known.has(textOf(query.terms.slice(start, start + length)))) length--;
+    const span = query.terms.slice(start, start + length);
+    terms.push(withSynonyms(span, known.get(textOf(span)) ?? []));
+    start += length;
   }
-  return query;
+  return { ...query, terms };
 }
 
 /**
@@ -127,7 +154,7 @@ export function corrected(query, better) {
   const terms = query.terms.map((term) => {
     const meant = better.get(term.text);
     if (meant === undefined) return term;
-    return { ...term, ways: [...term.ways, ...analyseWord(meant).map((one) => ({ ...one, percent: 90 }))] };
+    return { ...term, ways: [...term.ways, ...analyseWord(meant).map((one) => ({ ...one, percent: CORRECTED }))] };
   });
   return { ...query, terms };
 }
@@ -303,22 +330,6 @@ function national(value, code) {
   return value.trim().startsWith("+82") ? `0${code.slice(2)}` : code;
 }
 
-/**
- * What was said in one to four words, without spaces, and where.
- *
- * @param {Term[]} terms
- */
-function spans(terms) {
-  /** @type {Map<string, [number, number]>} */
-  const found = new Map();
-  for (let length = 1; length <= Math.min(4, terms.length); length++) {
-    for (let start = 0; start + length <= terms.length; start++) {
-      found.set(textOf(terms.slice(start, start + length)), [start, start + length]);
-    }
-  }
-  return found;
-}
-
 /** @param {Term[]} terms */
 const textOf = (terms) => terms.map((term) => term.text).join("");
 
@@ -333,19 +344,20 @@ function keyOf(word) {
 }
 
 /**
- * @param {Query} query
- * @param {number} start
- * @param {number} end
- * @param {string[]} words
- * @returns {Query}
+ * @param {Term[]} span
+ * @param {{words: string[], percent: number}[]} groups
+ * @returns {Term}
  */
-function withSynonyms(query, start, end, words) {
-  const span = query.terms.slice(start, end);
+function withSynonyms(span, groups) {
   const only = /** @type {Term} */ (span[0]);
+  if (!groups.length) return only;
+  const own = textOf(span);
   const ways = span.length === 1 ? [...only.ways] : [together(span, 100)];
-  for (const word of words) ways.push(together(analyse(word).terms, 95));
-  const terms = [...query.terms.slice(0, start), { text: textOf(span), ways }, ...query.terms.slice(end)];
-  return { ...query, terms };
+  for (const { words, percent } of groups) {
+    for (const word of words) if (keyOf(word) !== own) ways.push(together(analyse(word).terms, percent));
+  }
+  const once = new Map(ways.map((one) => [JSON.stringify(one), one]));
+  return { text: own, ways: [...once.values()] };
 }
 
 /**
