@@ -31,6 +31,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
 .PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench sdk example-rxdb example-watermelon
+.PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench example-rxdb example-watermelon pwa
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -110,6 +111,9 @@ example-rxdb: $(VENV)/.ready-node ## play the example of an app on RxDB against 
 
 example-watermelon: $(VENV)/.ready-node ## the same with WatermelonDB
 	@exec $(PY) -m examples.watermelon $(URL) $(if $(APP),--app $(APP))
+
+pwa: $(VENV)/.ready ## serve the web app for a phone's browser beside `make demo` (URL=http://127.0.0.1:8000, ARGS="--port 8080")
+	@exec $(PY) -m examples.pwa --api $(URL) $(ARGS)
 
 bench: $(VENV)/.ready-dev ## run the benchmarks beside Kinto and bare Flask (ARGS=--quick: 3 minutes; --help lists the rest)
 	@exec $(PY) -m benchmarks $(ARGS)

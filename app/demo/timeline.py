@@ -74,6 +74,7 @@ def show_logins(out: Console, world: World, url: str) -> None:
     out.print("\n[bold]Look around yourself[/bold]")
     out.print(grid)
     out.print(f"\n  API documents   {url}/api/docs/")
+    out.print(f"  A web app       make pwa URL={url}")
     out.print(f"  A phone         python -m examples.phone --server {url} login {world.code} rep")
 
 
