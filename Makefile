@@ -19,6 +19,8 @@ APP =
 MINUTES = 60
 # mutmut brings setproctitle, with which gunicorn and pytest rename their processes: not into everybody's environment.
 MUTMUT = .fieldmerge/mutmut
+# Sphinx and its theme, of which the product needs nothing.
+DOCS = .fieldmerge/docs
 # Where test-faults keeps its results; a table for people is written beside it.
 FAULTS = .fieldmerge/faults.json
 
@@ -28,7 +30,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench example-rxdb example-watermelon
+.PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench docs example-rxdb example-watermelon
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -109,6 +111,12 @@ example-watermelon: $(VENV)/.ready-node ## the same with WatermelonDB
 bench: $(VENV)/.ready-dev ## run the benchmarks beside Kinto and bare Flask (ARGS=--quick: 3 minutes; --help lists the rest)
 	@exec $(PY) -m benchmarks $(ARGS)
 
+docs: $(DOCS)/.ready $(VENV)/.ready-node ## make a site of the documents in .fieldmerge/site; a broken link or a warning fails
+	@DOCS_PACKAGES=$$($(PY) -c 'import localnode, pathlib; print(localnode.installed(pathlib.Path("docs/site")))') && \
+	export DOCS_PACKAGES && $(DOCS)/bin/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet \
+	  --conf-dir docs/site --doctree-dir .fieldmerge/doctrees . .fieldmerge/site
+	@echo "The documents are in .fieldmerge/site/index.html"
+
 # The stamps are newer than the lock files they were made from; the second run does nothing.
 # The packages for development include those of the product.
 $(VENV)/.ready: requirements.lock
@@ -134,6 +142,12 @@ $(MUTMUT)/.ready: requirements/mutants.lock $(VENV)/.ready-dev
 	@echo "Installing the packages of requirements/mutants.lock into $(MUTMUT) ..."
 	@$(PY) -m venv --clear $(MUTMUT)
 	@$(MUTMUT)/bin/python -m pip --disable-pip-version-check --no-input install --require-hashes -r requirements/mutants.lock
+	@touch $@
+
+$(DOCS)/.ready: requirements/docs.lock $(VENV)/.ready
+	@echo "Installing the packages of requirements/docs.lock into $(DOCS) ..."
+	@$(PY) -m venv --clear $(DOCS)
+	@$(DOCS)/bin/python -m pip --disable-pip-version-check --no-input install --require-hashes -r requirements/docs.lock
 	@touch $@
 
 # A venv without a working pip is one that was interrupted, or whose Python is gone: it is made again.
