@@ -21,6 +21,8 @@ MINUTES = 60
 MUTMUT = .fieldmerge/mutmut
 # Java, the grammars and what generated Python stands on: for the SDKs alone.
 SDK = .fieldmerge/sdk-tools
+# Sphinx and its theme, of which the product needs nothing.
+DOCS = .fieldmerge/docs
 # Where test-faults keeps its results; a table for people is written beside it.
 FAULTS = .fieldmerge/faults.json
 
@@ -32,6 +34,7 @@ unexport PYTHONPATH PYTHONHOME
 .NOTPARALLEL:
 .PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench sdk example-rxdb example-watermelon
 .PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench example-rxdb example-watermelon pwa
+.PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench docs example-rxdb example-watermelon
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -118,6 +121,12 @@ pwa: $(VENV)/.ready ## serve the web app for a phone's browser beside `make demo
 bench: $(VENV)/.ready-dev ## run the benchmarks beside Kinto and bare Flask (ARGS=--quick: 3 minutes; --help lists the rest)
 	@exec $(PY) -m benchmarks $(ARGS)
 
+docs: $(DOCS)/.ready $(VENV)/.ready-node ## make a site of the documents in .fieldmerge/site; a broken link or a warning fails
+	@DOCS_PACKAGES=$$($(PY) -c 'import localnode, pathlib; print(localnode.installed(pathlib.Path("docs/site")))') && \
+	export DOCS_PACKAGES && $(DOCS)/bin/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet \
+	  --conf-dir docs/site --doctree-dir .fieldmerge/doctrees . .fieldmerge/site
+	@echo "The documents are in .fieldmerge/site/index.html"
+
 # The stamps are newer than the lock files they were made from; the second run does nothing.
 # The packages for development include those of the product.
 $(VENV)/.ready: requirements.lock
@@ -149,6 +158,10 @@ $(SDK)/.ready: requirements/sdk.lock $(VENV)/.ready-dev
 	@echo "Installing the packages of requirements/sdk.lock into $(SDK) ..."
 	@$(PY) -m venv --clear $(SDK)
 	@$(SDK)/bin/python -m pip --disable-pip-version-check --no-input install --require-hashes -r requirements/sdk.lock
+$(DOCS)/.ready: requirements/docs.lock $(VENV)/.ready
+	@echo "Installing the packages of requirements/docs.lock into $(DOCS) ..."
+	@$(PY) -m venv --clear $(DOCS)
+	@$(DOCS)/bin/python -m pip --disable-pip-version-check --no-input install --require-hashes -r requirements/docs.lock
 	@touch $@
 
 # A venv without a working pip is one that was interrupted, or whose Python is gone: it is made again.

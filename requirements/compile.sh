@@ -8,6 +8,7 @@ $uv pip compile $common pyproject.toml --extra embedded -o requirements.lock
 $uv pip compile $common pyproject.toml --extra embedded --group dev -o requirements/dev.lock
 $uv pip compile $common --group node -c requirements/dev.lock -o requirements/node.lock
 $uv pip compile $common pyproject.toml --extra embedded --group dev --group mutants -o requirements/mutants.lock
+$uv pip compile $common --group docs -c requirements/dev.lock -o requirements/docs.lock
 $uv pip compile $common --group quality -o requirements/quality.lock
 $uv pip compile $common --group sdk -o requirements/sdk.lock
 # Kinto, which the benchmarks run beside us in an environment of its own.
