@@ -32,9 +32,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench sdk example-rxdb example-watermelon
-.PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench example-rxdb example-watermelon pwa
-.PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench docs example-rxdb example-watermelon
+.PHONY: help demo serve stop reset test test-more test-long doors test-faults coverage mutants mutants-pure mutants-sql check bench docs sdk example-rxdb example-watermelon pwa
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -158,6 +156,8 @@ $(SDK)/.ready: requirements/sdk.lock $(VENV)/.ready-dev
 	@echo "Installing the packages of requirements/sdk.lock into $(SDK) ..."
 	@$(PY) -m venv --clear $(SDK)
 	@$(SDK)/bin/python -m pip --disable-pip-version-check --no-input install --require-hashes -r requirements/sdk.lock
+	@touch $@
+
 $(DOCS)/.ready: requirements/docs.lock $(VENV)/.ready
 	@echo "Installing the packages of requirements/docs.lock into $(DOCS) ..."
 	@$(PY) -m venv --clear $(DOCS)

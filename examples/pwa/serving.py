@@ -68,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
     timeout = TIMEOUT_S
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class asks for the name
+    def do_GET(self) -> None:
         """A file, or the API."""
         path = urlsplit(self.path).path
         if path.startswith(API):
@@ -93,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         """The API only."""
         if self.path.startswith(API):
             self._pass_on()

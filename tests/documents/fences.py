@@ -14,7 +14,7 @@ MARK = re.compile(r"^<!-- (run by|norun): (.+?) -->$")
 
 @dataclass(frozen=True)
 class Fence:
-    """A block: *page* and *line* say where, *info* what stands behind its three signs, *mark* what the comment above says.
+    """A block: *page* and *line* say where, *info* what stands behind its three signs, *mark* the comment above.
 
     A mark ``run by: FILE`` names the test or script that runs the block, ``norun: REASON`` why nothing can.
     """

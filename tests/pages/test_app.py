@@ -81,14 +81,16 @@ class TestModules:
 
     def test_both_languages_say_everything(self) -> None:
         program = """
-            import { ko } from %r; import { en } from %r;
+            import { ko } from KOREAN; import { en } from ENGLISH;
             const holes = (text) => [...text.matchAll(/\\{\\w+\\}/g)].map(String).sort().join();
             console.log(JSON.stringify([
                 Object.keys(ko).filter((key) => !(key in en) || holes(ko[key]) !== holes(en[key])),
                 Object.keys(en).filter((key) => !(key in ko)),
                 Object.keys(en).filter((key) => /[가-힣]/.test(en[key])),
             ]));
-        """ % tuple((APP / "words" / f"{one}.js").as_uri() for one in ("ko", "en"))
+        """
+        for name, one in (("KOREAN", "ko"), ("ENGLISH", "en")):
+            program = program.replace(name, repr((APP / "words" / f"{one}.js").as_uri()))
 
         assert json.loads(node("--input-type=module", "--eval", program)) == [[], [], []]
 
@@ -179,7 +181,7 @@ class Api(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         told = json.dumps(
             {

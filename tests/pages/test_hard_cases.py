@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from examples.pwa.files import APP, load
 from examples.pwa.serving import Server
@@ -155,9 +155,10 @@ def test_of_two_tabs_one_syncs_and_both_show(company: Company, handset: Hand) ->
         route.continue_()
 
     phone.context.route(SYNC, counted)
-    done = lambda request: (
-        under_way.__setitem__(0, under_way[0] - 1) if request.url.endswith("/sync") else None
-    )  # noqa: E731
+
+    def done(request: Request) -> None:
+        under_way[0] -= request.url.endswith("/sync")
+
     phone.context.on("requestfinished", done)
     for page in (first, second):
         page.evaluate("id => { location.hash = `#/customer/${id}` }", company.customer)
@@ -236,7 +237,8 @@ FILL = """
     for (let i = 0; i < 40; i++) {
       error = await new Promise((resolve) => {
         const tx = open.result.transaction("all", "readwrite");
-        tx.objectStore("all").add(crypto.getRandomValues(new Uint8Array(Math.min(size, 65536))).join("").slice(0, size).padEnd(size, "x"));
+        const noise = crypto.getRandomValues(new Uint8Array(Math.min(size, 65536))).join("");
+        tx.objectStore("all").add(noise.slice(0, size).padEnd(size, "x"));
         tx.oncomplete = () => resolve(null);
         tx.onabort = () => resolve(tx.error?.name ?? "aborted");
       });

@@ -47,7 +47,7 @@ def test_a_visit_is_made_without_a_network_with_its_place(company: Company, hand
 def test_an_order_is_taken_offline_priced_by_the_office_and_approved_by_the_manager(
     company: Company, handset: Hand
 ) -> None:
-    oil, _ = company.goods()
+    company.goods()
     company.asks_approval()
     phone = handset(company.rep)
     page = phone.page

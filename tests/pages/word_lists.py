@@ -12,7 +12,8 @@ WIDTH = 120
 def text() -> str:
     """The file."""
     parts = [
-        "/** Words that searching knows: particles, endings, and what says nothing of a question's subject. Generated. */\n",
+        "/** Words that searching knows: particles, endings, and what says nothing of a question's subject. "
+        "Generated. */\n",
         _list("AFTER_FINAL", "Particles that follow a final consonant.", tokens._AFTER_FINAL),
         _list("AFTER_VOWEL", "Particles that follow a vowel.", tokens._AFTER_VOWEL),
         _list("AFTER_ANY", "Particles that follow either.", tokens._AFTER_ANY),
@@ -29,7 +30,7 @@ def _list(name: str, about: str, words: Collection[str]) -> str:
         if len(line) + len(word) + 1 > WIDTH - 10:
             lines.append(line)
             line = " "
-        line += f" {word}" if line.strip() else f" {word}"
+        line += f" {word}"
     body = "\n".join([*lines, line])
     comment = f"/** {about} */\n" if about else ""
     return f"{comment}export const {name} = `\n{body}\n`.trim().split(/\\s+/);\n"
