@@ -55,6 +55,7 @@ def _ready(options: argparse.Namespace, wire: Wire) -> Bench:
     if options.other:
         bench.of_another_company()
     if not bench.is_sandbox() and not options.any_company:
+        bench.sign_out()
         raise NoServer(
             f"Company {options.tenant} is no sandbox, and what the kit makes there would stay. Make one with"
             " `flask sandbox create`; or say --any-company, if nobody works with that company's data."

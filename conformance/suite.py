@@ -67,7 +67,8 @@ class Bench:
         answer = device.log_in()
         if answer.status != 200:
             who = f"{device.login} of company {device.tenant}"
-            raise NoLogin(f"{who} cannot log in: the server answers {answer.status} {answer.code}".rstrip())
+            wait = f", to be tried again in {after} s" if (after := answer.headers.get("retry-after")) else ""
+            raise NoLogin(f"{who} cannot log in: the server answers {answer.status} {answer.code}{wait}")
         self._all.append(device)
         return device
 
@@ -83,15 +84,20 @@ class Bench:
         except (NoServer, KeyError, TypeError):
             return f"Left behind in company {self.tenant}: what was made before the server went away."
 
+    def sign_out(self) -> None:
+        """End the sessions of all devices; the server goes on listing the devices."""
+        for device in self._all:
+            device.ask("POST", "/auth/logout", {"refresh_token": device.refresh})
+
     def _tidied(self) -> str:
         admin = self._kept.get("admin")
         is_back = bool(self.may_reset and admin and admin.ask("POST", "/sandbox/reset").status == 200)
-        for device in self._all:
-            device.ask("POST", "/auth/logout", {"refresh_token": device.refresh})
+        self.sign_out()
         left = f"{len(self._all)} devices, signed out"
         if is_back:
             return f"Sandbox {self.tenant} was reset. Left behind in its registry: {left}."
-        made = f"Left behind in company {self.tenant}: {self.customers_made} customers with contacts and visits, {left}."
+        what = f"{self.customers_made} customers with contacts and visits, {left}"
+        made = f"Left behind in company {self.tenant}: {what}."
         if self._is_sandbox:
             made += "\nThe next reset takes the records back; --may-reset does it at the end of a run."
         return made
