@@ -1,8 +1,9 @@
-"""`python -m tests.documents.rehearsal`: plays docs/deployment.md in a copy of this machine with its own systemd.
+"""`python -m tests.documents.rehearsal`: plays deployment and restore in a copy of this machine with its own systemd.
 
 As root, on Debian with the packages that the page names. The copy is an overlay in memory, in namespaces of its
 own and without a network; it is gone with the command. What needs the network is given: packages by `pip download`,
-the repository as a clone of what is committed here. Of the page only those two addresses and `apt-get` are replaced.
+the repository as a clone of what is committed here. Of the pages only that address is replaced, and
+`apt-get` left out.
 """
 
 import contextlib
@@ -16,9 +17,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.documents.fences import HOUSE, fences
+from tests.documents.fences import HOUSE, Fence, fences
 
-PAGES = ("docs/deployment.md",)
+PAGES = {"docs/deployment.md": "", "docs/operations.md": "## Backup and restore"}
 HOST = Path(__file__).with_name("rehearsal_host.sh")
 SHARED = "/run/rehearsal"
 NEEDED = ("unshare", "nsenter", "nginx", "pg_createcluster", "runuser", "git", "curl", "openssl")
@@ -44,8 +45,8 @@ def main() -> int:
         print(f"It has to be root's, on a Debian that has everything the page installs; missing: {missing}")
         return 2
     with tempfile.TemporaryDirectory(prefix="fm-rehearsal-") as place, host(Path(place)) as init:
-        for page in PAGES:
-            blocks = [fence for fence in fences(HOUSE / page) if fence.language == "sh"]
+        for page, part in PAGES.items():
+            blocks = list(played(page, part))
             script = "set -eu\n" + "".join(f"echo '== {one.place}' >&2\n{one.text}\n" for one in blocks)
             for word, other in REPLACED.items():
                 script = script.replace(word, other)
@@ -56,6 +57,15 @@ def main() -> int:
                 return status
             print(f"{page}: {len(blocks)} blocks, {time.monotonic() - began:.0f} s")
     return 0
+
+
+def played(page: str, part: str) -> Iterator[Fence]:
+    """The blocks for a root shell in one part of a page; without *part*, in all of it."""
+    lines = (HOUSE / page).read_text(encoding="utf-8").splitlines()
+    first = lines.index(part) if part else 0
+    ends = (at for at in range(first + 1, len(lines)) if part and lines[at].startswith("## "))
+    last = next(ends, len(lines))
+    return (one for one in fences(HOUSE / page) if one.language == "sh" and first < one.line <= last)
 
 
 @contextlib.contextmanager
