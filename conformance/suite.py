@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+import urllib3
+
 from conformance.client import API, Device, Json, Wire, new_id, now, wire_time
 from conformance.errors import Broken, NoLogin, NoServer, NotProvable, expect
 
@@ -200,7 +202,7 @@ def run(
             verdict, why = "not provable", str(reason)
         except (Broken, NoLogin) as broken:
             verdict, why = "fail", str(broken)
-        except NoServer as lost:
+        except (NoServer, urllib3.exceptions.HTTPError, OSError) as lost:
             verdict, why = "fail", str(lost)
             is_gone = not _is_back(bench.wire)
         except (KeyError, TypeError, IndexError, ValueError, AttributeError) as odd:
