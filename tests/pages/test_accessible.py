@@ -138,6 +138,7 @@ def test_the_keyboard_reaches_everything_in_order_and_the_heading_is_told(
     page.keyboard.press("Tab")
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("한결")
+    expect(page.locator(".row")).to_have_count(1)  # the list follows what is typed, in its own time
     page.keyboard.press("Tab")
     expect(page.locator(".row", has_text="한결산업")).to_be_focused()
     page.keyboard.press("Enter")

@@ -5,10 +5,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from tests.documents.units import DEPLOY
 from tests.restore.clusters import Cluster
 from tests.restore.company import Company
+from tests.restore.test_restore import come_back
+from tests.world import World
 
 Place = Callable[[str], Path]
 pytestmark = pytest.mark.more
@@ -18,11 +22,9 @@ TABLES = ("accounts", "changes", "sync_feed", "sync_mutations", "sync_epochs", "
 
 @pytest.fixture
 def backup_role(cluster: Cluster) -> Iterator[str]:
-    """As docs/operations.md makes it; gives its address without a database."""
-    cluster.administer(
-        "CREATE ROLE fieldmerge_backup LOGIN BYPASSRLS PASSWORD 'x'",
-        "GRANT pg_read_all_data TO fieldmerge_backup",
-    )
+    """As deploy/ makes it; gives its address without a database."""
+    words = ("-X", "--quiet", "-v", "backup_password=x", f"--dbname={cluster.urls('postgres').admin}")
+    cluster.run("psql", *words, "-f", DEPLOY / "postgresql" / "backup-role.sql")
     yield make_conninfo(cluster.urls("postgres").admin, user="fieldmerge_backup", password="x", dbname="")
     cluster.administer("DROP ROLE fieldmerge_backup")
 
@@ -57,6 +59,49 @@ class TestDump:
         company.sync()
         assert company.unlike_fresh() == {}
         assert all(number > 0 for number in before.values())
+
+
+class TestAnotherDatabase:
+    def test_holds_every_row_of_every_company_and_phones_notice_the_epoch(
+        self, cluster: Cluster, database: str, company: Company, backup: Place, backup_role: str
+    ) -> None:
+        World(company.app, company.db).account(name="다른 회사의 거래처")
+        file, other = backup("dump"), f"{database}_restored"
+        address = make_conninfo(backup_role, dbname=database)
+        cluster.run("pg_dump", "--format=custom", f"--file={file}", f"--dbname={address}")
+        before = counted_by_company(cluster, database)
+        company.after_the_backup()
+
+        with company.down(cluster.settings(other)):
+            cluster.administer(
+                f"CREATE DATABASE {other} OWNER fieldmerge_owner TEMPLATE template0"
+                " ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'",
+                f"GRANT CREATE ON DATABASE {other} TO fieldmerge_engine",
+            )
+            cluster.run("pg_restore", "--exit-on-error", f"--dbname={cluster.urls(other).admin}", file)
+
+        assert counted_by_company(cluster, other) == before
+        assert len({company_id for _, company_id in before}) == 2
+        come_back(company)
+        assert counted_by_company(cluster, database) != before
+        company.close()
+        cluster.server.drop_database(other)
+
+
+def counted_by_company(cluster: Cluster, database: str) -> dict[tuple[str, str], int]:
+    """Rows of every table of a company, by table and company, as the superuser sees them."""
+    tables = """
+        SELECT table_name FROM information_schema.columns
+        WHERE column_name = 'tenant_id' AND table_schema = 'public'
+        """
+    with psycopg.connect(cluster.urls(database).admin) as connection:
+        return {
+            (table, str(company)): number
+            for (table,) in connection.execute(tables).fetchall()
+            for company, number in connection.execute(
+                sql.SQL("SELECT tenant_id, count(*) FROM {} GROUP BY 1").format(sql.Identifier(table))
+            ).fetchall()
+        }
 
 
 def counted(cluster: Cluster, database: str) -> dict[str, int]:

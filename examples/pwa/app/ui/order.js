@@ -84,7 +84,7 @@ function draft(app, { opened, account, products, conflicts, unsent }) {
     ${conflictNews(app, conflicts)}
     <form @submit=${submit}>
       ${repeat(form["lines"], (/** @type {Json} */ one) => one["id"], (one, i) => line(app, one, i, products))}
-      <p><button type="button" @click=${() => { form["lines"].push(emptyLine(app)); void app.draw(); }}>${words.say("order.line.add")}</button></p>
+      <p class="buttons"><button type="button" @click=${() => { form["lines"].push(emptyLine(app)); void app.draw(); }}>${words.say("order.line.add")}</button></p>
       <div class="card">
         <label>${words.say("field.requested_on")}<input name="requested_on" type="date" value=${record["requested_on"] ?? ""} /></label>
         <label>${words.say("field.note")}<textarea name="note" rows="2" maxlength="20000" .defaultValue=${record["note"] ?? ""}></textarea></label>
