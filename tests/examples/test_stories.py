@@ -1,4 +1,7 @@
-"""The examples for app developers, each played by its own command against the product as an operator starts it."""
+"""The examples for app developers, each played by its own command against the product as an operator starts it.
+
+What docs/quickstart.md, examples/rxdb/README.md and examples/watermelon/README.md say.
+"""
 
 import os
 import re
