@@ -60,7 +60,11 @@ test: $(VENV)/.ready-dev ## run the tests on the local PostgreSQL (ARGS="-k visi
 	@exec $(PY) -m pytest $(SPREAD) -m "not more" $(ARGS)
 
 test-more: $(VENV)/.ready-dev $(SDK)/.ready ## run the heavier suites too: long simulations, other PostgreSQL versions
-	@$(PY) -m pytest -m more $(ARGS) || [ $$? = 5 ] # 5: there are none
+	@status=0; \
+	play() { $(PY) -m pytest "$$@" $(ARGS) || [ $$? = 5 ] || status=1; }; \
+	play $(SPREAD) -m "more and not alone"; \
+	play -m "more and alone"; \
+	exit $$status # pytest's 5: there are none
 
 test-long: $(VENV)/.ready-dev $(MUTMUT)/.ready ## an hour and more: new histories for the ledger, 200 made-up requests an operation, 100 seeds by each door, inverted branches, the whole sweep, mutants
 	@status=0; \

@@ -25,6 +25,7 @@ SECRETS: Final = ("password", "access_token", "refresh_token", "cursor")
 MOST_PAGES: Final = 2_000
 SHOWN_CHARS: Final = 1_500
 TRIES: Final = 5
+MEGABYTE: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,18 @@ class Wire:
         token: str | None = None,
         raw: bytes | None = None,
         if_match: str | None = None,
+        **more: str,
     ) -> Answer:
         """One request; after 503 and 429 it is asked again, as the protocol says.
+
+        Args:
+            method: Of HTTP.
+            path: From the root on.
+            body: To be sent as JSON.
+            token: An access token.
+            raw: A body as it is, instead.
+            if_match: A version in quotes.
+            more: Headers, with ``_`` for ``-``.
 
         Raises:
             NoServer: There was no answer.
@@ -91,6 +102,7 @@ class Wire:
             headers["Authorization"] = f"Bearer {token}"
         if if_match is not None:
             headers["If-Match"] = if_match
+        headers |= {name.replace("_", "-"): value for name, value in more.items()}
         for left in reversed(range(TRIES)):
             answer = self._once(method, path, content, headers)
             if answer.status not in (429, 503) or not left or path.endswith("/auth/login"):
@@ -102,7 +114,9 @@ class Wire:
         try:
             found = self._pool.request(method, self.base_url + path, body=content, headers=dict(headers))
         except urllib3.exceptions.HTTPError as error:
-            raise NoServer(f"{method} {path}: {type(error).__name__}") from error
+            raise NoServer(
+                f"No answer from {self.base_url}: {_said(error, self.timeout_s)} ({method} {path.split('?')[0]})"
+            ) from error
         answer = Answer(found.status, {k.lower(): v for k, v in found.headers.items()}, found.data)
         self.said.append(
             {
@@ -115,18 +129,36 @@ class Wire:
         return answer
 
     def stream(self, address: str, token: str) -> urllib3.BaseHTTPResponse:
-        """Open a stream of events and leave it open."""
+        """Open a stream of events and leave it open.
+
+        Raises:
+            NoServer: There was no answer.
+        """
         where = address if address.startswith("http") else self.base_url + address
-        return self._pool.request(
-            "GET",
-            where,
-            headers={"Authorization": f"Bearer {token}", "Accept": "text/event-stream"},
-            preload_content=False,
-        )
+        headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
+        try:
+            return self._pool.request("GET", where, headers=headers, preload_content=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise NoServer(f"No answer from {where}: {_said(error, self.timeout_s)}") from error
 
     def close(self) -> None:
         """Let go of the connections."""
         self._pool.clear()
+
+
+def _said(error: urllib3.exceptions.HTTPError, timeout_s: float) -> str:
+    """Why there was no answer, for people."""
+    if isinstance(error, urllib3.exceptions.NameResolutionError):
+        return "there is no host of that name"
+    if isinstance(error, urllib3.exceptions.NewConnectionError):
+        return "nobody listens there"
+    if isinstance(error, urllib3.exceptions.TimeoutError):
+        return f"nothing came within {timeout_s:.0f} s"
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return f"no secure connection: {error}"
+    if isinstance(error, urllib3.exceptions.ProtocolError):
+        return "the connection was cut"
+    return f"{type(error).__name__}: {error}"
 
 
 def _shown(body: bytes | None) -> Any:
@@ -222,6 +254,10 @@ class Device:
         if self.epoch:
             made["epoch"] = self.epoch
         return made | parts
+
+    def change(self, path: str, fields: Json, version: int) -> Answer:
+        """PATCH over REST, on a version that was read."""
+        return self.wire.ask("PATCH", API + path, fields, token=self.access, if_match=f'"{version}"')
 
     def edit(self, entity: str, record_id: str, fields: Json, **parts: Any) -> Json:
         """An update based on what the device holds."""

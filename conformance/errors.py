@@ -17,7 +17,11 @@ class NotProvable(Exception):
 
 
 class NoServer(Exception):
-    """The server cannot be reached, or nobody can log in: no scenario can be played."""
+    """There was no answer, or it is not one of this protocol's servers."""
+
+
+class NoLogin(Exception):
+    """The server does not let somebody in whose login was given."""
 
 
 def expect(kept: object, promise: str, **found: Any) -> None:

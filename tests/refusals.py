@@ -5,7 +5,7 @@ import re
 from flask import Flask, Response, request
 
 from app.http.errors import MIMETYPE
-from app.http.finishing import COMMON_CODES, read_refusals
+from app.http.finishing import COMMON_CODES, OF_EDITS, read_refusals
 
 PLACE = r"{\1}"
 UNDOCUMENTED: list[str] = []
@@ -22,7 +22,7 @@ def watch_refusals(app: Flask) -> None:
         operation = f"{request.method} {re.sub('<(?:[a-z]+:)?([a-z_]+)>', PLACE, rule.rule)}"
         status, code = response.status_code, (response.json or {}).get("code")
         own = refusals.get(operation, {}).get(str(status), ())
-        if status in COMMON_CODES and code not in own and code not in COMMON_CODES[status]:
+        if status in COMMON_CODES and code not in {*own, *COMMON_CODES[status]} and OF_EDITS not in own:
             UNDOCUMENTED.append(f"{operation}: {status} {code}")
         return response
 

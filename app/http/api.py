@@ -106,6 +106,19 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
 
         return decorate
 
+    def refuses(self, status: int, *codes: str) -> Callable[[View], View]:
+        """Document refusals that are not found by reading the view's code: those made far below it, from data.
+
+        The code ``*`` stands for whatever an edit may be rejected with: the operation carries out edits of others.
+        """
+
+        def decorate(view: View) -> View:
+            said: frozenset[tuple[int, str]] = getattr(view, "refusals", frozenset())
+            view.refusals = said | {(status, code) for code in codes}  # type: ignore[attr-defined]
+            return view
+
+        return decorate
+
     def etag(self, view: View) -> View:
         """Ask for If-Match (on changes), and document the ETag of the answer.
 

@@ -35,12 +35,15 @@ COMMON_CODES = {
     412: ("version_stale",),
     413: ("body_too_large",),
     415: ("unsupported_encoding", "unsupported_media_type"),
-    422: ("validation_failed",),
+    422: ("reference_not_found", "validation_failed"),
     426: ("schema_too_old",),
     428: ("version_required",),
     429: ("too_many_requests",),
     503: ("unavailable",),
 }  # fmt: skip
+
+# Of an operation that carries out edits of others (Blueprint.refuses).
+OF_EDITS = "*"
 
 INFO = {
     "summary": "Field sales and after-sales, with a delta sync that loses nothing",
@@ -176,7 +179,9 @@ def _document_codes(operation: dict[str, Any], own: dict[str, list[str]], names:
         shared = {"$ref": f"#/components/responses/{names[int(status)]}"}
         said = present.get("description") if "$ref" not in present else None
         common = [code for code in COMMON_CODES.get(int(status), ()) if "$ref" in present]
-        listed = ", ".join(f"`{code}`" for code in [*codes, *common])
+        listed = ", ".join(f"`{code}`" for code in [*codes, *common] if code != OF_EDITS)
+        if OF_EDITS in codes:
+            listed += ", and whatever the edit itself is rejected with"
         responses[status] = shared | {"description": f"{said.rstrip('.')}: {listed}" if said else listed}
     if own:
         operation["x-problem-codes"] = own

@@ -39,7 +39,8 @@ def written_refusals(app: Flask) -> str:
         view = app.view_functions[operation.endpoint]
         view_class = getattr(view, "view_class", None)
         codes: dict[str, list[str]] = {}
-        found = refusals_of(getattr(view_class, operation.method.lower()) if view_class else view, view_class)
+        function = getattr(view_class, operation.method.lower()) if view_class else view
+        found = refusals_of(function, view_class) | getattr(function, "refusals", frozenset())
         for status, code in sorted(found):
             if code not in COMMON_CODES.get(status, ()):
                 codes.setdefault(str(status), []).append(code)

@@ -86,6 +86,8 @@ def exchange() -> Exchange:
 class Sync(MethodView):
     """The one round trip."""
 
+    @blp.refuses(400, "timestamp_invalid")
+    @blp.refuses(503, "outcome_unknown")
     @blp.allow(*PHONE_USERS, farewell=True)
     @blp.doc(requestBody=BODY)
     @blp.response(200, SyncAnswerSchema)
@@ -146,6 +148,7 @@ class Resolution(MethodView):
     """The decision on an item."""
 
     @blp.allow(*PHONE_USERS)
+    @blp.refuses(422, "*")
     @blp.etag
     @blp.arguments(ResolutionSchema)
     @blp.response(200, ConflictSchema)

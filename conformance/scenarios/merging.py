@@ -66,6 +66,46 @@ def later_edit_wins(bench: Bench) -> None:
     expect(both(one, two, account)["address"] == "나중에 씀", "The later edit stands")
 
 
+@scenario("What must always be true")
+def what_lost_is_kept(bench: Bench) -> None:
+    """A value that lost stands in the customer's history, with the value that won and who wrote it."""
+    one, two, account = pair(bench, address="처음")
+    late = one.edit("account", account, {"address": "이긴 주소"}, age_ms=0)
+    early = two.edit("account", account, {"address": "진 주소"}, age_ms=200)
+    one.push(late)
+    verdict = two.push(early)
+    expect(verdict["status"] == "superseded", "The earlier edit loses", verdict=verdict)
+    items = one.ask("GET", f"/accounts/{account}/history?limit=100").json["items"]
+    lost = [item for item in items if item.get("mutation_id") == early["id"]]
+    expect(lost, "It is in the history all the same", mutation_id=early["id"])
+    field = next(field for field in lost[0]["fields"] if field["field"] == "address")
+    expect(field["new"] == "진 주소" and field["outcome"] == "superseded", "as what lost", field=field)
+    winner = (field["winner"] or {}).get("mutation_id")
+    expect(winner == late["id"], "with what won", winner=winner)
+
+
+@scenario("Reading more of it over REST")
+def edits_over_rest(bench: Bench) -> None:
+    """An edit over REST merges with a phone's as any other; on an older version it is refused with 412."""
+    device, office = bench.device(), bench.device("manager")
+    account = bench.account(device, phone="+82255500100", address="서울 강남구 1")
+    edit = device.edit("account", account, {"address": "서울 강남구 2"})
+    version = device.records["account", account]["version"]
+    changed = office.change(f"/accounts/{account}", {"phone": "+82255500199"}, version)
+    expect(changed.status == 200, "The office can edit it", status=changed.status, code=changed.code)
+    verdict = device.push(edit)
+    expect(verdict["status"] == "merged", "The phone's edit merges with it", verdict=verdict)
+    record = device.records["account", account]
+    found = (record["address"], record["phone"])
+    expect(found == ("서울 강남구 2", "+82255500199"), "Both stand", found=found)
+    stale = office.change(f"/accounts/{account}", {"phone": "+82255500100"}, version)
+    expect(stale.status == 412, "Somebody was faster: 412", status=stale.status, code=stale.code)
+    bare = office.ask("PATCH", f"/accounts/{account}", {"phone": "+82255500100"})
+    expect(400 <= bare.status < 500, "Without If-Match nothing is changed", status=bare.status)
+    device.settle()
+    expect(device.records["account", account]["phone"] == "+82255500199", "and nothing was")
+
+
 @scenario("How two edits of one record merge")
 def sets_by_element(bench: Bench) -> None:
     """Tags merge element by element: added here and removed there, both happen."""
@@ -93,6 +133,21 @@ def texts_by_line(bench: Bench) -> None:
 
 
 @scenario("How two edits of one record merge")
+def texts_on_one_line(bench: Bench) -> None:
+    """Two edits of one line wait in the inbox with both texts; the server's text stays meanwhile."""
+    one, two, account = pair(bench, notes=NOTES)
+    mine = one.edit("account", account, {"notes": NOTES.replace("정문", "정문, 예약 필수")})
+    other = two.edit("account", account, {"notes": NOTES.replace("정문", "남문")})
+    one.push(mine)
+    verdict = two.push(other)
+    expect(verdict["status"] == "conflict", "It waits for a person", verdict=verdict)
+    notes = both(one, two, account)["notes"]
+    expect("정문, 예약 필수" in notes and "남문" not in notes, "What was there stays", notes=notes)
+    item = two.held("conflict", verdict["conflict_id"]) or {}
+    expect("남문" in str(item.get("mine")), "The item holds the other text", mine=item.get("mine"))
+
+
+@scenario("How two edits of one record merge")
 def rows_by_row(bench: Bench) -> None:
     """Rows of one record merge by row and field: two tasks ticked off on two phones are both done."""
     one, two, account = pair(bench)
@@ -111,6 +166,26 @@ def rows_by_row(bench: Bench) -> None:
     one.settle()
     done = [row["done"] for row in one.records["visit", visit]["tasks"]]
     expect(done == [True, True], "Both tasks are done", done=done)
+
+
+@scenario("How two edits of one record merge")
+def a_row_deleted_and_edited(bench: Bench) -> None:
+    """A row that is edited on one phone and deleted on the other stays, and waits in the inbox."""
+    one, two, account = pair(bench)
+    rows = [{"id": new_id(), "title": f"할 일 {at}", "position": at} for at in range(2)]
+    visit = bench.visit(one, account, tasks=rows)
+    two.settle()
+    held = one.records["visit", visit]["tasks"]
+    edited = [row | {"title": "고친 할 일"} if row["id"] == rows[0]["id"] else row for row in held]
+    kept = [row for row in held if row["id"] != rows[0]["id"]]
+    mine = one.edit("visit", visit, {"tasks": edited})
+    other = two.edit("visit", visit, {"tasks": kept})
+    one.push(mine)
+    verdict = two.push(other)
+    expect(verdict["status"] == "conflict", "The deleting waits for a person", verdict=verdict)
+    one.settle()
+    titles = [row["title"] for row in one.records["visit", visit]["tasks"]]
+    expect("고친 할 일" in titles, "The row stays, with the edit", titles=titles)
 
 
 @scenario("The conflict inbox")

@@ -1,10 +1,14 @@
 """What a device takes: pages, cursors, digests, pings."""
 
+import gzip
+import json
 import time
 from typing import Final
 from urllib.parse import quote
 
-from conformance.client import API, now, wire_time
+from backports import zstd
+
+from conformance.client import API, MEGABYTE, Answer, Device, now, wire_time
 from conformance.errors import NotProvable, expect
 from conformance.suite import Bench, scenario
 
@@ -167,16 +171,69 @@ def pings(bench: Bench) -> None:
 
 
 @scenario("The request")
-def older_and_newer_apps(bench: Bench) -> None:
-    """A schema version that the server never had is 400, one that is too old 426; both judge nothing."""
+def newer_apps(bench: Bench) -> None:
+    """A schema version that the server never had is refused with 400 and judges nothing."""
     device = bench.device()
-    schema = device.ask("GET", "/sync/schema").json
-    newer = device.post(schema_version=schema["schema_version"] + 1)
-    expect(newer.status == 400, "A schema version of the future is refused", status=newer.status)
-    if schema["oldest_wire_version"] <= 1:
-        raise NotProvable("400 is proved; 426 is not: this server still reads the first wire version")
-    older = device.post(schema_version=schema["oldest_wire_version"] - 1)
+    account = bench.account(device, address="그대로")
+    known = device.ask("GET", "/sync/schema").json["schema_version"]
+    edit = device.edit("account", account, {"address": "미래에서 온 앱"})
+    newer = device.post([edit], schema_version=known + 1)
+    expect(newer.status == 400 and newer.code, "The future is refused", status=newer.status, code=newer.code)
+    device.settle()
+    expect(device.records["account", account]["address"] == "그대로", "Nothing of it was judged")
+
+
+@scenario("Older apps")
+def older_apps(bench: Bench) -> None:
+    """An app that only a newer one can replace is told so: 426 `schema_too_old`."""
+    device = bench.device()
+    oldest = device.ask("GET", "/sync/schema").json["oldest_wire_version"]
+    if oldest <= 1:
+        raise NotProvable("this server still reads the first wire version: there is no older app")
+    older = device.post(schema_version=oldest - 1)
     expect((older.status, older.code) == (426, "schema_too_old"), "Too old is 426", status=older.status)
+
+
+@scenario("The request")
+def pages_by_bytes(bench: Bench) -> None:
+    """However small `limit_bytes` is, each page brings a record, and the pages together are the full set."""
+    device = bench.new("rep")
+    for _ in range(3):
+        told = device.post(limit_bytes=1).json
+        expect(told["changes"], "At least one record always comes")
+        device.take(told)
+    device.settle()
+
+
+@scenario("The request")
+def compressed_bodies(bench: Bench) -> None:
+    """Bodies may be compressed, gzip and zstd, both ways; what grows beyond 8 MB is refused with 413."""
+    device = bench.device()
+    account = bench.account(device)
+    for name, packed in (("gzip", gzip.compress), ("zstd", zstd.compress)):
+        edit = device.edit("account", account, {"address": f"압축 {name}"})
+        raw = packed(json.dumps(device.body([edit])).encode())
+        answer = _packed(device, raw, name)
+        expect(answer.status == 200, f"{name} is read", status=answer.status, code=answer.code)
+        device.take(answer.json, [edit])
+        full = bench.new("rep")
+        plain = full.post(limit=50).json["changes"]
+        read = bench.wire.ask(
+            "POST", f"{API}/sync", full.body(limit=50), token=full.access, Accept_Encoding=name
+        )
+        expect(read.json and read.json["changes"] == plain, f"An answer in {name} says the same")
+        bomb = _packed(device, packed(b" " * (9 * MEGABYTE)), name)
+        expect(bomb.status == 413, f"9 MB in little {name} are too much", status=bomb.status, code=bomb.code)
+        cut = _packed(device, raw[:-6], name)
+        expect(cut.status == 400, f"Broken {name} is refused", status=cut.status, code=cut.code)
+    unknown = _packed(device, b"{}", "conformance")
+    expect(unknown.status == 415, "An unknown encoding is 415", status=unknown.status, code=unknown.code)
+    device.settle()
+    expect(device.records["account", account]["address"] == "압축 zstd", "What was packed was done")
+
+
+def _packed(device: Device, raw: bytes, encoding: str) -> Answer:
+    return device.wire.ask("POST", f"{API}/sync", token=device.access, raw=raw, Content_Encoding=encoding)
 
 
 @scenario("Reading more of it over REST")

@@ -1,6 +1,6 @@
 """What a push answers: verdicts, groups, dependants, order."""
 
-from conformance.client import new_id
+from conformance.client import Json, new_id
 from conformance.errors import NotProvable, expect
 from conformance.suite import Bench, scenario
 
@@ -88,6 +88,70 @@ def groups_are_atomic(bench: Bench) -> None:
     statuses = {one["status"] for one in device.sync(*good)}
     expect(statuses <= {"applied", "merged"}, "A good group is applied whole", statuses=statuses)
     expect(device.held("contact", contact), "with all its members")
+
+
+@scenario("Groups")
+def groups_out_of_form(bench: Bench) -> None:
+    """A group of more than 50, with gaps in `n`, or sent again with other members, is rejected by its own code."""
+    device = bench.device()
+    account = bench.account(device, address="그대로")
+
+    def of(count: int, group: str) -> list[Json]:
+        return [
+            device.edit("account", account, {"address": f"묶음 {at}"}, group=group) for at in range(count)
+        ]
+
+    crowd = {(one["status"], one["code"]) for one in device.sync(*of(51, new_id()))}
+    expect(crowd == {("rejected", "group_too_large")}, "51 are too many", found=sorted(crowd))
+    before, between, after = of(3, new_id())
+    between |= {"group": None, "fields": {"phone": "+82255500100"}, "base": {"phone": None}}
+    gapped = {one["id"]: one for one in device.sync(before, between, after)}
+    codes = [gapped[one["id"]]["code"] for one in (before, between, after)]
+    wanted = ["group_not_consecutive", None, "group_not_consecutive"]
+    expect(codes == wanted, "A gap is refused, what stands in it is not", codes=codes)
+    expect(device.records["account", account]["address"] == "그대로", "Nothing of them was applied")
+    group = new_id()
+    known = of(2, group)
+    device.sync(*known)
+    verdicts = device.sync(*known, *of(1, group))
+    grown = [(one["replayed"], one["code"]) for one in verdicts]
+    wanted_grown = [(True, None), (True, None), (False, "group_changed")]
+    expect(grown == wanted_grown, "A known group takes no further member", found=grown)
+
+
+@scenario("Groups")
+def a_group_that_waits(bench: Bench) -> None:
+    """If one member has to wait for a person, the whole group waits as one item, and nothing of it is applied."""
+    one, two = bench.device(), bench.device("rep2")
+    account = bench.account(one, address="그대로")
+    contact = bench.contact(one, account)
+    two.settle()
+    group = new_id()
+    work = [
+        two.edit("contact", contact, {"job_title": "삭제된 사람의 새 직함"}, group=group),
+        two.edit("account", account, {"address": "함께 기다리는 편집"}, group=group),
+    ]
+    one.push(one.delete("contact", contact))
+    waits, fails = two.sync(*work)
+    expect(waits["status"] == "conflict" and waits["conflict_id"], "The member waits", verdict=waits)
+    found = (fails["status"], fails["code"], (fails["detail"] or {}).get("mutation_id"))
+    expect(found == ("rejected", "group_failed", work[0]["id"]), "The other names it", found=found)
+    item = two.held("conflict", waits["conflict_id"]) or {}
+    members = {one["mutation_id"] for one in (item.get("mine") or {}).get("members", [])}
+    expect(members == {one["id"] for one in work}, "One item holds them all", kind=item.get("kind"))
+    expect(two.records["account", account]["address"] == "그대로", "Nothing of it was applied")
+
+
+@scenario("A mutation")
+def order_of_n(bench: Bench) -> None:
+    """What counts is `n`, not the place in the request: mutations are judged in the order in which people worked."""
+    device = bench.device()
+    account = bench.account(device)
+    first = device.edit("account", account, {"address": "먼저"})
+    second = device.edit("account", account, {"address": "나중에"})
+    device.sync(second, first)
+    found = device.records["account", account]["address"]
+    expect(found == "나중에", "The later edit stands", found=found)
 
 
 @scenario("Verdicts")

@@ -3,11 +3,9 @@
 import json
 from typing import Any
 
-from conformance.client import Json, new_id
+from conformance.client import MEGABYTE, Json, new_id
 from conformance.errors import expect
 from conformance.suite import Bench, scenario
-
-MEGABYTE = 1 << 20
 
 
 @scenario("Verdicts")

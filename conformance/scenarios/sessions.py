@@ -44,6 +44,22 @@ def a_device_stays_the_same(bench: Bench) -> None:
     expect("rebase" not in told["directives"], "and goes on from its cursor", cursor=cursor is not None)
 
 
+@scenario("Directives")
+def a_copied_device(bench: Bench) -> None:
+    """New work with a counter `n` that was judged already shows a copy of a device: it is judged, and told `reauth`."""
+    device = bench.new("rep")
+    device.settle()
+    account = bench.account(device)
+    copied = device.edit("account", account, {"address": "복제된 폰의 편집"}, n=1)
+    told = device.post([copied]).json
+    expect("reauth" in told["directives"], "The copy is told to log in anew", directives=told["directives"])
+    judged = [one["id"] for one in told["verdicts"]]
+    expect(judged == [copied["id"]], "Its work is judged all the same", judged=judged)
+    was = device.id
+    expect(device.log_in().status == 200, "It logs in, naming the device")
+    expect(device.id != was, "and is given a new one")
+
+
 @scenario("Logging in")
 def a_session_that_was_ended(bench: Bench) -> None:
     """After logging out neither access nor refresh token is good."""

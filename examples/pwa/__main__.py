@@ -7,7 +7,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from examples.pwa.files import load, write
-from examples.pwa.logins import COMPANY, logins
 from examples.pwa.serving import Server, is_there
 
 PORTS_TRIED = 20
@@ -26,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _complain(f"Cannot listen on {options.host}:{options.port}: {error.strerror}.")
     with server:
-        _welcome(server, options.api)
+        if not options.quiet:
+            _welcome(server, options.api)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--api", default="http://127.0.0.1:8000", help="address of the Fieldmerge server")
     top.add_argument("--host", default="127.0.0.1", help="address to listen on")
     top.add_argument("--port", type=int, default=8080, help="port, or the first free one after it")
+    top.add_argument("--quiet", action="store_true", help="print neither the address nor the demo's logins")
     top.add_argument(
         "--write", type=Path, metavar="DIR", help="write the files for another web server, and end"
     )
@@ -57,6 +58,9 @@ def _listen(host: str, port: int, api: str) -> Server:
 
 
 def _welcome(server: Server, api: str) -> None:
+    # The demo brings half of the server along, which takes longer than all the rest here.
+    from examples.pwa.logins import COMPANY, logins
+
     if not is_there(api):
         print(
             f"Nobody answers on {api} yet. Start it with `make demo`, or name it with --api.", file=sys.stderr

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from app.config import Config
 from app.serve import find_port
 from tests.cli.conftest import Run, variables_of
@@ -88,6 +90,7 @@ class TestServe:
             child.send_signal(signal.SIGINT)
             assert child.wait(PATIENCE_S) == 0
 
+    @pytest.mark.more
     def test_runs_the_live_pings_and_tells_where(self, migrated: Config, tmp_path: Path) -> None:
         words = ("serve", "--port", str(find_port(18_020)), "--events-port", str(find_port(18_120)))
         with running((*words, "--workers", "1", "--no-scheduler"), migrated, tmp_path) as child:
@@ -103,6 +106,7 @@ class TestServe:
             assert child.wait(PATIENCE_S) == 0
         assert "events.ended" in (tmp_path / "out.log").read_text()
 
+    @pytest.mark.more
     def test_says_that_there_are_no_pings_through_a_pooler(self, migrated: Config, tmp_path: Path) -> None:
         words = ("serve", "--port", str(find_port(18_040)), "--workers", "1", "--no-scheduler")
         pooled = {"FIELDMERGE_PGBOUNCER": "1"}

@@ -225,6 +225,47 @@ def repairs_nothing(talk: Talk) -> None:
         talk.told |= {"changes": [], "removed": []}
 
 
+def keeps_no_losers(talk: Talk) -> None:
+    if talk.path.endswith("/history") and talk.status == 200:
+        talk.told["items"] = [item for item in talk.told["items"] if item["op"] != "lost"]
+
+
+def takes_groups_with_gaps(talk: Talk) -> None:
+    """As if members could stand anywhere in the queue."""
+    grouped: dict[str, list[int]] = {}
+    for one in talk.mutations:
+        grouped.setdefault(one.get("group") or "", []).append(one["n"])
+    for one in talk.mutations:
+        counted = grouped[one.get("group") or ""]
+        if counted[-1] - counted[0] >= len(counted):
+            one.pop("group", None)
+
+
+def judges_by_place(talk: Talk) -> None:
+    for one, n in zip(talk.mutations, sorted(one["n"] for one in talk.mutations), strict=True):
+        one["n"] = n
+
+
+def says_yes_to_stale_versions(talk: Talk) -> None:
+    if talk.status == 412:
+        talk.status = 200
+
+
+def never_says_reauth(talk: Talk) -> None:
+    if "reauth" in talk.answered("directives"):
+        talk.told["directives"].remove("reauth")
+
+
+def knows_no_schema_versions(talk: Talk) -> None:
+    if talk.is_sync and isinstance(talk.asked, dict):
+        talk.asked["schema_version"] = 1
+
+
+def swallows_bombs(talk: Talk) -> None:
+    if talk.status == 413:
+        talk.status, talk.told = 200, {}
+
+
 LIES = [
     Lie("drops-a-change", "push-and-pull", "leaves the last change of an answer out", after=drops_a_change),
     Lie("doubles-a-change", "first-sync-in-pages", "gives a record twice", after=doubles_a_change),
@@ -265,5 +306,16 @@ LIES = [
     Lie("leaks-a-field", "shapes-by-role", "gives credit terms to technicians", after=leaks_a_field),
     Lie("drops-a-verdict", "several-edits-in-one-push", "leaves a verdict out", after=drops_a_verdict),
     Lie("ignores-bad-bodies", "bad-bodies", "answers 200 to a body out of form", after=ignores_bad_bodies),
+    Lie("keeps-no-losers", "what-lost-is-kept", "leaves what lost out of the history", after=keeps_no_losers),
+    Lie("takes-gaps-in-groups", "groups-out-of-form", "takes a group that has gaps", before=takes_groups_with_gaps),
+    Lie("lets-groups-wait-in-parts", "a-group-that-waits", "lets only one member of a group wait", before=tears_groups),
+    Lie("judges-by-place", "order-of-n", "judges by place in the request, whatever `n` says", before=judges_by_place),
+    Lie(
+        "takes-stale-versions", "edits-over-rest", "says 200 to an edit of an older version",
+        after=says_yes_to_stale_versions,
+    ),
+    Lie("never-says-reauth", "a-copied-device", "does not notice that a device was copied", after=never_says_reauth),
+    Lie("knows-no-versions", "newer-apps", "takes any schema version for its own", before=knows_no_schema_versions),
+    Lie("swallows-bombs", "compressed-bodies", "takes 9 MB that were packed small", after=swallows_bombs),
     Lie("repairs-nothing", "damage-is-repaired", "has nothing to repair", after=repairs_nothing),
 ]  # fmt: skip

@@ -119,6 +119,7 @@ class TestSlowPhones:
         assert came < 10_000 * 4096
 
     @pytest.mark.more
+    @pytest.mark.alone
     def test_a_phone_that_does_not_read_is_dropped_and_keeps_nobody_waiting(
         self, migrated: Config, world: World, tmp_path: Path
     ) -> None:
@@ -250,6 +251,7 @@ class TestElsewhere:
 
 
 @pytest.mark.more
+@pytest.mark.alone
 class TestAThousand:
     """What the design promises of one process."""
 

@@ -11,6 +11,7 @@ SEED = 4
 
 
 @pytest.mark.more
+@pytest.mark.alone
 @pytest.mark.parametrize("scenario", plan.short(), ids=lambda one: one.name)
 def test_nothing_is_lost_doubled_stuck_unequal_or_leaked(scenario: Scenario, rig: Rig, table: Table) -> None:
     try:

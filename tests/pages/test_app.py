@@ -99,8 +99,8 @@ class TestModules:
         code = "\n".join(
             path.read_text("utf-8") for path in APP.glob("*/*.js") if path.parent.name != "words"
         )
-        families = {"visit.status.", "order.status.", "approval.status.", "visit.purpose.", "visit.do.", "field.",
-                    "conflict.kind.", "approval.reason.", "inbox.rejected.op.", "role.", "entity.", "code.",
+        families = {"visit.status.", "order.status.", "order.hold.", "approval.status.", "visit.purpose.",
+                    "visit.do.", "field.", "conflict.kind.", "approval.reason.", "inbox.rejected.op.", "role.", "entity.", "code.",
                     "span."}  # fmt: skip
         unused = {one for one in words if f'"{one}"' not in code and not one.startswith(tuple(families))}
 
@@ -165,8 +165,22 @@ class TestFiles:
         assert manifest["short_name"]
         assert manifest["display"] == "standalone"
         assert manifest["start_url"].startswith(manifest["scope"])
+        assert manifest["theme_color"]
+        assert manifest["background_color"]
         assert all(told == real for (told, _), real in sizes.items())
         assert {("192x192", "any"), ("512x512", "any"), ("512x512", "maskable")} <= sizes.keys()
+
+    def test_the_page_says_what_it_is_and_lets_people_enlarge_it(self) -> None:
+        page = load()["index.html"].content.decode()
+        told = dict(re.findall(r'<meta name="([\w-]+)" content="([^"]+)"', page))
+
+        assert '<html lang="ko">' in page
+        assert "<title>Fieldmerge</title>" in page
+        assert '<link rel="manifest" href="manifest.webmanifest" />' in page
+        assert '<link rel="apple-touch-icon" href="icons/icon-192.png" />' in page
+        assert 50 > len(told["description"]) > 20
+        assert "width=device-width" in told["viewport"]
+        assert not re.search("user-scalable|maximum-scale", told["viewport"])
 
     def test_they_can_be_written_out_for_another_server(self, tmp_path: Path) -> None:
         assert main(["--write", str(tmp_path)]) == 0

@@ -2,7 +2,9 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,9 +13,11 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.clock import utc_now
 from app.core.db import Database
+from app.core.ids import new_id
 from app.demo.sandbox import Filled
 from app.jobs.sandboxes import reset_due
 from app.sandbox import service
+from conformance.client import Device, Wire
 from examples.phone import HttpTransport, Phone
 from tests.sandbox.conftest import PASSWORD
 from tests.sync_api.untouched import untouched
@@ -38,6 +42,7 @@ def state(pools: Database, tenant_id: Any) -> dict[str, int]:
         }
 
 
+@pytest.mark.more
 class TestKeptState:
     def test_comes_back_row_for_row_with_the_same_ids(
         self, fresh: Filled, pools: Database, phone: Phones
@@ -69,6 +74,7 @@ class TestKeptState:
         assert service.reset(pools, fresh.tenant_id) == 0
 
 
+@pytest.mark.more
 class TestPhones:
     def test_take_the_full_set_anew_and_hold_what_they_held_at_first(
         self, fresh: Filled, pools: Database, phone: Phones
@@ -117,7 +123,68 @@ class TestPhones:
         verdicts = {one["record_id"]: one["verdict"]["status"] for one in rep.verdicts()}
         assert verdicts[gone] in ("conflict", "rejected")
 
-    @pytest.mark.more
+    def test_in_the_middle_of_a_first_sync_begin_again_and_end_whole(
+        self, fresh: Filled, pools: Database, phone: Phones
+    ) -> None:
+        rep = phone("rep")
+
+        def page(cursor: str | None) -> Any:
+            asked = {"schema_version": 1, "mutations": [], "limit": 50, "cursor": cursor}
+            return rep.client.call("POST", "/sync", lambda: asked)
+
+        half = page(None)
+        assert half["has_more"]
+
+        service.reset(pools, fresh.tenant_id)
+        anew = page(half["cursor"])
+
+        assert "rebase" in anew["directives"]
+        held = {one["id"] for one in anew["changes"]}
+        while anew["has_more"]:
+            anew = page(anew["cursor"])
+            assert "rebase" not in anew["directives"]
+            held |= {one["id"] for one in anew["changes"]}
+        rep.sync()
+        assert {one["id"] for one in rep.list("account")} <= held
+
+    def test_that_push_during_a_reset_are_answered_after_it(
+        self, fresh: Filled, pools: Database, base_url: str
+    ) -> None:
+        rep = Device(Wire(base_url), fresh.code, "rep", PASSWORD)
+        rep.log_in()
+        rep.settle()
+        values = {"account_id": rep.all("account")[0]["id"], "name": "초기화 중에 보냄"}
+        made = rep.mutation("create", "contact", str(new_id()), fields=values)
+
+        with ThreadPoolExecutor() as aside:
+            with pools.session(fresh.tenant_id, actor="job:sandbox") as session:
+                session.execute(text("SELECT sandbox_reset(:id)"), {"id": fresh.tenant_id})
+                pushing = aside.submit(rep.post, [made])
+                time.sleep(0.3)
+                assert not pushing.done()
+            told = pushing.result(timeout=30).json
+
+        assert [one["status"] for one in told["verdicts"]] == ["applied"]
+        rep.take(told, [made])
+        rep.settle()
+        assert rep.rebased == 2
+        assert rep.held("contact", made["record_id"])
+
+    def test_with_watermelon_lose_what_was_made_since(
+        self, fresh: Filled, pools: Database, phone: Phones
+    ) -> None:
+        rep = phone("rep")
+        made = rep.create("contact", account_id=rep.list("account")[0]["id"], name="사라질 사람")
+        rep.sync()
+        app = phone("rep")
+        first = app.client.call("GET", "/sync/watermelon?last_pulled_at=null")
+        assert made in {row["id"] for row in first["changes"]["contact"]["updated"]}
+
+        service.reset(pools, fresh.tenant_id)
+        after = app.client.call("GET", f"/sync/watermelon?pending=0&last_pulled_at={first['timestamp']}")
+
+        assert after["changes"]["contact"]["deleted"] == [made]
+
     def test_that_push_meanwhile_lose_nothing_and_tear_nothing(
         self, fresh: Filled, pools: Database, base_url: str
     ) -> None:
@@ -162,6 +229,7 @@ class TestPhones:
 
 
 class TestOthers:
+    @pytest.mark.more
     def test_are_not_touched(self, fresh: Filled, pools: Database, world: World) -> None:
         world.account()
         world.drain()
@@ -194,6 +262,35 @@ class TestOthers:
         ):
             connection.execute(text("DELETE FROM tenants WHERE id = :id"), {"id": world.id})
 
+    def test_are_never_entered_among_the_sandboxes(self, pools: Database, world: World) -> None:
+        with (
+            pytest.raises(DBAPIError, match="permission denied"),
+            pools.session(world.id) as session,
+        ):
+            session.execute(
+                text("INSERT INTO sandboxes (tenant_id, kept_at) VALUES (:id, now())"), {"id": world.id}
+            )
+
+    @pytest.mark.more
+    def test_see_no_sandbox_but_their_own(self, fresh: Filled, pools: Database, world: World) -> None:
+        with pools.session(world.id) as session:
+            assert session.scalars(text("SELECT tenant_id FROM sandboxes")).all() == []
+            changed = session.execute(
+                text("UPDATE sandboxes SET next_reset_at = now() WHERE tenant_id = :id"),
+                {"id": fresh.tenant_id},
+            )
+            assert changed.rowcount == 0
+
+    @pytest.mark.parametrize("function", ["sandbox_drop", "sandbox_put_back"])
+    def test_forget_by_no_function_of_the_inside(self, pools: Database, world: World, function: str) -> None:
+        more = ", 0" if function == "sandbox_put_back" else ""
+        with (
+            pytest.raises(DBAPIError, match="permission denied"),
+            pools.session(world.id) as session,
+        ):
+            session.execute(text(f"SELECT {function}(:id{more})"), {"id": world.id})
+
+    @pytest.mark.more
     def test_are_no_business_of_a_session_of_another_company(
         self, fresh: Filled, pools: Database, world: World
     ) -> None:
@@ -204,6 +301,43 @@ class TestOthers:
             session.execute(text("SELECT sandbox_reset(:id)"), {"id": fresh.tenant_id})
 
 
+@pytest.mark.more
+class TestKeptRows:
+    def test_are_read_by_nobody_since_they_hold_hashes_of_passwords(
+        self, fresh: Filled, pools: Database
+    ) -> None:
+        with (
+            pytest.raises(DBAPIError, match="permission denied"),
+            pools.session(fresh.tenant_id) as session,
+        ):
+            session.execute(text("SELECT kept FROM sandbox_rows"))
+
+
+@pytest.mark.more
+class TestLedger:
+    @pytest.mark.parametrize("by", ["admin", "cli:sandbox", "job:sandbox"])
+    def test_names_who_went_back(self, fresh: Filled, pools: Database, phone: Phones, by: str) -> None:
+        rep = phone("rep")
+        account = rep.list("account")[0]["id"]
+        rep.edit("account", account, notes="되돌아갈 메모")
+        rep.sync()
+
+        if by == "admin":
+            phone("admin").client.call("POST", "/sandbox/reset")
+        else:
+            service.reset(pools, fresh.tenant_id, actor=by)
+
+        with pools.engine.connect() as connection:
+            line = text(
+                "SELECT coalesce(u.login, c.actor_kind || ':' || c.actor_name) FROM changes c"
+                " LEFT JOIN users u ON u.tenant_id = c.tenant_id AND u.id = c.actor_id"
+                " WHERE c.tenant_id = :tenant AND c.record_id = :id ORDER BY c.id DESC LIMIT 1"
+            )
+            named = connection.scalar(line, {"tenant": fresh.tenant_id, "id": account})
+        assert named == by
+
+
+@pytest.mark.more
 class TestTwoAtOnce:
     def test_one_does_it_and_the_other_is_told(self, fresh: Filled, pools: Database) -> None:
         with pools.session(fresh.tenant_id, actor="job:sandbox") as session:
@@ -231,6 +365,7 @@ class TestTwoAtOnce:
 
 
 class TestJob:
+    @pytest.mark.more
     def test_resets_when_the_time_has_come_and_not_before(self, fresh: Filled, pools: Database) -> None:
         now = utc_now()
         with pools.session(fresh.tenant_id) as session:
@@ -248,12 +383,14 @@ class TestJob:
 
 
 class TestOverRest:
+    @pytest.mark.more
     def test_the_admin_resets_and_nobody_else_does(self, phone: Phones) -> None:
-        admin, rep = phone("admin"), phone("rep")
+        admin = phone("admin")
         before = admin.client.call("GET", "/sandbox")["resets"]
 
-        with pytest.raises(Exception, match="403"):
-            rep.client.call("POST", "/sandbox/reset")
+        for other in ("rep", "technician", "manager"):
+            with pytest.raises(Exception, match="403"):
+                phone(other).client.call("POST", "/sandbox/reset")
         assert admin.client.call("POST", "/sandbox/reset")["resets"] == before + 1
 
     def test_a_real_company_has_none(self, world: World) -> None:

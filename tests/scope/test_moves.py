@@ -285,6 +285,7 @@ class TestTheRealSize:
         return took
 
     @pytest.mark.more
+    @pytest.mark.alone
     def test_in_batches_stalls_nobody(self, world: World, staff: dict[str, Person]) -> None:
         idle = self.idle(staff["other"])
         started = time.perf_counter()
@@ -302,6 +303,7 @@ class TestTheRealSize:
         assert [differences(staff[name]) for name in ("north", "south", "other")] == [{}, {}, {}]
 
     @pytest.mark.more
+    @pytest.mark.alone
     def test_as_one_sql_transaction_is_one_drain(self, world: World, staff: dict[str, Person]) -> None:
         idle = self.idle(staff["other"])
         started = time.perf_counter()

@@ -263,6 +263,7 @@ class TestACopyOfTheDatabase:
 
 class TestAnImport:
     @pytest.mark.more
+    @pytest.mark.alone
     def test_of_10_000_accounts_is_indexed_in_seconds(self, world: World, rep: Person) -> None:
         run_the_job(world)
         many_accounts(world, 10_000)

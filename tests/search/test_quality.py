@@ -15,6 +15,8 @@ from tests.textindex.vectors import ordered
 # 0.9 is wanted of each kind. What this one lacks is not in the words: an article that says the same in words of its own
 # is found only by what editors hold to mean the same.
 SHORT = {"natural": 0.84}
+pytestmark = pytest.mark.more
+
 KINDS = sorted({question.kind for question in questions()})
 
 Answers = Mapping[tuple[str, str], Sequence[UUID]]

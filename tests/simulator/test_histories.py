@@ -15,7 +15,7 @@ FIRST = 1_000_000
 SHARDS = 10
 SECONDS = 15.0
 """Of each shard."""
-OFTEN = 4
+OFTEN = 3
 """So many shards are played in every run."""
 SHARE = 100_000
 HISTORIES = 6

@@ -298,7 +298,7 @@ def company_of_its_own(bug: Callable[[Config], AbstractContextManager[None]]) ->
 
 class TestEverybodyAtOnce:
     @pytest.mark.parametrize(
-        "seed", [SEED, SEED + 1, *(pytest.param(SEED + n, marks=pytest.mark.more) for n in range(2, 22))]
+        "seed", [SEED, *(pytest.param(SEED + n, marks=pytest.mark.more) for n in range(1, 22))]
     )
     def test_what_was_committed_is_delivered_and_nothing_is_torn(self, world: World, seed: int) -> None:
         assert play(Traffic(world, seed), free=True) == [], f"seed {seed}"

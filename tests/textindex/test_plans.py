@@ -15,6 +15,8 @@ from app.textindex.tokens import Text, analyse
 from tests.textindex.test_service import EVERYTHING, NOW, REPS
 from tests.world import Person, World
 
+pytestmark = pytest.mark.more
+
 TABLES = {"search_tokens", "search_documents", "search_words"}
 
 

@@ -117,6 +117,7 @@ class Pull(MethodView):
 class Push(MethodView):
     """Writes of a phone."""
 
+    @blp.refuses(503, "outcome_unknown")
     @blp.allow(*PHONE_USERS, farewell=True)
     @blp.doc(requestBody=BODY, responses={"200": ANSWER})
     @blp.arguments(PushQuery, location="query")

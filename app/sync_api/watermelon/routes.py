@@ -92,6 +92,7 @@ class Watermelon(MethodView):
             return _answer(pulls.farewell(who, asked))
         return _answer(pulls.pull(who, current_actor_query(), asked))
 
+    @watermelon_blp.refuses(503, "outcome_unknown")
     @watermelon_blp.allow(*PHONE_USERS, farewell=True)
     @watermelon_blp.doc(requestBody=BODY)
     @watermelon_blp.arguments(PushQuery, location="query")

@@ -10,7 +10,8 @@ const scope = new URL("./", self.location.href);
 
 self.addEventListener("install", (event) => {
   // All or nothing: half of a new version beside half of an old one would be neither.
-  const requests = self.PRECACHE.files.map((file) => new Request(file, { cache: "reload" }));
+  // What the page has just loaded is asked for again by its ETag only: nobody pays for the first load twice.
+  const requests = self.PRECACHE.files.map((file) => new Request(file, { cache: "no-cache" }));
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(requests)));
 });
 

@@ -160,8 +160,21 @@ export class App {
    */
   #judged({ verdicts }) {
     const count = (/** @type {string[]} */ ...those) => verdicts.filter((one) => those.includes(one.status)).length;
-    const values = { applied: count("applied"), merged: count("merged", "superseded"), conflict: count("conflict"), rejected: count("rejected") };
-    if (values.applied < verdicts.length) this.tell(this.words.say("sync.result", values));
+    const taken = count("applied");
+    if (taken === verdicts.length) {
+      // "Will be sent" is not true any longer.
+      if (this.notice?.text === this.words.say("saved.offline")) this.hush();
+      return;
+    }
+    /** @type {[Key, number][]} */
+    const counts = [
+      ["sync.result.applied", taken],
+      ["sync.result.merged", count("merged", "superseded")],
+      ["sync.result.conflict", count("conflict")],
+      ["sync.result.rejected", count("rejected")],
+    ];
+    const parts = counts.filter(([, n]) => n).map(([key, n]) => this.words.say(key, { n }));
+    this.tell(this.words.say("sync.result", { parts: parts.join(" · ") }));
   }
 
   /** The server locked this device out, and everything on it is gone. */

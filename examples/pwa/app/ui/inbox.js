@@ -33,7 +33,7 @@ export const inbox = {
         ${conflicts.map((/** @type {Json} */ one) => html`<a class="row" href="#/conflict/${one["id"]}">
           <span class="grow"><b>${accounts.get(one["account_id"])?.["name"] ?? words.code("entity", one["entity"])}</b>
             <span>${words.code("entity", one["entity"])} · ${one["field"] ? words.code("field", one["field"]) : words.code("conflict.kind", one["kind"])}</span></span>
-          <span>${words.moment(one["happened_at"])}</span>
+          <small>${words.moment(one["happened_at"])}</small>
         </a>`)}</div></section>` : nothing}
       ${refused.length ? html`<section><h2>${words.say("inbox.rejected")}</h2>
         ${refused.map((/** @type {Judged} */ one) => refusal(app, one))}</section>` : nothing}

@@ -39,7 +39,8 @@ export const knowledge = {
       ${answer?.meant ? html`<p class="news">${words.say("knowledge.meant", { words: answer.meant })}</p>` : nothing}
       ${answer ? html`<p role="status" class="quiet">${answer.total ? words.say("knowledge.count", { n: answer.total }) : words.say("knowledge.none")}</p>
           <div class="list">${answer.hits.map((/** @type {any} */ hit) => row(hit.id, marked(hit.title, hit.ranges), hit.summary))}</div>`
-        : all.length ? html`<h2>${words.say("knowledge.all")}</h2><div class="list">${all.map((/** @type {Json} */ one) => row(one["id"], one["title"], one["summary"]))}</div>` : nothing}
+        : all.length ? html`<h2>${words.say("knowledge.all")}</h2><div class="list">${all.map((/** @type {Json} */ one) => row(one["id"], one["title"], one["summary"]))}</div>`
+        : html`<p class="empty">${words.say("knowledge.empty")}</p>`}
     `;
   },
 };

@@ -84,7 +84,7 @@ function draft(app, { opened, account, products, conflicts, unsent }) {
     ${conflictNews(app, conflicts)}
     <form @submit=${submit}>
       ${repeat(form["lines"], (/** @type {Json} */ one) => one["id"], (one, i) => line(app, one, i, products))}
-      <p><button type="button" @click=${() => { form["lines"].push(emptyLine(app)); void app.draw(); }}>${words.say("order.line.add")}</button></p>
+      <p class="buttons"><button type="button" @click=${() => { form["lines"].push(emptyLine(app)); void app.draw(); }}>${words.say("order.line.add")}</button></p>
       <div class="card">
         <label>${words.say("field.requested_on")}<input name="requested_on" type="date" value=${record["requested_on"] ?? ""} /></label>
         <label>${words.say("field.note")}<textarea name="note" rows="2" maxlength="20000" .defaultValue=${record["note"] ?? ""}></textarea></label>
@@ -217,6 +217,7 @@ function finished(app, { now, account, products, conflicts, unsent }) {
     ${goodsTable(app, record, products)}
     ${record["total"] ? nothing : html`<p class="news">${words.say("order.price")}</p>`}
     <dl class="card">
+      ${fact(app, "order.held", (record["hold_reasons"] ?? []).map((/** @type {string} */ one) => words.code("order.hold", one)).join(", "))}
       ${fact(app, "field.requested_on", record["requested_on"])}
       ${fact(app, "field.note", record["note"])}
     </dl>
