@@ -3,7 +3,6 @@
 import re
 import shlex
 from configparser import ConfigParser
-from pathlib import Path
 
 from tests.documents.fences import HOUSE
 
@@ -37,7 +36,3 @@ def nginx() -> str:
     """The site of nginx, without comments."""
     text = (DEPLOY / "nginx" / "fieldmerge.conf").read_text(encoding="utf-8")
     return re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE)
-
-
-def caddy() -> str:
-    return Path(DEPLOY / "caddy" / "Caddyfile").read_text(encoding="utf-8")
