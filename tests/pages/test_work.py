@@ -31,8 +31,10 @@ def test_a_visit_is_made_without_a_network_with_its_place(company: Company, hand
     page.get_by_role("button", name="체크아웃").click()
     page.get_by_role("button", name="방문 완료").click()
     expect(page.locator(".standing")).to_contain_text("오프라인 · 5")
+    expect(page.get_by_text("연결되면 전송합니다")).to_be_visible()
     phone.reconnect()
     phone.synced()
+    expect(page.get_by_text("연결되면 전송합니다")).to_have_count(0)
 
     made = company.rep.call("GET", f"/api/v1/visits/{visit}").json
     assert (made["status"], made["outcome"]) == ("completed", "계약 갱신")
@@ -77,6 +79,7 @@ def test_an_order_is_taken_offline_priced_by_the_office_and_approved_by_the_mana
     desk.page.get_by_label("의견").fill("확인")
     desk.page.get_by_role("button", name="승인").click()
     expect(desk.page.get_by_text("휴대폰에 저장했습니다")).to_be_visible()
+    expect(desk.page.locator(".row", has_text="501,600")).to_contain_text("전송 대기")
     desk.reconnect()
     desk.synced()
     phone.sync()

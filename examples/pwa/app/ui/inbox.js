@@ -4,7 +4,7 @@
 /** @import {Json, Judged} from "../engine/types.js" */
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { byId } from "./parts.js";
+import { byId, unsentIds, unsentMark } from "./parts.js";
 
 /** @type {View} */
 export const inbox = {
@@ -18,22 +18,23 @@ export const inbox = {
       refused: await app.own.refusals(),
       accounts: await byId(app, "account"),
       users: await byId(app, "user"),
+      unsent: await unsentIds(app),
     };
   },
-  show(app, { approvals, conflicts, refused, accounts, users }) {
+  show(app, { approvals, conflicts, refused, accounts, users, unsent }) {
     const { words } = app;
     if (!approvals.length && !conflicts.length && !refused.length) return html`<p class="empty">${words.say("inbox.none")}</p>`;
     return html`
       ${approvals.length ? html`<section><h2>${words.say("inbox.approvals")}</h2><div class="list">
         ${approvals.map((/** @type {Json} */ one) => html`<a class="row" href="#/approval/${one["id"]}">
           <span class="grow"><b>${one["title"]}</b><span>${users.get(one["requester_id"])?.["name"] ?? ""} · ${words.moment(one["requested_at"])}</span></span>
-          <span>${one["snapshot"]?.["total"] ? words.money(one["snapshot"]["total"], one["snapshot"]["currency"]) : nothing}</span>
+          <span>${one["snapshot"]?.["total"] ? words.money(one["snapshot"]["total"], one["snapshot"]["currency"]) : nothing}</span>${unsentMark(app, unsent, one["id"])}
         </a>`)}</div></section>` : nothing}
       ${conflicts.length ? html`<section><h2>${words.say("inbox.conflicts")}</h2><div class="list">
         ${conflicts.map((/** @type {Json} */ one) => html`<a class="row" href="#/conflict/${one["id"]}">
           <span class="grow"><b>${accounts.get(one["account_id"])?.["name"] ?? words.code("entity", one["entity"])}</b>
             <span>${words.code("entity", one["entity"])} · ${one["field"] ? words.code("field", one["field"]) : words.code("conflict.kind", one["kind"])}</span></span>
-          <small>${words.moment(one["happened_at"])}</small>
+          <small>${words.moment(one["happened_at"])}</small>${unsentMark(app, unsent, one["id"])}
         </a>`)}</div></section>` : nothing}
       ${refused.length ? html`<section><h2>${words.say("inbox.rejected")}</h2>
         ${refused.map((/** @type {Judged} */ one) => refusal(app, one))}</section>` : nothing}
