@@ -1,6 +1,7 @@
 """``python -m sdk``: generate the SDKs from ``openapi/openapi.json``."""
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -37,16 +38,14 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"there is no {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
     wanted = [name for name in known if not asked.only or name in asked.only]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        runs = {
-            pool.submit(_timed, known[name], emptied(asked.out.resolve() / name)): name for name in wanted
-        }
+        runs = {pool.submit(_timed, known[name], asked.out.resolve() / name): name for name in wanted}
         sys.stdout.write(f"Making {', '.join(wanted)} ...\n")
         sys.stdout.flush()
         failed = 0
         for run in as_completed(runs):
             try:
                 sys.stdout.write(f"  {runs[run]}: {run.result():.0f} s\n")
-            except (ToolFailed, ToolsMissing, NodeFailed) as error:
+            except (ToolFailed, ToolsMissing, NodeFailed, OSError) as error:
                 failed += 1
                 sys.stderr.write(f"  {runs[run]} failed: {error}\n")
             sys.stdout.flush()
@@ -59,8 +58,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _timed(write: Callable[[Path], None], folder: Path) -> float:
+    """Write it beside *folder* and then into its place: what fails leaves that of an earlier run as it was."""
     began = time.monotonic()
-    write(folder)
+    fresh = emptied(folder.with_name(f".{folder.name}"))
+    write(fresh)
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.rename(folder)
     return time.monotonic() - began
 
 

@@ -55,7 +55,7 @@ class Generator:
     def _run(self, document: Path, folder: Path, properties: Mapping[str, str]) -> None:
         types = [f"--type-mappings={name}={to}" for name, to in self.types.items()]
         tools.run(
-            tools.python(), "-c", "from openapi_generator_cli import cli; cli()",
+            *tools.openapi_generator(),
             "generate", "-g", self.name, "-i", document, "-o", folder, f"--global-property={ONLY_CODE}",
             "--additional-properties", ",".join(f"{name}={value}" for name, value in properties.items()),
             "--openapi-generator-ignore-list", ",".join(LEFT_OUT), *types,

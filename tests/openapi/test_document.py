@@ -20,7 +20,7 @@ FORMATS.checks("date", ValueError)(lambda value: value is None or bool(date.from
 FORMATS.checks("date-time", ValueError)(
     lambda value: value is None or datetime.fromisoformat(value).tzinfo is not None
 )
-METHODS = ("get", "post", "put", "patch", "delete")
+METHODS = {"get", "post", "put", "patch", "delete"}
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,23 @@ def test_every_operation_documents_errors_as_problems(document: Any) -> None:
                 else answer
             )
             assert list(found["content"]) == ["application/problem+json"], name
+
+
+def test_every_operation_tells_the_refusals_of_its_kind(document: Any) -> None:
+    """What any body, any id in a path and any ``If-Match`` can be refused for, wherever they stand."""
+    lacking = []
+    for path, item in document["paths"].items():
+        for method in METHODS & item.keys():
+            operation = item[method]
+            named = [*item.get("parameters", []), *operation.get("parameters", [])]
+            headers = {found["name"] for one in named if (found := resolved(document, one))["in"] == "header"}
+            wanted = set() if operation.get("security") == [] else {"401"}
+            wanted |= {"404"} if "{" in path else set()
+            wanted |= {"413", "415", "422"} if "requestBody" in operation else set()
+            wanted |= {"412", "428"} if "If-Match" in headers else set()
+            lacking += [f"{method} {path} {status}" for status in wanted - operation["responses"].keys()]
+
+    assert lacking == []
 
 
 def shown(document: Any, media: Any) -> dict[str, Any]:
