@@ -47,8 +47,12 @@ def serving(app: Any, *, dies_after: int | None = None) -> Iterator[str]:
 
     def mortal(environ: Any, start_response: Any) -> Any:
         if next(heard) == dies_after:
-            server.socket.close()
+            threading.Thread(target=end).start()
         return app(environ, start_response)
+
+    def end() -> None:
+        server.shutdown()
+        server.server_close()
 
     server = make_server("127.0.0.1", 0, mortal if dies_after else app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
@@ -56,9 +60,8 @@ def serving(app: Any, *, dies_after: int | None = None) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.port}"
     finally:
-        server.shutdown()
+        end()
         thread.join()
-        server.server_close()
 
 
 def named(name: str) -> Scenario:
