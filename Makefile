@@ -66,12 +66,13 @@ test-more: $(VENV)/.ready-dev $(SDK)/.ready ## run the heavier suites too: long 
 	play -m "more and alone"; \
 	exit $$status # pytest's 5: there are none
 
-test-long: $(VENV)/.ready-dev $(MUTMUT)/.ready ## an hour and more: new histories for the ledger, 200 made-up requests an operation, 100 seeds by each door, inverted branches, the whole sweep, mutants
+test-long: $(VENV)/.ready-dev $(MUTMUT)/.ready ## an hour and more: new histories for the ledger, 200 made-up requests an operation, 100 seeds by all doors and by each, bugs planted into them, inverted branches, the whole sweep, mutants
 	@status=0; \
 	say() { echo "== $$*"; "$$@" || status=1; }; \
 	say $(PY) -m tests.simulator run --jobs $(WORKERS) --minutes $(MINUTES); \
 	say env FIELDMERGE_EXAMPLES=200 $(PY) -m pytest -q tests/openapi/test_made_up_requests.py; \
-	say env FIELDMERGE_DOOR_SEEDS=100 $(PY) -m pytest -q -m more tests/doors/test_at_random.py; \
+	say env FIELDMERGE_DOOR_SEEDS=100 FIELDMERGE_DOOR_GAMES="together watermelon rxdb" $(PY) -m pytest -q -m more tests/doors/test_at_random.py; \
+	say $(PY) -m tests.doors.planted; \
 	say $(PY) -m tests.inverted --sample 40 --seed $$(date +%j); \
 	say $(PY) -m tests.simulator mutants; \
 	say env FIELDMERGE_SWEEP=whole $(PY) -m pytest -q -m more tests/sweep; \

@@ -1,7 +1,8 @@
 """All scenarios through all doors, as a table: ``python -m tests.doors``.
 
 Each scenario is played by the reference phone and by the published clients of WatermelonDB and RxDB; what the server
-holds in the end, its history and its inbox are compared with the same expectation. Status 0: all held; 1: some did
+holds in the end, its history, its inbox and its list of rejections are compared with the same expectation, and row by
+row with what the other doors left. Status 0: all held; 1: some did
 not; 2: they could not be played.
 """
 
@@ -56,7 +57,7 @@ def _words() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", nargs="+", metavar="SCENARIO", help="rows of the table")
-    parser.add_argument("--quick", action="store_true", help="without the 20,000 records")
+    parser.add_argument("--quick", action="store_true", help="without the 20,000 records and the restore")
     parser.add_argument("--write", action="store_true", help=f"put the table into docs/{PAGE.name}")
     parser.add_argument("--verbose", action="store_true", help="name each test")
     parser.add_argument("--list", action=_List, nargs=0, help="name the scenarios")

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import nullcontext
 
 import pytest
@@ -10,11 +10,13 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from tests.doors.door import Device, Door
+from tests.doors.left import Left, differences, left_in
 from tests.doors.native import NativeDoor, of_later_schema
 from tests.doors.rxdb import RxdbDevice, RxdbDoor
 from tests.doors.watermelon import WatermelonDevice, WatermelonDoor
 from tests.world import Person, World
 
+PASSED = pytest.StashKey[bool]()
 DOORS: dict[str, type[Door]] = {"native": NativeDoor, "watermelon": WatermelonDoor, "rxdb": RxdbDoor}
 
 
@@ -58,6 +60,40 @@ def watermelon_door(doors: dict[str, Door]) -> WatermelonDoor:
     found = doors["watermelon"]
     assert isinstance(found, WatermelonDoor)
     return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note how a test ended: what a failed one leaves is compared with nothing."""
+    report = yield
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
+
+
+@pytest.fixture(scope="session")
+def left() -> dict[str, tuple[str, Left]]:
+    """What each scenario left on the server by the first door that played it."""
+    return {}
+
+
+@pytest.fixture
+def same_by_every_door(
+    left: dict[str, tuple[str, Left]], door: Door, request: pytest.FixtureRequest
+) -> Iterator[Callable[[World], None]]:
+    """Compares what is left of a world after the test with what the same test left by another door."""
+    worlds: list[World] = []
+    yield worlds.append
+    if not request.node.stash.get(PASSED, False):
+        return
+    for world in worlds:
+        test = request.node.nodeid.replace(f"[{door.name}]", "")
+        marker = request.node.get_closest_marker("scenario")
+        key = f"{test} {door.tells.get(marker.args[0]) if marker else None}"
+        other, wanted = left.setdefault(key, (door.name, left_in(world)))
+        if other != door.name:
+            found = differences(left_in(world), wanted)
+            assert not found, "\n".join([f"{door.name} (+) leaves something else than {other} (-):", *found])
 
 
 @pytest.fixture

@@ -62,7 +62,8 @@ class Door(Protocol):
     """A way by which devices come."""
 
     name: str
-    tells_groups: bool
+    tells: dict[str, bool]
+    """Scenarios that not every client can express: whether this one can. Where it cannot, something else is left."""
 
     def device(self, url: str, person: Person) -> Device:
         """A device of a person, which has not synced yet."""

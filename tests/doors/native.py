@@ -1,6 +1,6 @@
 """The native door: the reference phone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -11,10 +11,11 @@ from app.sync_api.exchange import Exchange
 from app.sync_api.registry import BY_NAME, REGISTRY
 from app.sync_api.routes import EXTENSION, exchange
 from examples.phone import HttpTransport, Phone
-from examples.phone.client import NeedsLogin
+from examples.phone.client import TRIES, NeedsLogin, NoAnswer
 from examples.phone.testing import LossyTransport
+from examples.phone.transport import Reply
 from sync.registry import Registry
-from tests.doors.door import Json
+from tests.doors.door import Json, Lost
 from tests.world import PASSWORD, Person
 
 LATER = 2
@@ -25,21 +26,47 @@ class VersionedPhone(Phone):
     """A reference phone whose app is of some schema version."""
 
     schema_version = 1
+    limit: int | None = None
 
     def _request(self) -> Json:
-        return super()._request() | {"schema_version": self.schema_version}
+        asked = super()._request() | {"schema_version": self.schema_version}
+        return asked | ({} if self.limit is None else {"limit": self.limit})
+
+
+class Network(LossyTransport):
+    """Loses requests on the way to the server, too."""
+
+    fail_next = 0
+
+    def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+        """Send, and perhaps lose the request or its answer."""
+        if self.fail_next > 0:
+            self.fail_next -= 1
+            raise ConnectionRefusedError("the request was lost")
+        return super().send(method, path, headers, body)
 
 
 class NativeDevice:
     """A reference phone."""
 
     def __init__(self, url: str, person: Person) -> None:
-        self.network = LossyTransport(HttpTransport(url))
+        self.network = Network(HttpTransport(url))
         self.phone = VersionedPhone(url, transport=self.network, sleep=lambda _: None)
         self.phone.log_in(person.world.code, person.login, PASSWORD)
 
+    def behave(
+        self, *, lose: Mapping[str, int], fail: Mapping[str, int], limit: int | None, **_: Any
+    ) -> None:
+        """Have the network and the pages be so: a lost push is given up, a lost pull asked for again."""
+        self.network.lose_next = lose["GET"] or lose["POST"] * TRIES
+        self.network.fail_next = fail["POST"] * TRIES
+        self.phone.limit = limit
+
     def sync(self) -> None:
-        self.phone.sync()
+        try:
+            self.phone.sync()
+        except NoAnswer as error:
+            raise Lost(str(error)) from error
 
     def settle(self) -> None:
         self.phone.sync()
@@ -85,7 +112,7 @@ class NativeDoor:
     """``POST /sync``."""
 
     name = "native"
-    tells_groups = True
+    tells = {"group": True, "command": True}  # noqa: RUF012
 
     def device(self, url: str, person: Person) -> NativeDevice:
         return NativeDevice(url, person)

@@ -98,7 +98,7 @@ class RxdbDoor:
     """``/sync/rxdb``."""
 
     name = "rxdb"
-    tells_groups = False
+    tells = {"group": False, "command": False}  # noqa: RUF012
 
     def __init__(self) -> None:
         self.node = Node("rxdb")

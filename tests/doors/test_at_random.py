@@ -1,19 +1,32 @@
-"""Four devices that edit, sync and fail as it comes: none of their edits is lost, and all come to hold the same."""
+"""Four devices of each door that edit, sync and fail as it comes: no edit is lost, and all come to hold the same."""
 
 import os
 import random
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from typing import Any, cast
 
 import pytest
 
 from app.core.scope import Role
-from tests.doors.door import Lost
-from tests.doors.rxdb import RxdbDevice
+from tests.doors.conftest import begin
+from tests.doors.door import Door, Lost
+from tests.doors.native import NativeDevice
+from tests.doors.rxdb import RxdbDevice, collections_of
 from tests.doors.watermelon import WatermelonDevice
 from tests.world import Person, World
 
-AppDevice = WatermelonDevice | RxdbDevice
+AppDevice = NativeDevice | WatermelonDevice | RxdbDevice
+Hand = Callable[[Person], AppDevice]
+
+GAMES = {
+    "together": ("phone", "watermelon", "rxdb"),
+    "watermelon": ("watermelon",),
+    "rxdb": ("rxdb",),
+}
+"""Four devices of each of these doors, in one company."""
+
+CHOSEN = os.environ.get("FIELDMERGE_DOOR_GAMES", "together").split()
 
 WANTED = os.environ.get("FIELDMERGE_DOOR_SEEDS", "8")
 """How many seeds, or the first and the last of them: ``100``, ``57-57``."""
@@ -89,7 +102,9 @@ class Worker:
         self.waiting = {}
 
     def settle(self) -> None:
-        self.device.behave(lose={"GET": 0, "POST": 0}, fail={"GET": 0, "POST": 0}, limit=None)
+        self.device.behave(
+            lose={"GET": 0, "POST": 0}, fail={"GET": 0, "POST": 0}, tellsPending=True, limit=None
+        )
         self.device.settle()
         self.pushed |= set(self.waiting.values())
         self.waiting = {}
@@ -118,35 +133,57 @@ def seen_by(device: AppDevice, entity: str) -> dict[str, dict[str, Any]]:
     return {record_id: {name: row[name] for name in fields} for record_id, row in rows.items()}
 
 
+@pytest.fixture
+def hands(base_url: str, doors: dict[str, Door]) -> Iterator[dict[str, Hand]]:
+    """By each door, what hands a person a device."""
+    given: list[AppDevice] = []
+
+    def of(name: str) -> Hand:
+        def hand(person: Person) -> AppDevice:
+            door = doors["native" if name == "phone" else name]
+            # Nobody edits visits here, and each collection is a request of its own.
+            more = {"collections": collections_of(person, list(FIELDS))} if name == "rxdb" else {}
+            one: Any = door.device(base_url, person, **more)
+            given.append(one)
+            begin(one, person)
+            return cast(AppDevice, one)
+
+        return hand
+
+    yield {name: of(name) for name in GAMES["together"]}
+    for one in given:
+        one.close()
+
+
 @pytest.mark.more
-@pytest.mark.parametrize("door", ["melon", "rx"])
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("game", CHOSEN)
 def test_no_edit_is_lost_and_all_devices_agree(
-    world: World, request: pytest.FixtureRequest, door: str, seed: int
+    world: World, hands: dict[str, Hand], game: str, seed: int
 ) -> None:
     try:
-        play(world, request.getfixturevalue(door), seed)
+        play(world, [hands[door] for door in GAMES[game]], seed)
     except BaseException as error:
         error.add_note(
-            f"To see it again: FIELDMERGE_DOOR_SEEDS={seed}-{seed} python -m pytest -m more"
-            f" tests/doors/test_at_random.py -k {door}"
+            f"To see it again: FIELDMERGE_DOOR_GAMES={game} FIELDMERGE_DOOR_SEEDS={seed}-{seed}"
+            " python -m pytest -m more tests/doors/test_at_random.py"
         )
         raise
 
 
-def play(world: World, hand: Callable[[Person], AppDevice], seed: int) -> None:
+def play(world: World, hands: Sequence[Hand], seed: int) -> None:
     dice = random.Random(seed)
-    serial = iter(range(1, 100_000))
     for name in ("가", "나", "다", "라"):
         world.account(name=name, tags=["하나", "둘"])
-    person = world.person(Role.REP, world.north)
-    people = [
-        person,
-        world.second_phone(person),
-        world.person(Role.REP, world.north),
-        world.person(Role.REP, world.north),
+    people = [world.person(Role.REP, world.north) for _ in range(3)]
+    serial = count(1)
+    # One of them has two devices by each door.
+    owners = (people[0], people[0], people[1], people[2])
+    workers = [
+        Worker(hand(person), person, dice, serial)
+        for hand in hands
+        for person in map(world.second_phone, owners)
     ]
-    workers = [Worker(hand(one), one, dice, serial) for one in people]
     for _ in range(STEPS):
         worker = dice.choice(workers)
         dice.choices(
@@ -158,14 +195,15 @@ def play(world: World, hand: Callable[[Person], AppDevice], seed: int) -> None:
             worker.settle()
 
     kept = world.sql(KEPT)[0][0]
-    for worker in workers:
-        assert [token for token in sorted(worker.pushed) if token not in kept] == []
-        fresh = world.second_phone(worker.person)
+    for person in people:
+        fresh = world.second_phone(person)
         fresh.sync()
-        for entity, names in FIELDS.items():
-            wanted = {
-                i: {name: record[name] for name in ("version", *names)}
-                for (kind, i), record in fresh.records.items()
-                if kind == entity
-            }
-            assert seen_by(worker.device, entity) == wanted
+        for worker in (one for one in workers if one.person.id == person.id):
+            assert [token for token in sorted(worker.pushed) if token not in kept] == []
+            for entity, names in FIELDS.items():
+                wanted = {
+                    i: {name: record[name] for name in ("version", *names)}
+                    for (kind, i), record in fresh.records.items()
+                    if kind == entity
+                }
+                assert seen_by(worker.device, entity) == wanted

@@ -12,7 +12,7 @@ from app.core.scope import Role
 from tests.doors.door import Device, Door
 from tests.servers import migrated_database
 from tests.sync.test_restore import Site
-from tests.world import Person
+from tests.world import Person, World
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +57,13 @@ def hand(site: Site, door: Door) -> Iterator[Callable[[Person], Device]]:
 
 
 @pytest.mark.scenario("restore")
+@pytest.mark.more
 class TestRestore:
     def test_what_was_lost_leaves_the_device_and_what_waits_on_it_is_judged(
-        self, site: Site, hand: Callable[[Person], Device]
+        self, site: Site, hand: Callable[[Person], Device], same_by_every_door: Callable[[World], None]
     ) -> None:
         world = site.world
+        same_by_every_door(world)
         kept = str(world.account(name="가람상사", phone="+8220000001"))
         one = hand(world.person(Role.REP, world.north))
         backup = site.backup()

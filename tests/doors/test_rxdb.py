@@ -54,6 +54,7 @@ class TestWhatThePhoneDrops:
         assert world.sql("SELECT count(*) FROM conflicts") == [(0,)]
 
 
+@pytest.mark.more
 class TestARestore:
     def test_gets_back_what_was_acknowledged_after_the_backup_where_the_app_pushes_all_anew(
         self, world: World, rx: Rx

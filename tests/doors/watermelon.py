@@ -98,7 +98,7 @@ class WatermelonDoor:
     """``/sync/watermelon``."""
 
     name = "watermelon"
-    tells_groups = True
+    tells = {"group": True, "command": False}  # noqa: RUF012
 
     def __init__(self) -> None:
         self.node = Node("watermelon")

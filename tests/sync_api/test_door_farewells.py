@@ -140,7 +140,7 @@ class TestByRxdb:
 
         ((mine,),) = world.sql("SELECT mine FROM conflicts")
         assert (mine["op"], mine["fields"]) == ("update", {"name": "새 이름", "tags": ["가", "나"]})
-        assert mine["base"] == {"tags": ["가"]}
+        assert mine["base"] == {"name": "가람상사", "tags": ["가"]}
 
     def test_a_record_that_is_not_there_was_dropped_and_is_no_delete(self, world: World, rep: Person) -> None:
         gone = {"id": str(new_id()), "version": 1, "name": "가게", "_deleted": True}

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.sync_api.rxdb.documents import changed, writable
 from app.sync_api.rxdb.wire import Row
-from sync.policy import NEEDS_BASE, SyncEntity
+from sync.policy import SyncEntity
 
 
 def intent_of(entity: SyncEntity, row: Row, present: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -29,5 +29,6 @@ def intent_of(entity: SyncEntity, row: Row, present: Mapping[str, Any] | None) -
     fields = {n: v for n, v in changed(entity, row.new, base).items() if n in writable(entity, [n])}
     if not fields:
         return None
-    sent = {n: base.get(n) for n in fields if n in entity.fields and entity.fields[n].merge in NEEDS_BASE}
+    # All of it, as a native phone tells: whoever decides is shown what the user saw.
+    sent = {n: base.get(n) for n in fields if n in entity.fields}
     return {"op": "update", "base_version": row.version, "fields": fields, "base": sent}

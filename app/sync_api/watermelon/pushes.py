@@ -19,7 +19,6 @@ from app.sync_api.pushing import Identity
 from app.sync_api.watermelon.door import PullFirst, epoch_at, request_of
 from app.sync_api.watermelon.keeping import Book, Device, Held, Key, Known
 from app.sync_api.watermelon.wire import Edit
-from sync.policy import NEEDS_BASE
 from sync.push import units_of
 from sync.stores.doors import changed_by_others
 from sync.stores.push import PushStore
@@ -167,14 +166,13 @@ class Pushes:
         return push
 
     def _bases(self, store: PushStore, mutations: Sequence[Mutation]) -> dict[UUID, dict[str, Any]]:
-        """Old values of what a person may have to do later in the user's stead."""
+        """Old values of what a person may have to do later in the user's stead, and is shown then."""
         found: dict[UUID, dict[str, Any]] = {}
         for one in mutations:
             entity = self.exchange.registry.find(one.raw["entity"])
             if entity is None or one.raw["op"] != "update" or not is_id(one.raw["record_id"]):
                 continue
-            fields = (n for n in one.raw["fields"] if n in entity.fields)
-            names = [n for n in fields if entity.fields[n].merge in NEEDS_BASE]
+            names = [n for n in one.raw["fields"] if n in entity.fields]
             past = Past.of(store, entity, UUID(one.raw["record_id"])) if names else None
             if past is not None:
                 values = past.at(one.raw["base_version"] or 0)
