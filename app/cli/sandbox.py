@@ -13,6 +13,7 @@ from app.cli.users import tenant_id_of
 from app.core.clock import utc_now
 from app.demo import sandbox as filling
 from app.factory import create_app
+from app.http.logs import configure_logs
 from app.http.services import services
 from app.identity import service as identity
 from app.sandbox import service
@@ -59,8 +60,11 @@ def create(code: str, name: str, reset_every: timedelta | None, password: str | 
 
     The passwords are shown once and stored nowhere but as hashes.
     """
+    service.check_rhythm(reset_every)
     held, now = services(), utc_now()
     app = create_app(held.config)
+    # What the office does over REST is no news at a terminal; the new application had turned it on.
+    configure_logs("WARNING")
     try:
         made = filling.fill(app, held.db, code=code, name=name, password=password, now=now)
         with held.db.session(made.tenant_id, actor="cli:sandbox") as session:

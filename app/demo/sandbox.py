@@ -26,6 +26,7 @@ from app.demo.trade import open_shop, take_order
 from app.demo.world import CAST, Person, furnish, named_territories
 from app.identity import service as identity
 from app.sample.customers import SHIPPED_CSV
+from app.sandbox import service
 from examples.phone import Phone
 from examples.phone.transport import Reply
 
@@ -67,7 +68,7 @@ class InProcess:
 
 
 def fill(app: Flask, db: Database, *, code: str, name: str, password: str | None, now: datetime) -> Filled:
-    """Open a sandbox and fill it; what it is kept as, is the caller's next step.
+    """Open a sandbox and fill it, or leave none; what it is kept as, is the caller's next step.
 
     Args:
         app: The application, for what the office does.
@@ -79,13 +80,19 @@ def fill(app: Flask, db: Database, *, code: str, name: str, password: str | None
 
     Raises:
         CodeTaken: There is such a company already.
+        PasswordWeak: The password is too short or too well known.
     """
     with db.session(None) as session:
         tenant_id = identity.create_tenant(session, code=code, name=name, now=now, sandbox=True).id
     people = {one.login: replace(one, password=password or new_password()) for one in CAST}
-    user_ids, territories = furnish(db, tenant_id, people)
-    customers = _customers(db, tenant_id, territories)
-    _office(app, code, people, user_ids, now)
+    try:
+        user_ids, territories = furnish(db, tenant_id, people)
+        customers = _customers(db, tenant_id, territories)
+        _office(app, code, people, user_ids, now)
+    except BaseException:
+        # Nobody could reset the half of one, and its code would be taken.
+        service.drop(db, tenant_id)
+        raise
     return Filled(tenant_id, code, people, customers)
 
 

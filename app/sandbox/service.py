@@ -71,6 +71,16 @@ def keep(session: Session, tenant_id: UUID) -> int:
     return kept
 
 
+def check_rhythm(every: timedelta | None) -> None:
+    """Look whether a sandbox may reset itself that often; None for never.
+
+    Raises:
+        RhythmInvalid: More often than once a minute, or hardly ever.
+    """
+    if every is not None and not SHORTEST <= every <= LONGEST:
+        raise RhythmInvalid("A sandbox resets itself at most once a minute and at least once a year.")
+
+
 def set_rhythm(session: Session, tenant_id: UUID, every: timedelta | None, *, now: datetime) -> None:
     """Say how often the sandbox goes back by itself; None for never.
 
@@ -78,8 +88,7 @@ def set_rhythm(session: Session, tenant_id: UUID, every: timedelta | None, *, no
         NoSandbox: The company is none.
         RhythmInvalid: More often than once a minute, or hardly ever.
     """
-    if every is not None and not SHORTEST <= every <= LONGEST:
-        raise RhythmInvalid("A sandbox resets itself at most once a minute and at least once a year.")
+    check_rhythm(every)
     found = get_sandbox(session, tenant_id)
     found.every_s = None if every is None else int(every.total_seconds())
     found.next_reset_at = None if every is None else now + every

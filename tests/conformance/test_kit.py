@@ -128,6 +128,14 @@ class TestWords:
 
         assert {one.section for one in SCENARIOS} <= headings
 
+    def test_the_page_tells_of_every_scenario_and_every_lie(self) -> None:
+        page = (DOCS / "conformance.md").read_text(encoding="utf-8").splitlines()
+        rows = [f"| `{one.name}` | {one.promise} |" for one in SCENARIOS]
+        rows += [f"| {one.says} | `{one.caught_by}` |" for one in LIES]
+
+        assert [row for row in rows if row not in page] == []
+        assert f"{len(LIES)} servers," in " ".join(page)
+
     @pytest.mark.parametrize(
         ("argv", "says"),
         [

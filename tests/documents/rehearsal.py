@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",  # of the copy
     "LANG": "C.UTF-8",
+    "PIP_QUIET": "1",
     "PIP_NO_INDEX": "1",
     "PIP_CONFIG_FILE": os.devnull,
     "PIP_FIND_LINKS": f"{SHARED}/packages",

@@ -161,7 +161,11 @@ export class App {
   #judged({ verdicts }) {
     const count = (/** @type {string[]} */ ...those) => verdicts.filter((one) => those.includes(one.status)).length;
     const taken = count("applied");
-    if (taken === verdicts.length) return;
+    if (taken === verdicts.length) {
+      // "Will be sent" is not true any longer.
+      if (this.notice?.text === this.words.say("saved.offline")) this.hush();
+      return;
+    }
     /** @type {[Key, number][]} */
     const counts = [
       ["sync.result.applied", taken],

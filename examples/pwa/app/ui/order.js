@@ -217,6 +217,7 @@ function finished(app, { now, account, products, conflicts, unsent }) {
     ${goodsTable(app, record, products)}
     ${record["total"] ? nothing : html`<p class="news">${words.say("order.price")}</p>`}
     <dl class="card">
+      ${fact(app, "order.held", (record["hold_reasons"] ?? []).map((/** @type {string} */ one) => words.code("order.hold", one)).join(", "))}
       ${fact(app, "field.requested_on", record["requested_on"])}
       ${fact(app, "field.note", record["note"])}
     </dl>
