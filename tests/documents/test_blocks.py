@@ -1,7 +1,7 @@
 """Commands of the pages, typed in a folder of a reader's own, on a server that runs.
 
-docs/conformance.md, docs/import.md, docs/operations.md, docs/quickstart.md, docs/sandbox.md, docs/stores.md, README.md and
-examples/phone/README.md
+docs/conformance.md, docs/import.md, docs/operations.md, docs/quickstart.md, docs/sandbox.md, docs/stores.md, README.md
+and examples/phone/README.md
 """
 
 import json
@@ -40,7 +40,7 @@ def typed(migrated: Config, tmp_path: Path) -> Type:
         (programs / name).chmod(0o755)
     (tmp_path / ".venv").symlink_to(HOUSE / ".venv")
     settings = variables_of(migrated) | {
-        "PATH": f"{programs}:{find_binaries().path}:{os.environ['PATH']}",
+        "PATH": f"{programs}:{find_binaries().directory}:{os.environ['PATH']}",
         "PYTHONPATH": str(HOUSE),
         "PYTHONUTF8": "1",
         "FLASK_APP": str(HOUSE / "wsgi.py"),

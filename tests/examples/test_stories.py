@@ -72,6 +72,23 @@ def test_the_record_of_the_quick_start(logins: dict[str, str], url: str, tmp_pat
     assert re.search(r"in the central history: rep p\d+ 나의 첫 거래처 20\d\d-", told)
 
 
+def test_the_collections_of_the_quick_start_are_written_as_it_says(tmp_path: Path) -> None:
+    page = (PROJECT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    found = re.search(r"^```sh\n(\.venv/bin/python -m sdk\.stores .*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert found
+    done = subprocess.run(
+        ["sh", "-euc", found[1].replace(".venv/bin/python", sys.executable)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-2:] == ["collections.d.ts", "collections.js"]
+
+
 def played(example: str, logins: dict[str, str], url: str, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", f"examples.{example}", url, *words],
