@@ -1,4 +1,4 @@
-"""The roles and the database as deploy/postgresql makes them on a server that has none."""
+"""The roles and the database as deploy/postgresql makes them on a server that has none (docs/operations.md)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Row-level security is forced on everybody: who can save the whole database, and who only thinks so."""
+"""Row-level security is forced on everybody: who can save all, and who only thinks so (docs/operations.md)."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
