@@ -74,10 +74,10 @@ PLANTED = (
     ),
     Planted(
         Mutant(
-            "rxdb: what was overruled is not given back",
-            f"{RXDB}.collections",
-            "    if is_of_this_life and has_all and shows(entity, row, known):\n",
-            "    if is_of_this_life:\n",
+            "rxdb: of several rows only the first is judged",
+            f"{RXDB}.pushing",
+            "            for row in rows:\n                found = translator.told(",
+            "            for row in rows[:1]:\n                found = translator.told(",
         ),
         (RANDOM,),
         "rxdb",
@@ -99,15 +99,6 @@ PLANTED = (
             "        judged.held -= judged.done\n",
         ),
         ("tests/doors/test_rxdb.py", "-k", "TestAChildThatComesFirst"),
-    ),
-    Planted(
-        Mutant(
-            "rxdb: pages end before they are full",
-            f"{RXDB}.collections",
-            "if len(filled.documents) >= request.limit or not page.has_more or page.cursor == at:",
-            "if filled.documents or not page.has_more or page.cursor == at:",
-        ),
-        ("tests/doors/test_rxdb.py", "-k", "TestPaging"),
     ),
 )
 
