@@ -212,8 +212,12 @@ BEGIN
     DELETE FROM devices d WHERE d.tenant_id = tenant
         AND NOT EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = tenant AND u.id = d.user_id);
     DELETE FROM sync_parked WHERE tenant_id = tenant;
-    -- The life before is kept, so that late edits merge as they should; what is older is forgotten.
-    DELETE FROM changes WHERE tenant_id = tenant AND recorded_at > box.kept_at AND recorded_at < box.last_reset_at;
+    -- The life before is kept, so that late edits merge as they should; what is older is forgotten, but for what
+    -- no drain has written into the feed yet: a mark without its delete in the ledger would be an alarm, and the
+    -- record would stay on phones.
+    DELETE FROM changes c WHERE c.tenant_id = tenant AND c.recorded_at > box.kept_at AND c.recorded_at < box.last_reset_at
+        AND NOT EXISTS (SELECT 1 FROM sync_pending p
+                        WHERE p.tenant_id = tenant AND p.entity = c.entity AND p.record_id = c.record_id);
     UPDATE sync_heads SET position = position + 1, floor = position + 1 WHERE tenant_id = tenant;
     INSERT INTO sync_drain (tenant_id, position) SELECT tenant, position FROM sync_heads WHERE tenant_id = tenant;
     UPDATE sandboxes SET last_reset_at = began, resets = resets + 1,
