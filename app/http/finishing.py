@@ -56,6 +56,9 @@ DESCRIPTION = """Field sales and after-sales, with a delta sync that loses nothi
 every operation may give. Amounts of money, quantities and rates are decimal numbers as text, never JSON numbers.
 Times are RFC 3339 in UTC; ids are UUIDs, version 7 where a client makes them.
 
+**Bodies** are one JSON object in UTF-8 (a list where an operation says so) of at most 8 MiB, 32 levels, 1,000 keys
+in an object and 200 characters in a key, without NUL, lone surrogates or a key that stands twice.
+
 **Lists** are pages: follow `next_cursor` until it is null. Changes of one record take `If-Match` with the version
 that was read, and answer 412 when somebody else changed it since.
 

@@ -37,7 +37,10 @@ CONFIG = {
         "negative_data_rejection": {"expected-statuses": TURNED_AWAY},
     }
 }
-ABOUT_STATUS = ("not_a_server_error", "positive_data_acceptance", "negative_data_rejection")
+ACCEPTANCE = "positive_data_acceptance"
+ABOUT_STATUS = ("not_a_server_error", ACCEPTANCE, "negative_data_rejection")
+# What holds for every body and stands in the text of the document, which no schema repeats at each text.
+BEYOND_SCHEMAS = ("char_not_allowed", "limit_exceeded")
 DOOR = "/api/v1/sync/watermelon"
 WITH_CURSOR = ("/api/v1/sync", "/api/v1/sync/repair")
 
@@ -98,7 +101,8 @@ def test_is_answered_as_the_document_says(
         response = case.call()
         # A push whose place nobody knows is told to pull first, by the one kind of answer that its client tries again.
         is_told = response.status_code == 503 and response.json()["code"] == "pull_first"
-        excluded = [CHECKS.get_one(name) for name in ABOUT_STATUS] if is_told else []
+        is_beyond = response.status_code == 400 and response.json()["code"] in BEYOND_SCHEMAS
+        excluded = [CHECKS.get_one(name) for name in ABOUT_STATUS if is_told or (is_beyond and name == ACCEPTANCE)]
         case.validate_response(response, checks=CHECKS.get_all(), excluded_checks=excluded)
 
     ask()
@@ -121,3 +125,5 @@ def put_signed(case: Any, person: Person) -> None:
         case.body[:] = rows.values()
     if isinstance(case.body, dict) and case.operation.path in WITH_CURSOR:
         case.body["cursor"] = person.cursor
+        if str(case.body.get("sent_at"))[:4] in ("0001", "9999"):  # with its offset it may be outside of all years
+            del case.body["sent_at"]
