@@ -102,7 +102,9 @@ def test_is_answered_as_the_document_says(
         # A push whose place nobody knows is told to pull first, by the one kind of answer that its client tries again.
         is_told = response.status_code == 503 and response.json()["code"] == "pull_first"
         is_beyond = response.status_code == 400 and response.json()["code"] in BEYOND_SCHEMAS
-        excluded = [CHECKS.get_one(name) for name in ABOUT_STATUS if is_told or (is_beyond and name == ACCEPTANCE)]
+        excluded = [
+            CHECKS.get_one(name) for name in ABOUT_STATUS if is_told or (is_beyond and name == ACCEPTANCE)
+        ]
         case.validate_response(response, checks=CHECKS.get_all(), excluded_checks=excluded)
 
     ask()
@@ -125,5 +127,5 @@ def put_signed(case: Any, person: Person) -> None:
         case.body[:] = rows.values()
     if isinstance(case.body, dict) and case.operation.path in WITH_CURSOR:
         case.body["cursor"] = person.cursor
-        if str(case.body.get("sent_at"))[:4] in ("0001", "9999"):  # with its offset it may be outside of all years
+        if str(case.body.get("sent_at"))[:4] in ("0001", "9999"):  # outside of all years with its offset
             del case.body["sent_at"]
