@@ -166,8 +166,8 @@ class TestAnyTexts:
 def test_a_long_text_of_equal_lines_takes_no_time() -> None:
     base = "start\n" + "\n" * 20_000 + "end"
     mine = "START\n" + "\n" * 20_001 + "END"
-    started = time.perf_counter()
+    started = time.thread_time()
 
     assert merge_text(base, mine, base).text == mine
     assert not merge_text(base, mine, "start\nand\n" + "\n" * 20_000 + "end").clean
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2

@@ -40,13 +40,13 @@ WORDS = st.text(st.sampled_from("윤활유엔진오일펌프누점검은는에�
 class TestTokensOf:
     def test_of_a_body_of_a_million_characters_are_bounded_and_quick(self) -> None:
         texts = [Text("body", " ".join(f"낱말{n}값" for n in range(200_000))), Text("title", "점도 표")]
-        started = time.perf_counter()
+        started = time.thread_time()
 
         found = tokens_of(texts)
 
         assert len(found) <= MAX_TOKENS
         assert found["2점도"] >= 16
-        assert time.perf_counter() - started < 2
+        assert time.thread_time() - started < 2
 
     @given(WORDS, WORDS)
     def test_are_the_same_in_whichever_order_and_form_the_texts_come(self, title: str, body: str) -> None:
