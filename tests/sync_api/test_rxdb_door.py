@@ -264,6 +264,20 @@ class TestAPush:
 
         assert (answered["generation"], answered["legal_name"]) == (anew["generation"], "가람 주식회사")
 
+    def test_that_waits_for_a_parent_stays_under_the_new_number_as_it_was_written(
+        self, world: World, rep: Person, phone: Phone
+    ) -> None:
+        account = world.account()
+        world.insert("contacts", id=(contact := new_id()), account_id=account, name="김")
+        phone.pull("contact")
+        row = phone.edited(contact, account_id=str(new_id()))
+        assert phone.push("contact", row) == []
+        world.log_in(rep)
+        anew = phone.page("contact")
+
+        assert phone.push("contact", row) == [row["newDocumentState"] | {"generation": anew["generation"]}]
+        assert world.sql("SELECT account_id FROM contacts") == [(account,)]
+
     def test_of_a_refused_field_gives_the_record_back(self, world: World, phone: Phone) -> None:
         account = world.account(name="가람상사")
         phone.pull("account")

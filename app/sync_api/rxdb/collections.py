@@ -325,12 +325,15 @@ def _answer(
     it pulled meanwhile may have held that already, and the client passes over what it has edits on.
     """
     verdict = judged.verdicts.get(row.id)
+    # What an earlier set gave is given anew, or nobody could tell what is not there any more.
+    is_of_this_set = row.generation in (0, generation)
     if row.id in judged.held or (verdict is not None and verdict.code == "awaiting_record"):
-        return None
+        # It stays as its user wrote it, under the number by which the clean-up lets it be.
+        stays = is_of_this_set or row.is_delete
+        return None if stays else orjson.dumps({**row.new, "generation": generation}).decode()
     if body is None:
         return None if row.is_delete else gone(row.id)
-    # What an earlier set gave is given anew, or nobody could tell what is not there any more.
-    is_of_this_set, master = row.generation in (0, generation), orjson.loads(body)
+    master = orjson.loads(body)
     has_all = row.id not in judged.passed_over or master["version"] == row.new.get("version")
     known = {name: value for name, value in master.items() if name not in without}
     if is_of_this_set and has_all and shows(entity, row, known):
