@@ -8,9 +8,11 @@ import { replications, schemaVersion } from './generated/rxdb/collections.js'
 export function replicate(database, session, { shape, events }) {
   const resync$ = new Subject()
   const running = { states: [], stream: live(session, events, resync$) }
+  const rebased = new Map()
   let following = null
-  const onRebase = ({ generation }) => {
-    following ??= followServer(running, generation).finally(() => { following = null })
+  const onRebase = (collection, { generation }) => {
+    rebased.set(collection, generation)
+    following ??= followServer(running, rebased).finally(() => { following = null })
   }
   for (const one of replications) {
     const collection = database[one.collection]
@@ -33,7 +35,7 @@ function replication(collection, session, { replicationIdentifier, pushes }, str
       async handler(checkpoint, limit) {
         const query = { checkpoint: JSON.stringify(checkpoint ?? null), limit, schema_version: schemaVersion }
         const page = await session.ask(`${at}/pull?${new URLSearchParams(query)}`)
-        if (page.rebase) onRebase(page)
+        if (page.rebase) onRebase(collection, page)
         return { documents: page.documents, checkpoint: page.checkpoint }
       },
     },
@@ -55,12 +57,13 @@ function live(session, events, resync$) {
 
 export const inSync = ({ states }) => Promise.all(states.map((state) => state.awaitInSync()))
 
-// All was given anew. After the server was restored from a backup, what it does not know any more leaves the phone too.
-async function followServer(running, generation) {
+// A collection was given anew, under a higher number. What the server does not know any more leaves the phone too.
+async function followServer(running, rebased) {
   await inSync(running)
   running.states.forEach((state) => state.reSync())
   await inSync(running)
-  for (const { collection } of running.states) {
+  for (const [collection, generation] of rebased) {
+    rebased.delete(collection)
     await collection.find({ selector: { generation: { $lt: generation } } }).remove()
   }
 }

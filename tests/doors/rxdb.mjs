@@ -59,25 +59,26 @@ class Device {
 
   async once() {
     const before = this.identifier
-    const found = await Promise.all(Object.values(this.database.collections).map((one) => this.replicate(one)))
+    const chosen = Object.values(this.database.collections).filter(({ name }) => !this.only || this.only.includes(name))
+    const found = await Promise.all(chosen.map((one) => this.replicate(one)))
     const error = found.find((one) => one)
     if (error) throw error
     return this.identifier !== before
   }
 
   async sync() {
-    this.rebased = false
+    this.rebased = new Map()
     while (await this.once());
-    if (this.rebased && !this.resends) {
+    if (this.rebased.size && !this.resends) {
       await this.once() // what was pushed by then has come back
       await this.forget()
     }
   }
 
-  // All that the server has was given anew in the present life of its database; the rest it does not know any more.
+  // All that the server has of these collections was given anew, under a higher number; the rest it does not know any more.
   async forget() {
-    for (const one of Object.values(this.database.collections)) {
-      await one.find({ selector: { generation: { $lt: this.generation } } }).remove()
+    for (const [name, generation] of this.rebased) {
+      await this.database[name].find({ selector: { generation: { $lt: generation } } }).remove()
     }
     await this.once()
   }
@@ -98,8 +99,7 @@ class Device {
           const asked = { checkpoint: JSON.stringify(checkpoint ?? null), limit, schema_version: this.schemaVersion }
           const page = await this.call('GET', `${name}/pull?${new URLSearchParams(asked)}`)
           this.pages.push([name, page.documents.length])
-          this.generation = page.generation
-          this.rebased ||= page.rebase
+          if (page.rebase) this.rebased.set(name, page.generation)
           if (page.rebase && this.resends) {
             // A new replication pushes all that the phone holds, so that a restored backup gets back what it lacks.
             // Nothing is taken over before, or it would be lost here too.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from app.core.ids import new_id
+from tests.doors.absence import delete, forget_all
 from tests.doors.door import Lost
 from tests.doors.restoring import backup
 from tests.doors.rxdb import RxdbDevice
@@ -52,6 +53,37 @@ class TestWhatThePhoneDrops:
 
         assert world.sql("SELECT deleted_at FROM accounts") == [(None,)]
         assert world.sql("SELECT count(*) FROM conflicts") == [(0,)]
+
+
+@pytest.mark.more
+class TestRebase:
+    def test_takes_away_what_went_while_the_user_was_logged_out(self, world: World, rx: Rx) -> None:
+        """A new login is a new device: the server knows nothing of what the phone holds."""
+        kept, gone = str(world.account(name="남은 가게")), str(world.account(name="없어진 가게"))
+        person = world.person("rep", world.north)
+        one = rx(person)
+        delete(world, gone)
+        one.behave(token=world.second_phone(person).token)
+        one.settle()
+
+        assert one.ids("account") == {kept}
+        assert world.sql("SELECT count(*) FROM accounts WHERE deleted_at IS NULL") == [(1,)]
+
+    def test_of_one_collection_takes_nothing_of_another(self, world: World, rx: Rx) -> None:
+        account = str(world.account())
+        world.insert("contacts", id=(contact := new_id()), account_id=account, name="윤담당")
+        one = rx(world.person("rep", world.north))
+        delete(world, str(world.account(name="없어진 가게")))
+        one.behave(only=["contact"])
+        world.sql("UPDATE contacts SET job_title = '점장'")
+        world.drain()
+        one.sync()
+        forget_all(world)
+        one.behave(only=None)
+        one.settle()
+
+        assert one.ids("contact") == {str(contact)}
+        assert world.sql("SELECT count(*) FROM contacts WHERE deleted_at IS NULL") == [(1,)]
 
 
 @pytest.mark.more

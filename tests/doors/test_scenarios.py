@@ -12,6 +12,7 @@ from app.core.clock import utc_now
 from app.core.db import Database
 from app.core.ids import new_id
 from app.core.scope import Role
+from tests.doors.absence import delete, forget_all
 from tests.doors.door import Device, Door, Lost
 from tests.world import Person, World, wire
 
@@ -533,3 +534,49 @@ class TestManyRecords:
         rows = crowd.sql("SELECT website FROM accounts WHERE tenant_id = :tenant AND id = :id", id=mine)
         assert [row[0] for row in rows] == [f"https://my-{door.name}.example"]
         assert one.ids("account") == held
+
+
+@pytest.mark.scenario("away for half a year")
+@pytest.mark.more
+class TestAbsence:
+    def test_what_went_meanwhile_leaves_the_device_and_what_waits_on_it_is_judged(
+        self, world: World, device: Hand
+    ) -> None:
+        kept, gone, left = (
+            str(world.account(name=name)) for name in ("남은 가게", "없어진 가게", "남의 가게")
+        )
+        world.insert("contacts", id=(other := new_id()), account_id=kept, name="옛 담당")
+        one = device(world.person(Role.REP, world.north))
+        one.edit("account", kept, phone="+8220000002")
+        one.edit("account", gone, phone="+8220000003")
+        one.delete("contact", str(other))
+        made = one.create("contact", account_id=kept, name="윤담당")
+        delete(world, gone)
+        world.sql("UPDATE accounts SET territory_id = :to WHERE id = :id", to=world.south, id=left)
+        forget_all(world)
+        one.sync()
+        one.settle()
+
+        assert one.ids("account") == {kept}
+        assert one.ids("contact") == {made}
+        assert account_of(world, kept).phone == "+8220000002"
+        assert [row[0] for row in world.sql("SELECT name FROM contacts WHERE deleted_at IS NULL")] == [
+            "윤담당"
+        ]
+        assert world.sql("SELECT count(*) FROM accounts WHERE deleted_at IS NULL") == [(2,)]
+        assert [item[0] for item in inbox(world)] == ["deleted"]
+
+    def test_what_a_reset_took_away_leaves_the_device(self, world: World, device: Hand) -> None:
+        """As a sandbox goes back: rows change like any others, and no cursor is worth anything any more."""
+        kept, gone = str(world.account(name="남은 가게")), str(world.account(name="없어진 가게"))
+        one = device(world.person(Role.REP, world.north))
+        delete(world, gone)
+        world.engine_sql(
+            "UPDATE sync_heads SET position = position + 1, floor = position + 1 WHERE tenant_id = :tenant"
+        )
+        world.sql("UPDATE accounts SET notes = '처음' WHERE tenant_id = :tenant AND id = :id", id=kept)
+        world.drain()
+        one.settle()
+
+        assert one.ids("account") == {kept}
+        assert one.get("account", kept)["notes"] == "처음"  # type: ignore[index]

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from app.core.ids import new_id
+from app.sync_api.rxdb.sets import SETS
 from tests.sync_api.test_farewell_over_sync import sent_away
 from tests.world import Person, World
 
@@ -129,7 +130,7 @@ class TestByRxdb:
         held = {
             "id": str(account),
             "version": 1,
-            "generation": 1,
+            "generation": SETS,
             "name": "가람상사",
             "tags": ["가"],
             "_deleted": False,

@@ -175,6 +175,37 @@ class TestAPage:
 
         assert phone.page("contact")["rebase"]
 
+    def test_that_begins_anew_has_a_higher_number_than_all_before_by_whichever_login(
+        self, world: World, rep: Person, phone: Phone
+    ) -> None:
+        world.account()
+        first = phone.page("account")
+        phone.pull("account")
+        again = phone.page("account")
+        world.log_in(rep)
+        anew = phone.page("account")
+        phone.checkpoints["account"] = {"c": "nothing that was given"}
+        later = phone.page("account")
+
+        assert [one["rebase"] for one in (first, again, anew, later)] == [False, False, True, True]
+        assert first["generation"] == again["generation"] < anew["generation"] < later["generation"]
+        assert {one["generation"] for one in later["documents"]} == {later["generation"]}
+
+    def test_that_goes_on_after_that_has_the_same_number(
+        self, world: World, rep: Person, phone: Phone
+    ) -> None:
+        for number in range(3):
+            world.account(name=f"가게 {number}")
+        phone.pull("account")
+        world.log_in(rep)
+        anew = phone.page("account", limit=2)
+        phone.checkpoints["account"] = anew["checkpoint"]
+        rest = phone.page("account", limit=2)
+
+        assert (anew["rebase"], rest["rebase"]) == (True, False)
+        numbers = {one["generation"] for one in (*anew["documents"], *rest["documents"])}
+        assert numbers == {anew["generation"]} == {rest["generation"]}
+
 
 class TestAPush:
     def test_of_another_field_than_others_changed_is_merged_and_one_push_converges(
@@ -218,6 +249,34 @@ class TestAPush:
             assert phone.push("account", row) == []
 
         assert name_of(world, account) == "둘"
+
+    def test_on_what_was_given_before_all_came_anew_is_answered_by_the_record_with_its_new_number(
+        self, world: World, rep: Person, phone: Phone
+    ) -> None:
+        """The client passed over it in the page: left below the number, the clean-up would delete it."""
+        account = world.account()
+        phone.pull("account")
+        row = phone.edited(account, legal_name="가람 주식회사")
+        world.log_in(rep)
+        anew = phone.page("account")
+
+        (answered,) = phone.push("account", row)
+
+        assert (answered["generation"], answered["legal_name"]) == (anew["generation"], "가람 주식회사")
+
+    def test_that_waits_for_a_parent_stays_under_the_new_number_as_it_was_written(
+        self, world: World, rep: Person, phone: Phone
+    ) -> None:
+        account = world.account()
+        world.insert("contacts", id=(contact := new_id()), account_id=account, name="김")
+        phone.pull("contact")
+        row = phone.edited(contact, account_id=str(new_id()))
+        assert phone.push("contact", row) == []
+        world.log_in(rep)
+        anew = phone.page("contact")
+
+        assert phone.push("contact", row) == [row["newDocumentState"] | {"generation": anew["generation"]}]
+        assert world.sql("SELECT account_id FROM contacts") == [(account,)]
 
     def test_of_a_refused_field_gives_the_record_back(self, world: World, phone: Phone) -> None:
         account = world.account(name="가람상사")

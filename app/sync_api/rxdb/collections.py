@@ -17,8 +17,9 @@ from app.sync_api.exchange import Exchange, PulledPage
 from app.sync_api.looking import look_in
 from app.sync_api.pushing import Identity
 from app.sync_api.rxdb.documents import document, gone, shows
-from app.sync_api.rxdb.kept import lately_pushed, note_pull, passed_over
+from app.sync_api.rxdb.kept import began_of, lately_pushed, note_pull, passed_over
 from app.sync_api.rxdb.pushing import Judged, RowPushing, request_of
+from app.sync_api.rxdb.sets import next_set, number_of
 from app.sync_api.rxdb.translating import knows
 from app.sync_api.rxdb.wire import NAMES_OF_THE_CLIENT, Row
 from app.sync_api.wire import MAX_BYTES, SyncRequest
@@ -51,14 +52,15 @@ class _Filled:
 
     documents: dict[UUID, str] = field(default_factory=dict)
     pages: list[Page] = field(default_factory=list)
-    generation: int = 1
+    began: int = 0
+    generation: int = 0
 
-    def add(self, page: Page, generation: int, without: frozenset[str]) -> None:
+    def add(self, page: Page, without: frozenset[str]) -> None:
         """What is told twice counts as it was told last."""
         self.pages.append(page)
         for row in page.changes:
             self.documents.pop(row.record_id, None)
-            self.documents[row.record_id] = document(row.body or "{}", generation, without)
+            self.documents[row.record_id] = document(row.body or "{}", self.generation, without)
         for _, record_id, _ in page.removed:
             self.documents.pop(record_id, None)
             self.documents[record_id] = gone(record_id)
@@ -97,7 +99,7 @@ class Collections(Exchange):
         started, now = time.monotonic(), self.clock()
         # A checkpoint of one collection is worth nothing in another.
         key = hmac.digest(self.key, b"rxdb " + name.encode(), "sha256")
-        cursor, is_anew = _cursor(who, asked.token, key)
+        cursor = _cursor(who, asked.token, key)
         request = SyncRequest(
             asked.schema_version,
             asked.token if cursor else None,
@@ -108,8 +110,8 @@ class Collections(Exchange):
             0,
             (asked.schema_version, None, "rxdb", 0, None),
         )
-        self._note_pull(who, name, None)
-        may_drain = True
+        began = self._note_pull(who, name, None)
+        is_back, may_drain = asked.token is not None, True
         while True:
             try:
                 with self._opened() as (connection, session):
@@ -123,24 +125,25 @@ class Collections(Exchange):
                     due = self._due(who, reader, feed, False) if may_drain else None
                     if due is None:
                         found = PulledPage.of(actor, row, started)
-                        filled = self._fill(who, request, cursor, entity, found, reader, feed)
+                        sets = (began, next_set(began, now) if is_back else began)
+                        filled = self._fill(who, request, cursor, entity, found, reader, feed, sets)
                         since = min(asked.given_at or now, now) - JUST_NOW
                         self._repeat(session, who, entity, found, filled, request, since)
                         break
             except Restored as restored:
                 self._begin_epoch(who, restored.epoch)
-                cursor, is_anew = None, True
+                cursor = None
                 continue
             may_drain = False
             self._drain(who, *due)
         for page in filled.pages:
             self._keep(who, request, found.answer(page))
         page = filled.pages[-1]
-        self._note_pull(who, name, page.cursor.highest if filled.documents else 0)
+        self._note_pull(who, name, page.cursor.highest if filled.documents else 0, filled.began)
         told: dict[str, Any] = {
             "checkpoint": {"c": encode(page.cursor, key), "t": wire_time(now)},
             "epoch": page.cursor.epoch,
-            "rebase": asked.token is not None and (is_anew or filled.pages[0].rebase),
+            "rebase": filled.began > began,
         }
         told["generation"] = filled.generation
         documents = ",".join(filled.documents.values())
@@ -181,10 +184,11 @@ class Collections(Exchange):
             told = gone(record_id) if body is None else document(body, filled.generation, without)
             filled.documents[record_id] = told
 
-    def _note_pull(self, who: Identity, name: str, head: int | None) -> None:
-        if self.registry.find(name) is not None:
-            with self.db.session(who.tenant_id) as session:
-                note_pull(session.connection(), (who.tenant_id, who.device_id), name, head)
+    def _note_pull(self, who: Identity, name: str, head: int | None, began: int = 0) -> int:
+        if self.registry.find(name) is None:
+            return began
+        with self.db.session(who.tenant_id) as session:
+            return note_pull(session.connection(), (who.tenant_id, who.device_id), name, head, began)
 
     def _fill(
         self,
@@ -195,17 +199,24 @@ class Collections(Exchange):
         found: "PulledPage",
         first: Glance,
         feed: _CollectionReader,
+        sets: tuple[int, int],
     ) -> _Filled:
-        """Pages of the engine until the limit is reached or nothing more can be given now."""
-        generation = lives(feed.connection, who.tenant_id, who.device_id).present.generation
+        """Pages of the engine until the limit is reached or nothing more can be given now.
+
+        *sets* says when the present set began, and when that begins by which all would be given anew.
+        """
+        life = lives(feed.connection, who.tenant_id, who.device_id).present.generation
         without = unknown_fields(entity, request.schema_version)
-        filled, at = _Filled(generation=generation), cursor
+        filled, at = _Filled(), cursor
         reader: Reader = first
         while True:
             ask = self._ask(who, found.actor, request, found.device)
             ask = replace(ask, limit=request.limit - len(filled.documents))
             page = pull(reader, self.registry, at, ask, set_id_of)
-            filled.add(page, generation, without)
+            if not filled.pages:
+                filled.began = sets[1] if cursor is None or page.rebase else sets[0]
+                filled.generation = number_of(life, filled.began)
+            filled.add(page, without)
             if len(filled.documents) >= request.limit or not page.has_more or page.cursor == at:
                 return filled
             at, reader = page.cursor, feed
@@ -241,8 +252,9 @@ class Collections(Exchange):
             actor = query.read(session.execute(query.statement, dict(query.values)).one_or_none())
             asked = [Verdict(row.id, Status.APPLIED, entity=name, record_id=row.id) for row in rows]
             bodies = self._records(connection, session, actor, asked)
-            generation = lives(connection, who.tenant_id, who.device_id).present.generation
             whose = who.tenant_id, who.device_id
+            life = lives(connection, *whose).present.generation
+            generation = number_of(life, began_of(connection, whose, name))
             judged.passed_over = passed_over(connection, whose, name, [row.id for row in rows])
         without = unknown_fields(entity, schema_version)
         return [
@@ -263,8 +275,10 @@ class Collections(Exchange):
         if self.registry.find(name) is None:
             raise NotFound("There is no such collection.")
         told = orjson.loads(self.farewell(who, request_of([])).body)
+        whose = who.tenant_id, who.device_id
         with self.db.session(who.tenant_id) as session:
-            generation = lives(session.connection(), who.tenant_id, who.device_id).present.generation
+            life = lives(session.connection(), *whose).present.generation
+            generation = number_of(life, began_of(session.connection(), whose, name))
         return orjson.dumps(
             {
                 "documents": [],
@@ -311,27 +325,30 @@ def _answer(
     it pulled meanwhile may have held that already, and the client passes over what it has edits on.
     """
     verdict = judged.verdicts.get(row.id)
+    # What an earlier set gave is given anew, or nobody could tell what is not there any more.
+    is_of_this_set = row.generation in (0, generation)
     if row.id in judged.held or (verdict is not None and verdict.code == "awaiting_record"):
-        return None
+        # It stays as its user wrote it, under the number by which the clean-up lets it be.
+        stays = is_of_this_set or row.is_delete
+        return None if stays else orjson.dumps({**row.new, "generation": generation}).decode()
     if body is None:
         return None if row.is_delete else gone(row.id)
-    # What another life of the database gave is given anew, or nobody could tell what is not there any more.
-    is_of_this_life, master = row.generation in (0, generation), orjson.loads(body)
+    master = orjson.loads(body)
     has_all = row.id not in judged.passed_over or master["version"] == row.new.get("version")
     known = {name: value for name, value in master.items() if name not in without}
-    if is_of_this_life and has_all and shows(entity, row, known):
+    if is_of_this_set and has_all and shows(entity, row, known):
         return None
     return document(body, generation, without)
 
 
-def _cursor(who: Identity, token: str | None, key: bytes) -> tuple[Cursor | None, bool]:
-    """The cursor of a checkpoint, and whether the phone has one that is worth nothing.
+def _cursor(who: Identity, token: str | None, key: bytes) -> Cursor | None:
+    """The cursor of a checkpoint; None where the phone has none, or one that is worth nothing.
 
     The client would send a refused one for ever: it is given all anew instead.
     """
     if token is None:
-        return None, False
+        return None
     try:
-        return decode(token, key, tenant_id=who.tenant_id, device_id=who.device_id), False
+        return decode(token, key, tenant_id=who.tenant_id, device_id=who.device_id)
     except CursorInvalid:
-        return None, True
+        return None

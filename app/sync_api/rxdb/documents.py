@@ -18,7 +18,7 @@ def document(body: str, generation: int, without: frozenset[str] = frozenset()) 
 
     Args:
         body: As the feed has it.
-        generation: The life of the database in which its version counts.
+        generation: The number of the set in which it is given.
         without: Fields that an older app does not know.
     """
     if without:

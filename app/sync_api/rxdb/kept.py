@@ -155,7 +155,9 @@ def waiting_users(connection: Connection, tenant_id: UUID) -> list[UUID]:
     return list(dict.fromkeys(row[0] for row in rows))
 
 
-def note_pull(connection: Connection, whose: tuple[UUID, UUID], entity: str, head: int | None) -> None:
+def note_pull(
+    connection: Connection, whose: tuple[UUID, UUID], entity: str, head: int | None, began: int = 0
+) -> int:
     """Note that a page is being made (*head* is None), or from what head of the feed it was made; the caller commits.
 
     Args:
@@ -163,13 +165,18 @@ def note_pull(connection: Connection, whose: tuple[UUID, UUID], entity: str, hea
         whose: Tenant and device.
         entity: Of the collection.
         head: 0 for a page without documents.
+        began: Of the set of the page.
+
+    Returns:
+        When the present set of the collection began.
     """
-    connection.execute(
+    found: int = connection.execute(
         statement(
-            "INSERT INTO rxdb_pulls AS p (tenant_id, device_id, entity, head, is_open, seen_at)"
-            " VALUES (:tenant, :device, :entity, :head, :open, clock_timestamp())"
+            "INSERT INTO rxdb_pulls AS p (tenant_id, device_id, entity, head, is_open, seen_at, began)"
+            " VALUES (:tenant, :device, :entity, :head, :open, clock_timestamp(), :began)"
             " ON CONFLICT (tenant_id, device_id, entity) DO UPDATE SET head = greatest(p.head, EXCLUDED.head),"
-            " is_open = EXCLUDED.is_open, seen_at = EXCLUDED.seen_at"
+            " is_open = EXCLUDED.is_open, seen_at = EXCLUDED.seen_at, began = greatest(p.began, EXCLUDED.began)"
+            " RETURNING began"
         ),
         {
             "tenant": whose[0],
@@ -177,8 +184,22 @@ def note_pull(connection: Connection, whose: tuple[UUID, UUID], entity: str, hea
             "entity": entity,
             "head": head or 0,
             "open": head is None,
+            "began": began,
         },
-    )
+    ).scalar_one()
+    return found
+
+
+def began_of(connection: Connection, whose: tuple[UUID, UUID], entity: str) -> int:
+    """When the set of a collection began that the device was given last; 0 where none is known."""
+    found: int = connection.execute(
+        statement(
+            "SELECT coalesce(max(began), 0) FROM rxdb_pulls"
+            " WHERE tenant_id = :tenant AND device_id = :device AND entity = :entity"
+        ),
+        {"tenant": whose[0], "device": whose[1], "entity": entity},
+    ).scalar_one()
+    return found
 
 
 def passed_over(

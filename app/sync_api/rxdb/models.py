@@ -23,7 +23,10 @@ class RxdbDevice(Base):
 
 
 class RxdbPull(Base):
-    """How far the pages of a collection went that a device was given, and whether one is being made."""
+    """How far the pages of a collection went that a device was given, and whether one is being made.
+
+    ``began`` says when all of it was last given anew, as ``sets`` counts.
+    """
 
     __tablename__ = "rxdb_pulls"
 
@@ -33,6 +36,7 @@ class RxdbPull(Base):
     head: Mapped[int] = mapped_column(BigInteger)
     is_open: Mapped[bool]
     seen_at: Mapped[datetime]
+    began: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 class RxdbHeld(Base):

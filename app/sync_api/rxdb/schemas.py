@@ -5,7 +5,12 @@ from app.sync_api.registry import REGISTRY
 from app.sync_api.rxdb.wire import DEFAULT_LIMIT, MAX_LIMIT
 from app.sync_api.wire import LONGEST_CURSOR
 
-EXAMPLE = {"id": "0190d3a1-7c1e-7d30-8f00-1b0e5d2f4a11", "version": 7, "generation": 1, "_deleted": False}
+EXAMPLE = {
+    "id": "0190d3a1-7c1e-7d30-8f00-1b0e5d2f4a11",
+    "version": 7,
+    "generation": 1099511627776,
+    "_deleted": False,
+}
 
 
 class PullQuery(QuerySchema):
@@ -60,7 +65,12 @@ class PullAnswerSchema(WireSchema):
     checkpoint = Nested(CheckpointSchema)
     epoch = Id(metadata={"description": "Life of the database; another one means: start a new replication"})
     generation = Integer(
-        metadata={"description": "Number of that life, as documents of it carry it", "example": 1}
+        max=(1 << 53) - 1,
+        metadata={
+            "description": "Number of the set, as its documents carry it: with `rebase`, what the phone holds of the"
+            " collection below it is not there any more",
+            "example": 1099511627776,
+        },
     )
     rebase = Boolean(
         metadata={

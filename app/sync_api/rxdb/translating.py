@@ -208,7 +208,7 @@ class Translator:
         return {"base_version": version}
 
     def _is_of_ended_life(self, row: Row) -> bool:
-        return row.generation not in (0, self.epoch.generation)
+        return row.life not in (0, self.epoch.generation)
 
     def _past(self, record_id: UUID) -> dict[int, dict[str, Any]]:
         """The record's fields by version, the newest ones; nothing where it is not there."""

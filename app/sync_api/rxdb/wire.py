@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from app.sync_api.rxdb.sets import life_of
 from sync.errors import Refused, RequestInvalid
 from sync.values import whole
 from sync.wire import MAX_MUTATIONS, is_id, time_of
@@ -15,6 +16,7 @@ from sync.wire import MAX_MUTATIONS, is_id, time_of
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 10_000
 MAX_VERSION = (1 << 31) - 1
+MAX_NUMBER = (1 << 53) - 1
 CHECKPOINT_KEYS = frozenset({"c", "t"})
 ROW_KEYS = frozenset({"newDocumentState", "assumedMasterState"})
 STAMPED = frozenset({"id", "version", "generation", "_deleted", "_attachments"})
@@ -42,12 +44,17 @@ class Row:
     @property
     def version(self) -> int:
         """The version that it was based on; 0 where the server never gave one."""
-        return _whole(self._seen.get("version"))
+        return _whole(self._seen.get("version"), MAX_VERSION)
 
     @property
     def generation(self) -> int:
+        """The number of the set in which that version was given; see ``sets``."""
+        return _whole(self._seen.get("generation"), MAX_NUMBER)
+
+    @property
+    def life(self) -> int:
         """The life of the database in which that version was given."""
-        return _whole(self._seen.get("generation"))
+        return life_of(self.generation)
 
     @property
     def _seen(self) -> Document:
@@ -61,7 +68,7 @@ class Row:
             after: The push of the same user that stands between this one and an earlier one that was the same.
         """
         told = json.dumps(self.new, sort_keys=True, ensure_ascii=True)
-        parts = [entity, str(self.id), self.generation, self.version, told, after and str(after)]
+        parts = [entity, str(self.id), self.life, self.version, told, after and str(after)]
         return UUID(bytes=hashlib.sha256(json.dumps(parts).encode()).digest()[:16], version=5)
 
 
@@ -120,6 +127,6 @@ def checkpoint_of(text: str | None) -> tuple[str | None, datetime | None]:
         raise RequestInvalid("checkpoint_invalid", "/checkpoint") from refused
 
 
-def _whole(value: Any) -> int:
+def _whole(value: Any, most: int) -> int:
     found = whole(value)
-    return found if type(found) is int and 0 <= found <= MAX_VERSION else 0
+    return found if type(found) is int and 0 <= found <= most else 0
