@@ -27,7 +27,7 @@ from tests.world import World
 PICTURES = {"", "text", "{toctree}"}
 """Figures, trees of files and samples of output: no code."""
 HERE = {"json", "mermaid", "sql"}
-"""What this file and ``test_blocks`` check wherever it stands."""
+"""What this file, ``test_blocks`` and ``test_diagrams`` check wherever it stands."""
 DOCUMENT = json.loads((HOUSE / "openapi" / "openapi.json").read_text(encoding="utf-8"))
 LINE = re.compile(r"^\$ (.*)$", re.MULTILINE)
 AT_ONCE = re.compile(r"\s*(?:&&|\|\||;|\|)\s*")
