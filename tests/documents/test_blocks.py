@@ -1,12 +1,13 @@
 """Commands of the pages, typed in a folder of a reader's own, on a server that runs.
 
-docs/conformance.md, docs/import.md, docs/operations.md, docs/quickstart.md, docs/sandbox.md, docs/stores.md, README.md
-and examples/phone/README.md
+docs/conformance.md, docs/import.md, docs/operations.md, docs/pwa.md, docs/quickstart.md, docs/sandbox.md,
+docs/stores.md, README.md and examples/phone/README.md
 """
 
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -17,8 +18,10 @@ import pytest
 
 from app.config import Config
 from app.sample.customers import SHIPPED_CSV
+from app.serve import find_port
 from localpg.binaries import find_binaries
 from tests.cli.conftest import variables_of
+from tests.cli.test_serve import body_of, wait_for
 from tests.documents.fences import HOUSE, fences
 from tests.documents.test_every_block import LINE
 from tests.world import PASSWORD, World
@@ -47,7 +50,12 @@ def typed(migrated: Config, tmp_path: Path) -> Type:
     }
 
     def typed(
-        page: str, *signs: str, given: str = "", replaced: dict[str, str] | None = None, **variables: str
+        page: str,
+        *signs: str,
+        given: str = "",
+        replaced: dict[str, str] | None = None,
+        place: Path = tmp_path,
+        **variables: str,
     ) -> str:
         lines = []
         for sign in signs:
@@ -59,7 +67,7 @@ def typed(migrated: Config, tmp_path: Path) -> Type:
             script = script.replace(word, other)
         done = subprocess.run(
             ["sh", "-euc", script],
-            cwd=tmp_path,
+            cwd=place,
             env=os.environ | settings | variables,
             input=given,
             capture_output=True,
@@ -142,6 +150,61 @@ def test_a_company_is_made_and_the_doctor_finds_nothing(typed: Type) -> None:
     assert "Row-level security is forced on every table of a tenant." in told
     wrong = re.findall("✗ (.*)", told)  # the servers of tests may forget
     assert [one for one in wrong if "power cut" not in one] == []
+
+
+def test_a_newer_version_is_fetched_and_migrated(typed: Type, tmp_path: Path) -> None:
+    git = ("git", "-c", "user.name=Release", "-c", "user.email=release@example.com", "-C", str(tmp_path))
+    for words in (
+        ("clone", "--quiet", str(HOUSE), "released"),
+        ("clone", "--quiet", "released", "opt"),
+        ("-C", "released", "commit", "--quiet", "--allow-empty", "--message", "The next version"),
+    ):
+        subprocess.run([*git, *words], check=True)
+    packages = tmp_path / "opt" / ".venv"
+    packages.mkdir()
+    (packages / "bin").symlink_to(Path(sys.executable).parent)
+    (packages / ".ready").touch()  # the next version needs no others
+
+    told = typed(
+        "docs/operations.md",
+        "git pull",
+        place=tmp_path / "opt",
+        replaced={"flask doctor": "flask doctor || test $? = 1"},
+        PYTHONPATH=str(tmp_path / "opt"),
+        FLASK_APP="wsgi.py",
+    )
+
+    assert [one for one in re.findall("✗ (.*)", told) if "power cut" not in one] == []
+    newest = subprocess.run(
+        [*git, "-C", "opt", "log", "-1", "--format=%s"], check=True, capture_output=True, text=True
+    )
+    assert newest.stdout == "The next version\n"
+
+
+def test_the_web_app_is_served_beside_the_server(url: str, migrated: Config, tmp_path: Path) -> None:
+    (block,) = [one for one in fences(HOUSE / "docs" / "pwa.md") if one.text == "make pwa\n"]
+    # What is installed is here; a port of its own, should a reader's own app be running.
+    line = block.text.replace("make", f"make --old-file=.venv/.ready ARGS='--port {find_port(8080)}'")
+    with (tmp_path / "out.log").open("wb") as log:
+        serving = subprocess.Popen(
+            ["sh", "-euc", line],
+            cwd=HOUSE,
+            env=os.environ | variables_of(migrated) | {"URL": url},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        app = wait_for(r"The web app +(http://\S+)", tmp_path)
+        wait_for("Ctrl-C stops it", tmp_path)
+        page, behind = body_of(f"{app}/"), body_of(f"{app}/api/v1/visits")
+    finally:
+        os.killpg(serving.pid, signal.SIGINT)
+        serving.wait(PATIENCE_S)
+
+    assert b"<title>" in page
+    assert json.loads(behind)["code"] == "unauthenticated"  # says the server, not the web app
+    assert "login rep, password " in (tmp_path / "out.log").read_text(encoding="utf-8")
 
 
 def test_the_token_of_metrics_is_printed(typed: Type) -> None:

@@ -5,6 +5,7 @@ What docs/quickstart.md, examples/rxdb/README.md and examples/watermelon/README.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+import localnode
 from app.config import Config
 from tests.catalog.shop import open_shop
 from tests.cli.test_serve import running, wait_for
+from tests.documents.fences import fences
+from tests.documents.test_every_block import LINE
 from tests.world import PASSWORD, World
 
 PROJECT = Path(__file__).parents[2]
@@ -57,6 +61,48 @@ def test_the_story_of(example: str, world: World, logins: dict[str, str], url: s
     assert re.search(r"the manager decides for the rep, and the phone shows \(주\)\S+그룹", told)
     assert "status approved, total 13200.0000 KRW" in told
     assert world.sql("SELECT count(*) FROM sync_mutations WHERE status = 'rejected'") == [(0,)]
+
+
+@pytest.mark.parametrize("example", ["rxdb", "watermelon"])
+def test_the_same_by_hand(
+    example: str, world: World, logins: dict[str, str], url: str, tmp_path: Path
+) -> None:
+    (block,) = [one for one in fences(PROJECT / "examples" / example / "README.md") if "npm ci" in one.text]
+    lines = "\n".join(LINE.findall(block.text))
+    for word, other in {
+        "REP_PASSWORD=… MANAGER_PASSWORD=… ": "",
+        "http://127.0.0.1:8000": url,
+        ".venv/bin/python": sys.executable,
+    }.items():
+        assert word in lines
+        lines = lines.replace(word, other)
+    shutil.copytree(PROJECT / "examples", tmp_path / "examples")
+    (tmp_path / "npm").write_text(
+        f'#!/bin/sh\nexec "{localnode.NODE}" "{localnode.NPM}" "$@"\n', encoding="utf-8"
+    )
+    (tmp_path / "npm").chmod(0o755)
+
+    done = subprocess.run(
+        ["sh", "-euc", lines],
+        cwd=tmp_path,
+        env=os.environ
+        | logins
+        | {
+            "PATH": f"{tmp_path}:{localnode.NODE.parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(PROJECT),
+            "PYTHONUTF8": "1",
+            "NODE_OPTIONS": "--use-system-ca",
+            "npm_config_prefer_offline": "true",
+            "npm_config_audit": "false",
+        },
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "status approved" in done.stdout
 
 
 def test_the_record_of_the_quick_start(logins: dict[str, str], url: str, tmp_path: Path) -> None:

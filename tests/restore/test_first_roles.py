@@ -1,19 +1,23 @@
-"""The roles and the database as deploy/postgresql makes them on a server that has none (docs/operations.md)."""
+"""The roles and the database as docs/operations.md makes them on a server that has none."""
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
-from app import migrating
-from app.doctor.examination import examined
-from tests.documents.units import DEPLOY
+from tests.documents.fences import HOUSE, fences
+from tests.documents.test_every_block import LINE
 from tests.restore.clusters import ROLE_OF_SQL_PEOPLE, Cluster
 
 pytestmark = pytest.mark.more
 
 ROLES = ("owner", "engine", "app")
+PAGE = "docs/operations.md"
+ELSEWHERE = "@db.example.com:5432/fieldmerge?sslmode=verify-full&sslrootcert=system"
 
 
 @pytest.fixture
@@ -35,15 +39,34 @@ def bare(state: Path) -> Cluster:
     return cluster
 
 
+def block(sign: str) -> str:
+    (found,) = [one for one in fences(HOUSE / PAGE) if sign in one.text]
+    return "\n".join(LINE.findall(found.text)) if found.language == "console" else found.text
+
+
 def test_they_are_all_that_the_migrations_and_the_doctor_ask_for(bare: Cluster) -> None:
-    urls = bare.urls("fieldmerge")
-    passwords = {role: conninfo_to_dict(getattr(urls, role))["password"] for role in ROLES}
-    words = [word for role, password in passwords.items() for word in ("-v", f"{role}_password={password}")]
-    file = DEPLOY / "postgresql" / "roles.sql"
-    bare.run("psql", "-X", "--quiet", *words, f"--dbname={bare.urls('postgres').admin}", "-f", file)
-    config = bare.config("fieldmerge")
+    admin = bare.urls("postgres").admin
+    here = "@/fieldmerge?" + admin.partition("?")[2]
+    settings = block("db.example.com")
+    assert settings.count(ELSEWHERE) == len(ROLES)
+    flask = f'flask() {{ {sys.executable} -m flask "$@"; }}'
+    script = "\n".join((flask, block("roles.sql"), settings.replace(ELSEWHERE, here)))
 
-    migrating.upgrade(config)
+    done = subprocess.run(
+        ["sh", "-euc", script.replace("flask doctor", "flask doctor || test $? = 1")],
+        cwd=HOUSE,
+        env={
+            "PATH": f"{bare.server.binaries.directory}:{os.environ['PATH']}",
+            "PYTHONUTF8": "1",
+            "ADMIN_URL": admin,
+            "FIELDMERGE_UNSAFE_DURABILITY": "for-tests-only",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
-    # The tests' servers do without durability, of which "PostgreSQL" would complain.
-    assert [one for topic, one in examined(config) if not one.ok and topic != "PostgreSQL"] == []
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Row-level security is forced on every table of a tenant." in done.stdout
+    # The tests' servers do without durability, of which the doctor complains.
+    assert [one for one in re.findall("✗ (.*)", done.stdout) if "power cut" not in one] == []
