@@ -9,6 +9,8 @@ from markdown_it import MarkdownIt
 
 HOUSE = Path(__file__).parents[2]
 PAGES = ("*.md", "docs/**/*.md", "examples/*/README.md", "benchmarks/*.md")
+LINE = re.compile(r"^\$ (.*)$", re.MULTILINE)
+"""What is typed in a console."""
 MARK = re.compile(r"^<!-- (run by|norun): (.+?) -->$")
 
 
@@ -33,6 +35,11 @@ class Fence:
     def place(self) -> str:
         return f"{self.page}:{self.line}"
 
+    @property
+    def typed(self) -> str:
+        """What a reader types; a console also shows what was answered."""
+        return "\n".join(LINE.findall(self.text)) if self.language == "console" else self.text
+
 
 def pages() -> list[Path]:
     found = {path for pattern in PAGES for path in HOUSE.glob(pattern)}
@@ -51,6 +58,12 @@ def fences(page: Path) -> Iterator[Fence]:
             mark = None
         elif token.nesting >= 0 and token.type not in ("list_item_open", "bullet_list_open"):
             mark = None
+
+
+def the_fence(page: str, sign: str) -> Fence:
+    """The only block of a page with *sign* in it."""
+    (found,) = [one for one in fences(HOUSE / page) if sign in one.text]
+    return found
 
 
 def all_fences() -> list[Fence]:

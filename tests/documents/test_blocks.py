@@ -22,8 +22,7 @@ from app.serve import find_port
 from localpg.binaries import find_binaries
 from tests.cli.conftest import variables_of
 from tests.cli.test_serve import body_of, wait_for
-from tests.documents.fences import HOUSE, fences
-from tests.documents.test_every_block import LINE
+from tests.documents.fences import HOUSE, LINE, fences, the_fence
 from tests.world import PASSWORD, World
 
 pytestmark = pytest.mark.more
@@ -57,11 +56,7 @@ def typed(migrated: Config, tmp_path: Path) -> Type:
         place: Path = tmp_path,
         **variables: str,
     ) -> str:
-        lines = []
-        for sign in signs:
-            (block,) = [one for one in fences(HOUSE / page) if sign in one.text]
-            lines.append("\n".join(LINE.findall(block.text)) if block.language == "console" else block.text)
-        script = "\n".join(lines)
+        script = "\n".join(the_fence(page, sign).typed for sign in signs)
         for word, other in (replaced or {}).items():
             assert word in script, word
             script = script.replace(word, other)
@@ -91,6 +86,8 @@ def test_stores_are_written_where_the_reader_says(typed: Type, tmp_path: Path) -
 
 def test_a_sandbox_is_made_and_reset_over_rest(typed: Type, url: str) -> None:
     told = typed("docs/sandbox.md", "flask sandbox create app-ci")
+    shown = the_fence("docs/sandbox.md", "Sandbox app-ci:").text
+    assert told.partition("(")[0] == shown.partition("(")[0]
     made = re.search(r"^  admin +(\S+) ", told, re.MULTILINE)
     assert made, told
     body = {
@@ -112,7 +109,10 @@ def test_a_sandbox_is_made_and_reset_over_rest(typed: Type, url: str) -> None:
 
 def test_the_conformance_kit_plays_against_a_sandbox(typed: Type, url: str) -> None:
     told = typed("docs/conformance.md", "python -m conformance", replaced={OWN_SERVER: url})
+    shown = the_fence("docs/conformance.md", "scenarios against").text.replace(OWN_SERVER, url)
 
+    scenarios = re.compile(r"^\d+ scenarios against .*", re.MULTILINE)
+    assert scenarios.findall(told) == scenarios.findall(shown)
     assert " 0 failed" in told
 
 
@@ -182,9 +182,9 @@ def test_a_newer_version_is_fetched_and_migrated(typed: Type, tmp_path: Path) ->
 
 
 def test_the_web_app_is_served_beside_the_server(url: str, migrated: Config, tmp_path: Path) -> None:
-    (block,) = [one for one in fences(HOUSE / "docs" / "pwa.md") if one.text == "make pwa\n"]
+    block = next(one for one in fences(HOUSE / "docs" / "pwa.md") if one.language == "sh")
     # What is installed is here; a port of its own, should a reader's own app be running.
-    line = block.text.replace("make", f"make --old-file=.venv/.ready ARGS='--port {find_port(8080)}'")
+    line = block.typed.replace("make", f"make --old-file=.venv/.ready ARGS='--port {find_port(8080)}'")
     with (tmp_path / "out.log").open("wb") as log:
         serving = subprocess.Popen(
             ["sh", "-euc", line],

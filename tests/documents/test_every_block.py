@@ -29,7 +29,6 @@ PICTURES = {"", "text", "{toctree}"}
 HERE = {"json", "mermaid", "sql"}
 """What this file, ``test_blocks`` and ``test_diagrams`` check wherever it stands."""
 DOCUMENT = json.loads((HOUSE / "openapi" / "openapi.json").read_text(encoding="utf-8"))
-LINE = re.compile(r"^\$ (.*)$", re.MULTILINE)
 AT_ONCE = re.compile(r"\s*(?:&&|\|\||;|\|)\s*")
 
 
@@ -65,9 +64,8 @@ def test_what_a_block_is_run_by_is_there_and_knows_the_page() -> None:
 
 def commands(block: Fence) -> list[list[str]]:
     """The words of each command line that starts one of our own programs; of console blocks only what is typed."""
-    text = "\n".join(LINE.findall(block.text)) if block.language == "console" else block.text
     found = []
-    for line in text.replace("\\\n", " ").splitlines():
+    for line in block.typed.replace("\\\n", " ").splitlines():
         for part in AT_ONCE.split(line):
             try:
                 words = shlex.split(part, comments=True)

@@ -12,7 +12,7 @@ import pytest
 
 from app.core.clock import utc_now
 from app.core.ids import new_id
-from tests.documents.fences import HOUSE, fences
+from tests.documents.fences import HOUSE, the_fence
 from tests.world import PASSWORD, World
 
 pytestmark = pytest.mark.more
@@ -47,8 +47,7 @@ await sync()
 
 
 def block(page: str, sign: str) -> str:
-    (found,) = [one.text for one in fences(HOUSE / page) if one.language == "js" and sign in one.text]
-    return found
+    return the_fence(page, sign).text
 
 
 @pytest.fixture

@@ -17,8 +17,7 @@ import localnode
 from app.config import Config
 from tests.catalog.shop import open_shop
 from tests.cli.test_serve import running, wait_for
-from tests.documents.fences import fences
-from tests.documents.test_every_block import LINE
+from tests.documents.fences import the_fence
 from tests.world import PASSWORD, World
 
 PROJECT = Path(__file__).parents[2]
@@ -67,8 +66,7 @@ def test_the_story_of(example: str, world: World, logins: dict[str, str], url: s
 def test_the_same_by_hand(
     example: str, world: World, logins: dict[str, str], url: str, tmp_path: Path
 ) -> None:
-    (block,) = [one for one in fences(PROJECT / "examples" / example / "README.md") if "npm ci" in one.text]
-    lines = "\n".join(LINE.findall(block.text))
+    lines = the_fence(f"examples/{example}/README.md", "npm ci").typed
     for word, other in {
         "REP_PASSWORD=… MANAGER_PASSWORD=… ": "",
         "http://127.0.0.1:8000": url,

@@ -9,8 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.documents.fences import HOUSE, fences
-from tests.documents.test_every_block import LINE
+from tests.documents.fences import HOUSE, the_fence
 from tests.restore.clusters import ROLE_OF_SQL_PEOPLE, Cluster
 
 pytestmark = pytest.mark.more
@@ -18,6 +17,7 @@ pytestmark = pytest.mark.more
 ROLES = ("owner", "engine", "app")
 PAGE = "docs/operations.md"
 ELSEWHERE = "@db.example.com:5432/fieldmerge?sslmode=verify-full&sslrootcert=system"
+"""What stands in the page for the address of the reader's own server."""
 
 
 @pytest.fixture
@@ -39,18 +39,13 @@ def bare(state: Path) -> Cluster:
     return cluster
 
 
-def block(sign: str) -> str:
-    (found,) = [one for one in fences(HOUSE / PAGE) if sign in one.text]
-    return "\n".join(LINE.findall(found.text)) if found.language == "console" else found.text
-
-
 def test_they_are_all_that_the_migrations_and_the_doctor_ask_for(bare: Cluster) -> None:
     admin = bare.urls("postgres").admin
     here = "@/fieldmerge?" + admin.partition("?")[2]
-    settings = block("db.example.com")
+    settings = the_fence(PAGE, "fieldmerge_app:$APP_PASSWORD").typed
     assert settings.count(ELSEWHERE) == len(ROLES)
     flask = f'flask() {{ {sys.executable} -m flask "$@"; }}'
-    script = "\n".join((flask, block("roles.sql"), settings.replace(ELSEWHERE, here)))
+    script = "\n".join((flask, the_fence(PAGE, "roles.sql").typed, settings.replace(ELSEWHERE, here)))
 
     done = subprocess.run(
         ["sh", "-euc", script.replace("flask doctor", "flask doctor || test $? = 1")],

@@ -1,31 +1,51 @@
 """Row-level security is forced on everybody: who can save all, and who only thinks so (docs/operations.md)."""
 
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.documents.units import DEPLOY
+from localpg.cluster import child_environment
+from tests.documents.fences import HOUSE, the_fence
 from tests.restore.clusters import Cluster
 from tests.restore.company import Company
+from tests.restore.test_first_roles import ELSEWHERE
 from tests.restore.test_restore import come_back
 from tests.world import World
 
 Place = Callable[[str], Path]
 pytestmark = pytest.mark.more
 
+PAGE = "docs/operations.md"
 TABLES = ("accounts", "changes", "sync_feed", "sync_mutations", "sync_epochs", "sync_drain")
+
+
+def run(cluster: Cluster, script: str, place: Path, **variables: str) -> str:
+    path = f"{cluster.server.binaries.directory}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-euc", script],
+        cwd=place,
+        env=child_environment() | {"PATH": path} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture
 def backup_role(cluster: Cluster) -> Iterator[str]:
-    """As deploy/ makes it; gives its address without a database."""
-    words = ("-X", "--quiet", "-v", "backup_password=x", f"--dbname={cluster.urls('postgres').admin}")
-    cluster.run("psql", *words, "-f", DEPLOY / "postgresql" / "backup-role.sql")
-    yield make_conninfo(cluster.urls("postgres").admin, user="fieldmerge_backup", password="x", dbname="")
+    """As the page makes it; gives its address without a database."""
+    admin = cluster.urls("postgres").admin
+    made = f'{the_fence(PAGE, "backup-role.sql").typed}\nprintf %s "$BACKUP_PASSWORD"'
+    told = run(cluster, made, HOUSE, ADMIN_URL=admin)
+    yield make_conninfo(admin, user="fieldmerge_backup", password=told.splitlines()[-1], dbname="")
     cluster.administer("DROP ROLE fieldmerge_backup")
 
 
@@ -46,12 +66,12 @@ class TestDump:
     ) -> None:
         file = backup("whole")
         before = counted(cluster, database)
-        cluster.run(
-            "pg_dump",
-            "--format=custom",
-            f"--file={file}",
-            f"--dbname={make_conninfo(backup_role, dbname=database)}",
-        )
+        here = f"@/{database}?{cluster.urls(database).admin.partition('?')[2]}"
+        lines = the_fence(PAGE, "BACKUP_URL").typed
+        assert ELSEWHERE in lines
+        password = str(conninfo_to_dict(backup_role)["password"])
+        run(cluster, lines.replace(ELSEWHERE, here), file.parent, BACKUP_PASSWORD=password)
+        (file.parent / "fieldmerge.dump").rename(file)
         with company.down(cluster.settings(database)):
             cluster.restore_dump(file)
 
