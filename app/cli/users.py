@@ -39,7 +39,8 @@ def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except DomainError as error:
-            raise click.ClickException(f"{error} [{error.code}]") from error
+            notes = getattr(error, "__notes__", [])
+            raise click.ClickException("\n".join((f"{error} [{error.code}]", *notes))) from error
 
     return reporting
 

@@ -4,8 +4,9 @@ The database does it, and only for companies that were opened as sandboxes: see 
 how often it is tried, and what is said when it cannot be.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import text
@@ -25,6 +26,9 @@ LOCK_WAIT: Final = text("SET LOCAL lock_timeout = '5s'")
 PASSES: Final = ("40P01", "40001", "23503", "23505")
 LOCKED: Final = "55P03"
 IS_NONE: Final = ("42501", "P0002")
+
+
+T = TypeVar("T")
 
 
 class NoSandbox(NotFound):
@@ -110,19 +114,16 @@ def reset(db: Database, tenant_id: UUID, *, actor: str = "job:sandbox", user_id:
         NoSandbox: The company is none.
         SandboxBusy: Another reset is under way, or every try met a push.
     """
-    for left in reversed(range(TRIES)):
-        try:
-            with db.session(tenant_id, actor=actor, user_id=user_id) as session:
-                session.execute(LOCK_WAIT)
-                done: int = session.execute(
-                    text("SELECT sandbox_reset(:tenant)"), {"tenant": tenant_id}
-                ).scalar_one()
-        except DBAPIError as error:
-            if _state(error) in PASSES and left:
-                continue
-            raise _said(error) from error
+
+    def once() -> int:
+        with db.session(tenant_id, actor=actor, user_id=user_id) as session:
+            session.execute(LOCK_WAIT)
+            done: int = session.execute(
+                text("SELECT sandbox_reset(:tenant)"), {"tenant": tenant_id}
+            ).scalar_one()
         return done
-    raise AssertionError("the last try answers")
+
+    return _tried(once)
 
 
 def drop(db: Database, tenant_id: UUID) -> None:
@@ -130,14 +131,25 @@ def drop(db: Database, tenant_id: UUID) -> None:
 
     Raises:
         NoSandbox: The company is none.
-        SandboxBusy: It is being reset.
+        SandboxBusy: It is being reset, or every try met a push.
     """
-    try:
+
+    def once() -> None:
         with db.engine.begin() as connection:
             connection.execute(LOCK_WAIT)
             connection.execute(text("SELECT sandbox_drop(:tenant)"), {"tenant": tenant_id})
-    except DBAPIError as error:
-        raise _said(error) from error
+
+    _tried(once)
+
+
+def _tried(once: Callable[[], T]) -> T:
+    for left in reversed(range(TRIES)):
+        try:
+            return once()
+        except DBAPIError as error:
+            if not left or _state(error) not in PASSES:
+                raise _said(error) from error
+    raise AssertionError("the last try answers")
 
 
 def _state(error: DBAPIError) -> str:

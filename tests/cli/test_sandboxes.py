@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.sandbox import service
 from tests.cli.conftest import Run
 from tests.world import World
 
@@ -57,3 +58,17 @@ class TestLife:
         assert done.exit_code == 1
         assert "auth.password_weak" in done.output
         assert code not in flask("sandbox", "list").output
+
+    def test_says_why_it_did_not_begin_even_if_the_half_cannot_be_taken_away_yet(
+        self, flask: Run, code: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def busy(*_: object) -> None:
+            raise service.SandboxBusy("Another reset is under way; try again in a moment.")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(service, "drop", busy)
+            done = flask("sandbox", "create", code, "--password", "kurz")
+
+        assert "auth.password_weak" in done.output
+        assert f"flask sandbox drop {code}" in done.output
+        assert flask("sandbox", "drop", code, "--yes").exit_code == 0

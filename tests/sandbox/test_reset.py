@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -15,6 +17,7 @@ from app.core.clock import utc_now
 from app.core.db import Database
 from app.core.ids import new_id
 from app.demo.sandbox import Filled
+from app.identity.service import create_tenant
 from app.jobs.sandboxes import reset_due
 from app.sandbox import service
 from conformance.client import Device, Wire
@@ -364,6 +367,28 @@ class TestTwoAtOnce:
 
             with pytest.raises(service.SandboxBusy):
                 service.reset(pools, fresh.tenant_id)
+
+    def test_a_drop_that_met_a_push_is_tried_again(
+        self, pools: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with pools.session(None) as session:
+            code = f"box-{uuid4().hex[:8]}"
+            made = create_tenant(session, code=code, name="곧 없는 회사", now=utc_now(), sandbox=True).id
+        begin, tried = pools.engine.begin, []
+
+        def begun() -> Any:
+            tried.append(made)
+            if len(tried) == 1:
+                raise DBAPIError("DELETE", {}, psycopg.errors.DeadlockDetected())
+            return begin()
+
+        monkeypatch.setattr(pools.engine, "begin", begun)
+        service.drop(pools, made)
+
+        assert len(tried) == 2
+        with pools.engine.connect() as connection:
+            found = connection.scalar(text("SELECT count(*) FROM tenants WHERE code = :code"), {"code": code})
+        assert found == 0
 
     def test_one_that_dies_half_way_leaves_the_company_as_it_was(
         self, fresh: Filled, pools: Database, phone: Phones
