@@ -22,7 +22,10 @@ from tests.documents.fences import HOUSE, Fence, fences
 PAGES = {"docs/deployment.md": "", "docs/operations.md": "## Backup and restore"}
 HOST = Path(__file__).with_name("rehearsal_host.sh")
 SHARED = "/run/rehearsal"
-NEEDED = ("unshare", "nsenter", "nginx", "pg_createcluster", "runuser", "git", "curl", "openssl")
+SYSTEMD = "/lib/systemd/systemd"
+NEEDED = (SYSTEMD, "unshare", "nsenter", "nginx", "pg_createcluster", "runuser", "git", "curl", "openssl")
+SPACES = ("--mount", "--pid", "--fork", "--net", "--uts", "--ipc", "--cgroup", "--kill-child")
+NOT_HERE = os.EX_TEMPFAIL
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",  # of the copy
@@ -40,11 +43,10 @@ REPLACED = {
 
 
 def main() -> int:
-    """Play it; the status of the first block that fails, with what it said."""
-    missing = [name for name in NEEDED if shutil.which(name) is None]
-    if os.geteuid() != 0 or missing:
-        print(f"It has to be root's, on a Debian that has everything the page installs; missing: {missing}")
-        return 2
+    """Play it; the status of the first block that fails, with what it said. NOT_HERE where it cannot be played."""
+    if why := hindrance():
+        print(f"NOT RUN: {why}")
+        return NOT_HERE
     with tempfile.TemporaryDirectory(prefix="fm-rehearsal-") as place, host(Path(place)) as init:
         for page, part in PAGES.items():
             blocks = list(played(page, part))
@@ -58,6 +60,16 @@ def main() -> int:
                 return status
             print(f"{page}: {len(blocks)} blocks, {time.monotonic() - began:.0f} s")
     return 0
+
+
+def hindrance() -> str:
+    """Why no copy of this machine can be booted here; empty where one can."""
+    if missing := [name for name in NEEDED if shutil.which(name) is None]:
+        return f"not here, on a Debian the packages of docs/deployment.md and systemd bring them: {', '.join(missing)}"
+    if os.geteuid() != 0:
+        return "it has to be root's"
+    tried = subprocess.run(["unshare", *SPACES, "true"], capture_output=True, text=True, check=False)
+    return tried.stderr.strip()
 
 
 def played(page: str, part: str) -> Iterator[Fence]:
@@ -76,8 +88,7 @@ def host(place: Path) -> Iterator[int]:
     copy.mkdir()
     shared.mkdir()
     provide(shared)
-    spaces = ("--mount", "--pid", "--fork", "--net", "--uts", "--ipc", "--cgroup", "--kill-child")
-    with subprocess.Popen(["unshare", *spaces, "sh", HOST, copy, shared]) as outer:
+    with subprocess.Popen(["unshare", *SPACES, "sh", HOST, copy, shared]) as outer:
         try:
             yield booted(outer)
         finally:

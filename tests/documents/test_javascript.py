@@ -3,8 +3,6 @@
 Each block stands as it is between what an app has before it and a look at what it did.
 """
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 
 from app.core.clock import utc_now
 from app.core.ids import new_id
+from tests.commands import ended
 from tests.documents.fences import HOUSE, the_fence
 from tests.world import PASSWORD, World
 
@@ -70,15 +69,8 @@ def played(tmp_path: Path, store: str, logins: dict[str, str], url: str, *parts:
     """What a script of these parts says, run beside the files of the store's example."""
     app = tmp_path / "page.mjs"
     app.write_text("\n".join((*parts, "process.exit(0)")), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", f"examples.{store}", url, "--app", str(app)],
-        cwd=HOUSE,
-        env=os.environ | {"PYTHONUTF8": "1"} | logins,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    command = [sys.executable, "-m", f"examples.{store}", url, "--app", str(app)]
+    done = ended(command, HOUSE, logins, patience_s=PATIENCE_S)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

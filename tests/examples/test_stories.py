@@ -6,7 +6,6 @@ What docs/quickstart.md, examples/rxdb/README.md and examples/watermelon/README.
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import localnode
 from app.config import Config
 from tests.catalog.shop import open_shop
 from tests.cli.test_serve import running, wait_for
+from tests.commands import ended
 from tests.documents.fences import the_fence
 from tests.world import PASSWORD, World
 
@@ -80,24 +80,14 @@ def test_the_same_by_hand(
     )
     (tmp_path / "npm").chmod(0o755)
 
-    done = subprocess.run(
-        ["sh", "-euc", lines],
-        cwd=tmp_path,
-        env=os.environ
-        | logins
-        | {
-            "PATH": f"{tmp_path}:{localnode.NODE.parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(PROJECT),
-            "PYTHONUTF8": "1",
-            "NODE_OPTIONS": "--use-system-ca",
-            "npm_config_prefer_offline": "true",
-            "npm_config_audit": "false",
-        },
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    environ = logins | {
+        "PATH": f"{tmp_path}:{localnode.NODE.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(PROJECT),
+        "NODE_OPTIONS": "--use-system-ca",
+        "npm_config_prefer_offline": "true",
+        "npm_config_audit": "false",
+    }
+    done = ended(["sh", "-euc", lines], tmp_path, environ, patience_s=PATIENCE_S)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "status approved" in done.stdout
@@ -126,27 +116,14 @@ def test_the_files_of_the_quick_start_are_an_app_whose_parts_find_each_other(tmp
         f"await import('./my-app/{name}.mjs');" for name in ("session", "database", "replication")
     )
     lines = f'{block.typed}"{localnode.NODE}" --input-type=module -e "{loaded} process.exit(0)"'
-    done = subprocess.run(
-        ["sh", "-euc", lines.replace(".venv/bin/python", sys.executable)],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONUTF8": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["sh", "-euc", lines.replace(".venv/bin/python", sys.executable)]
+    done = ended(command, tmp_path, {"PYTHONPATH": str(PROJECT)}, patience_s=PATIENCE_S)
 
     assert done.returncode == 0, done.stderr
 
 
 def played(example: str, logins: dict[str, str], url: str, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", f"examples.{example}", url, *words],
-        cwd=PROJECT,
-        env=os.environ | {"PYTHONUTF8": "1"} | logins,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    command = [sys.executable, "-m", f"examples.{example}", url, *words]
+    done = ended(command, PROJECT, logins, patience_s=PATIENCE_S)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
