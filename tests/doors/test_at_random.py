@@ -56,6 +56,7 @@ class Worker:
         self.device, self.person, self.dice, self.serial = device, person, dice, serial
         self.waiting: dict[tuple[str, str], str] = {}
         self.pushed: set[str] = set()
+        self.story: list[str] = []
 
     def edit(self) -> None:
         entity = self.dice.choice(list(FIELDS))
@@ -73,6 +74,7 @@ class Worker:
         else:
             value = f"{seen.get(field) or ''}\n{token}" if field == "notes" else token
             self.waiting[record_id, field] = token
+        self.story.append(f"{record_id}: {field} = {value!r}")
         self.device.edit(entity, record_id, **{field: value})
 
     def make(self) -> None:
@@ -86,6 +88,7 @@ class Worker:
         found = sorted(self.device.ids("contact"))
         if found:
             record_id = self.dice.choice(found)
+            self.story.append(f"{record_id}: deleted")
             self.device.delete("contact", record_id)
             # What was not pushed is gone with the row: its own user took it away.
             self.waiting = {key: token for key, token in self.waiting.items() if key[0] != record_id}
@@ -94,6 +97,7 @@ class Worker:
         lost = {"GET": int(self.dice.random() < 0.15), "POST": int(self.dice.random() < 0.2)}
         failing = {"GET": 0, "POST": int(self.dice.random() < 0.2)}
         self.device.behave(lose=lost, fail=failing, tellsPending=True, limit=self.dice.choice((5, 50, 2000)))
+        self.story.append(f"sync; answers lost: {lost}, requests lost: {failing}")
         try:
             self.device.sync()
         except Lost:
@@ -165,7 +169,8 @@ def test_no_edit_is_lost_and_all_devices_agree(
         play(world, [hands[door] for door in GAMES[game]], seed)
     except BaseException as error:
         error.add_note(
-            f"To see it again: FIELDMERGE_DOOR_GAMES={game} FIELDMERGE_DOOR_SEEDS={seed}-{seed}"
+            "To see one like it (ids are new, so chance does not fall quite the same):"
+            f" FIELDMERGE_DOOR_GAMES={game} FIELDMERGE_DOOR_SEEDS={seed}-{seed}"
             " python -m pytest -m more tests/doors/test_at_random.py"
         )
         raise
@@ -206,4 +211,6 @@ def play(world: World, hands: Sequence[Hand], seed: int) -> None:
                     for (kind, i), record in fresh.records.items()
                     if kind == entity
                 }
-                assert seen_by(worker.device, entity) == wanted
+                seen = seen_by(worker.device, entity)
+                odd = {i: (seen.get(i), wanted.get(i)) for i in seen | wanted if seen.get(i) != wanted.get(i)}
+                assert odd == {}, f"the phone has, the server has: {odd}\n" + "\n".join(worker.story)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -240,6 +241,26 @@ class TestReplays:
 
         assert account_of(world, account).legal_name == "가람 주식회사"
         assert inbox(world) == [("field", "account", "legal_name", "가람 유한회사", "가람 주식회사")]
+
+    @pytest.mark.parametrize(
+        ("sent", "kept"),
+        [({"tags": ["나", "가", "라"]}, ["가", "나", "라"]), ({"phone": "02-555-0100"}, "+8225550100")],
+    )
+    def test_an_edit_whose_answer_was_lost_is_shown_in_the_end_as_it_was_kept(
+        self, world: World, melon: Melon, sent: dict[str, Any], kept: Any
+    ) -> None:
+        account = str(world.account(tags=["가", "나", "다"]))
+        one = melon(world.person(Role.REP, world.north))
+        one.edit("account", account, **sent)
+        one.lose_answer_of_push()
+        with pytest.raises(Lost):
+            one.sync()
+        one.settle()
+
+        (name,) = sent
+        shown = one.get("account", account)
+        assert shown is not None
+        assert (shown[name], getattr(account_of(world, account), name)) == (kept, kept)
 
     def test_more_edits_after_a_lost_answer_add_to_the_first(self, world: World, melon: Melon) -> None:
         account = str(world.account(tags=["가"]))

@@ -210,9 +210,8 @@ class Pushes:
             elif edit.op == "delete":
                 dropped.append(key[:2])
         for edit in push.replayed:
-            again = _key(edit)
-            due = push.known[again].owed if again else None
-            if again and due:
+            # Pulls since kept what the user had typed, where the record has it in the server's form: it is told again.
+            if (again := _key(edit)) and (due := push.known[again].owed or _owed_again(edit)):
                 owed[again[:2]] = due
         with self.exchange.db.session(who.tenant_id, user_id=who.user_id, device_id=who.device_id) as session:
             book = Book(session.connection(), who)
@@ -293,6 +292,10 @@ def _owed(edit: Edit, verdict: Verdict) -> str | None:
         return "created" if verdict.status in REFUSED else None
     as_sent = all(one.get("outcome") == "applied" for one in verdict.fields.values())
     return None if verdict.status == Status.APPLIED and as_sent else "updated"
+
+
+def _owed_again(edit: Edit) -> str | None:
+    return None if edit.op == "delete" else "updated"
 
 
 def _told(push: _Push, verdicts: Sequence[Verdict], **more: Any) -> bytes:
