@@ -329,7 +329,8 @@ class TestLostAnswer:
         other.edit("account", account, legal_name="가람 주식회사")
         other.sync()
         contact = one.create("contact", account_id=account, name="윤담당")
-        one.edit("account", account, tags=["가", "나"], legal_name="가람 유한회사")
+        mine = {"tags": ["나", "가"], "phone": "02-555-0100", "legal_name": "가람 유한회사"}
+        one.edit("account", account, **mine)
         one.lose_answer_of_push()
         with suppress(Lost):
             one.sync()
@@ -337,10 +338,12 @@ class TestLostAnswer:
 
         assert account_of(world, account).tags == ["가", "나"]
         assert [entry[0] for entry in history(world, contact)] == ["insert"]
-        assert [entry[1] for entry in history(world, account)[1:]] == [["legal_name"], ["tags"]]
+        assert [entry[1] for entry in history(world, account)[1:]] == [["legal_name"], ["phone", "tags"]]
         assert inbox(world) == [("field", "account", "legal_name", "가람 유한회사", "가람 주식회사")]
         assert rejections(world) == []
-        assert one.get("account", account)["legal_name"] == "가람 주식회사"  # type: ignore[index]
+        shown = one.get("account", account) or {}
+        kept = ("가람 주식회사", "+8225550100", ["가", "나"])
+        assert (shown["legal_name"], shown["phone"], shown["tags"]) == kept
         assert one.ids("contact") == {contact}
 
 
