@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -24,10 +25,20 @@ settings.register_profile(
 settings.load_profile("suite")
 
 
+def pytest_configure() -> None:
+    """Make the process a good place for ten thousand tests."""
+    # They and what they import stay to the end: the collector need not look at them again and again.
+    gc.disable()
+    # A suite in the background of a script was told to ignore Ctrl-C, and would hand that on to what it starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_finish() -> None:
-    """Ten thousand tests and what they import stay to the end: the collector need not look at them again and again."""
+    """What the tests themselves make is another matter."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
