@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from app.core.ids import new_id
 from app.core.scope import Role
+from app.sync_api.exchange import Exchange
 from sdk.stores.document import Catalogue
 from sdk.stores.kept import Kept
 from sdk.stores.watermelon import tables_of
@@ -151,6 +153,36 @@ class TestWithheld:
         assert [item[:2] for item in inbox(world)] == [("out_of_scope", "account")]
         assert one.ids("account") == set()
 
+    @pytest.mark.parametrize("owed", ["merged", "replayed"])
+    @pytest.mark.parametrize("lost", ["before the pull", "in the middle of it"])
+    def test_an_edit_of_a_row_outlives_the_loss_of_scope_though_more_of_it_was_to_be_told(
+        self, world: World, melon: Melon, monkeypatch: pytest.MonkeyPatch, owed: str, lost: str
+    ) -> None:
+        account = str(world.account(tags=["가"]))
+        one = melon(world.person(Role.REP, world.north))
+        if owed == "merged":
+            world.sql("UPDATE accounts SET tags = '{가,나}' WHERE tenant_id = :tenant")
+        one.edit("account", account, tags=["가", "다"])
+        if owed == "replayed":
+            one.lose_answer_of_push()
+            with pytest.raises(Lost):
+                one.sync()
+        one.sync()
+        move = partial(
+            world.sql, "UPDATE accounts SET territory_id = :to WHERE tenant_id = :tenant", to=world.south
+        )
+        one.edit("account", account, address="비상구 옆")
+        if lost == "before the pull":
+            move()
+        with monkeypatch.context() as patch:
+            read = Exchange.bodies
+            patch.setattr(Exchange, "bodies", lambda *asked: (move(), read(*asked))[1])
+            one.sync()
+        one.settle()
+
+        assert [item[:2] for item in inbox(world)] == [("out_of_scope", "account")]
+        assert one.ids("account") == set()
+
     def test_a_row_that_comes_back_meanwhile_just_stays(self, world: World, melon: Melon) -> None:
         account = str(world.account())
         one = melon(world.person(Role.REP, world.north))
@@ -199,6 +231,18 @@ class TestMarks:
 
         assert one.ids("account") == {kept}
         assert account_of(world, kept).phone == "+8220000002"
+
+    def test_all_told_anew_takes_nothing_away_before_its_last_page(self, world: World, melon: Melon) -> None:
+        accounts = {str(world.account()) for _ in range(3)}
+        one = melon(world.person(Role.REP, world.north))
+        world.sql("DELETE FROM watermelon_marks WHERE tenant_id = :tenant")
+        one.behave(tellsPending=True, limit=1)
+        held = []
+        while one.ask("once"):
+            held.append(one.ids("account"))
+
+        assert len(held) > 1
+        assert [*held, one.ids("account")] == [accounts] * (len(held) + 1)
 
     def test_pages_follow_each_other_and_the_device_equals_the_server(
         self, world: World, melon: Melon

@@ -65,11 +65,16 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A row of which the device has to be told more than what changes."""
+    """A row of which the device has to be told more than what changes.
+
+    ``may_go`` says that it may be taken away should its record not be there: it left long enough ago, or the device
+    made it and was refused.
+    """
 
     entity: str
     record_id: UUID
     owed: str | None
+    may_go: bool
 
 
 class Book:
@@ -344,17 +349,20 @@ class Book:
     def to_tell(self, now: datetime, limit: int, pending: int | None) -> list[Open]:
         """Rows that are owed, and those whose removal may be told: no edit can be lost by it any more.
 
+        What is leaving waits for that, whatever else is owed of it.
+
         Args:
             now: Server time.
             limit: How many at most.
             pending: How many edits the app says to have that were not pushed, if it says.
         """
         rows = self._run(
-            "SELECT w.entity, w.record_id, w.owed FROM watermelon_rows w JOIN watermelon_devices d"
+            "SELECT w.entity, w.record_id, w.owed, w.leaving_since IS NOT NULL OR w.versions = '{}'"
+            " FROM watermelon_rows w JOIN watermelon_devices d"
             " USING (tenant_id, device_id) WHERE w.tenant_id = :tenant AND w.device_id = :device"
             " AND (w.stale OR w.leaving_since IS NOT NULL OR w.owed IS NOT NULL) AND w.sent IS NULL"
-            " AND (w.owed IS NOT NULL OR w.leaving_since IS NOT NULL AND (CAST(:pending AS int) = 0"
-            " OR CAST(:pending AS int) IS NULL AND w.leaving_since < d.answered_at OR w.leaving_since <= :since))"
+            " AND CASE WHEN w.leaving_since IS NULL THEN w.owed IS NOT NULL ELSE CAST(:pending AS int) = 0"
+            " OR CAST(:pending AS int) IS NULL AND w.leaving_since < d.answered_at OR w.leaving_since <= :since END"
             " ORDER BY w.entity, w.record_id LIMIT :limit",
             pending=pending,
             since=now - WITHHELD,

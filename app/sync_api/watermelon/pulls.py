@@ -68,9 +68,10 @@ class Pulls:
         mark, opened = self._keep_pull(who, asked, part, is_lost=is_lost, device=device)
         is_full = len(opened) >= asked.limit
         bodies = self._bodies(who, query, part, opened)
-        if asked.pending:
-            # A row that goes would take an edit of it along, which the app says may be there.
-            opened = [one for one in opened if (one.entity, one.record_id) in bodies]
+        # A row that goes would take an edit of it along that may be there.
+        opened = [
+            one for one in opened if (one.entity, one.record_id) in bodies or _may_go(one, asked.pending)
+        ]
         self._keep_told(who, mark, opened, bodies)
         answer: dict[str, Any] = {
             "changes": self._changes(part, opened, bodies),
@@ -223,3 +224,8 @@ class Pulls:
 
     def _entity(self, name: str) -> SyncEntity:
         return self.exchange.registry.get(name)
+
+
+def _may_go(one: Open, pending: int | None) -> bool:
+    """Whether a row whose record is not there may be taken away, of a device that says what waits on it, if it says."""
+    return pending == 0 or (pending is None and one.may_go)
