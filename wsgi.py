@@ -4,7 +4,7 @@ import gc
 
 import click
 
-# What is loaded here stays for good: to look through it for garbage takes a fifth of the start.
+# What is loaded here stays for good: to look through it for garbage takes nearly a fifth of the start.
 gc.disable()
 
 # The group of `flask` asks before it has chosen a command. Our commands must work while there is no

@@ -44,7 +44,13 @@ REPLACED = {
 
 def main() -> int:
     """Play it; the status of the first block that fails, with what it said. NOT_HERE where it cannot be played."""
-    if why := hindrance():
+    missing = [name for name in NEEDED if shutil.which(name) is None]
+    if os.geteuid() == 0 and missing:
+        print(
+            f"On a Debian the packages of docs/deployment.md, and systemd, bring what is missing: {missing}"
+        )
+        return 2
+    if why := "it has to be root's" if os.geteuid() != 0 else refused():
         print(f"NOT RUN: {why}")
         return NOT_HERE
     with tempfile.TemporaryDirectory(prefix="fm-rehearsal-") as place, host(Path(place)) as init:
@@ -62,14 +68,10 @@ def main() -> int:
     return 0
 
 
-def hindrance() -> str:
-    """Why no copy of this machine can be booted here; empty where one can."""
-    if missing := [name for name in NEEDED if shutil.which(name) is None]:
-        return f"not here, on a Debian the packages of docs/deployment.md and systemd bring them: {', '.join(missing)}"
-    if os.geteuid() != 0:
-        return "it has to be root's"
+def refused() -> str:
+    """Why no copy of this machine can be booted by this user; empty where one can."""
     tried = subprocess.run(["unshare", *SPACES, "true"], capture_output=True, text=True, check=False)
-    return tried.stderr.strip()
+    return tried.stderr.strip() or "no namespaces" if tried.returncode else ""
 
 
 def played(page: str, part: str) -> Iterator[Fence]:
