@@ -22,6 +22,7 @@ from app.accounts.importing import Options, import_accounts
 from app.core.db import Database
 from app.demo.library import open_library
 from app.demo.office import Desk
+from app.demo.settling import settle
 from app.demo.trade import open_shop, take_order
 from app.demo.world import CAST, Person, furnish, named_territories
 from app.identity import service as identity
@@ -81,6 +82,7 @@ def fill(app: Flask, db: Database, *, code: str, name: str, password: str | None
     Raises:
         CodeTaken: There is such a company already.
         PasswordWeak: The password is too short or too well known.
+        Unavailable: A drain of what was made did not end.
     """
     with db.session(None) as session:
         tenant_id = identity.create_tenant(session, code=code, name=name, now=now, sandbox=True).id
@@ -89,6 +91,8 @@ def fill(app: Flask, db: Database, *, code: str, name: str, password: str | None
         user_ids, territories = furnish(db, tenant_id, people)
         customers = _customers(db, tenant_id, territories)
         _office(app, code, people, user_ids, now)
+        settle(db, tenant_id)
+        _order(app, code, people["rep"])
     except BaseException as error:
         # Nobody could reset the half of one, and its code would be taken.
         try:
@@ -127,19 +131,27 @@ def _customers(db: Database, tenant_id: UUID, territories: Mapping[str, UUID]) -
 def _office(
     app: Flask, code: str, people: Mapping[str, Person], user_ids: Mapping[str, UUID], now: datetime
 ) -> None:
-    def sit(login: str) -> Phone:
-        phone = Phone("http://in-process", transport=InProcess(app), name="샌드박스 준비")
-        phone.log_in(code, login, people[login].password)
-        return phone
-
-    with closing(sit("admin")) as admin, closing(sit("manager")) as manager, closing(sit("rep")) as rep:
+    with (
+        closing(_sit(app, code, people["admin"])) as admin,
+        closing(_sit(app, code, people["manager"])) as manager,
+    ):
         open_shop(Desk(admin))
         open_library(Desk(admin), Desk(manager), str(user_ids["manager"]))
         _visits(Desk(manager), {login: str(user_ids[login]) for login in ("rep", "technician")}, now)
+
+
+def _order(app: Flask, code: str, person: Person) -> None:
+    with closing(_sit(app, code, person)) as rep:
         rep.sync()
         account = sorted(rep.list("account"), key=lambda one: str(one["code"]))[0]
         take_order(rep, account["id"])
         rep.sync()
+
+
+def _sit(app: Flask, code: str, person: Person) -> Phone:
+    phone = Phone("http://in-process", transport=InProcess(app), name="샌드박스 준비")
+    phone.log_in(code, person.login, person.password)
+    return phone
 
 
 def _visits(desk: Desk, ids: Mapping[str, str], now: datetime) -> None:

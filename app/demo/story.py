@@ -13,20 +13,18 @@ from app.core.clock import utc_now
 from app.core.db import Database
 from app.demo.library import INITIALS, TITLE, Corrected, look_up, open_library, propose, take_over
 from app.demo.office import Desk, SqlPerson
+from app.demo.settling import settle
 from app.demo.trade import Taken, approve_order, in_won, open_shop, take_order
 from app.demo.world import Say, World, find_untouched_account
 from app.jobs.missed_visits import mark_missed_visits
-from app.sync_api.registry import REGISTRY
 from examples.phone import Clock, HttpTransport, Phone, SyncResult
 from examples.phone.clock import new_id, time_text
 from examples.phone.testing import LossyTransport, RecordingTransport
-from sync.sequencer import drain, tenants_with_marks
 
 Json = dict[str, Any]
 
 SEOUL: Final = ZoneInfo("Asia/Seoul")
 OFFLINE: Final = timedelta(hours=6)
-SETTLED_WITHIN_S: Final = 60
 WRONG_BY: Final = timedelta(days=3)
 
 NOTES: Final = "\n".join(
@@ -169,7 +167,7 @@ class _Day:
         """The acts in their order."""
         began = utc_now()
         visit, planned_start = self._prepare()
-        self._let_the_server_finish()
+        settle(self.db, self.world.tenant_id)
         self.say("Both phones make their first sync.")
         self.rep.phone.sync()
         self.technician.phone.sync()
@@ -201,12 +199,6 @@ class _Day:
             order=order,
             page=page,
         )
-
-    def _let_the_server_finish(self) -> None:
-        """Sequence what waits; a request leaves that to others when the machine is too busy to wait for."""
-        deadline = utc_now() + timedelta(seconds=SETTLED_WITHIN_S)
-        while self.world.tenant_id in tenants_with_marks(self.db.engine) and utc_now() < deadline:
-            drain(self.db.engine, REGISTRY, self.world.tenant_id, now=utc_now(), lock_timeout_ms=2_000)
 
     def _prepare(self) -> tuple[Json, datetime]:
         """The manager fills in the customer's file and sends the technician there."""
@@ -327,7 +319,7 @@ class _Day:
         self.rep.network.lose_next = 1
         pushed = self.rep.phone.sync()
         self.technician.phone.sync()
-        self._let_the_server_finish()
+        settle(self.db, self.world.tenant_id)
         self.rep.phone.sync()
         self.technician.phone.sync()
         return pushed
@@ -336,7 +328,7 @@ class _Day:
         """Of the page, by two people of the office."""
         self.say("An editor takes the correction over, a second person gives the new version out.")
         page = take_over(self.desk, self.admin, read_id, proposal_id)
-        self._let_the_server_finish()
+        settle(self.db, self.world.tenant_id)
         self.technician.phone.sync()
         return page
 
@@ -351,6 +343,6 @@ class _Day:
         phone.sync()
         self.say("The manager sees the whole order and approves it.")
         approve_order(self.desk, taken.order_id)
-        self._let_the_server_finish()
+        settle(self.db, self.world.tenant_id)
         phone.sync()
         return taken
