@@ -23,6 +23,9 @@ REASONS: Final = frozenset({"deleted", "out_of_scope", "window"})
 OUTCOMES: Final = frozenset({"applied", "equal", "combined", "superseded", "conflict", "masked"})
 SECRETS: Final = ("password", "access_token", "refresh_token", "cursor")
 MOST_PAGES: Final = 2_000
+# How often a server may say that more is to come and give nothing yet: it is about to sequence what changed the scope.
+MOST_STANDSTILLS: Final = 50
+STANDSTILL_S: Final = 0.2
 SHOWN_CHARS: Final = 1_500
 TRIES: Final = 5
 MEGABYTE: Final = 1 << 20
@@ -300,6 +303,7 @@ class Device:
         """
         verdicts: list[Json] = []
         waiting = list(mutations)
+        stood_still = 0
         if self.cursor is None and waiting:
             self.sync()
         for _ in range(MOST_PAGES):
@@ -313,8 +317,12 @@ class Device:
             waiting = [one for one in waiting if one["id"] not in judged]
             if not told["has_more"]:
                 return verdicts
-            moved = self.cursor != was or bool(told["verdicts"])
-            expect(moved, "While has_more is true the cursor goes on")
+            if self.cursor == was and not told["verdicts"]:
+                stood_still += 1
+                is_page = bool(told["changes"] or told["removed"])
+                goes_on = not is_page and stood_still <= MOST_STANDSTILLS
+                expect(goes_on, "While has_more is true the cursor goes on")
+                time.sleep(STANDSTILL_S)
         raise Broken(f"A checkpoint comes within {MOST_PAGES} pages")
 
     def push(self, mutation: Json) -> Json:

@@ -23,6 +23,7 @@ SCHEMA_VERSION = 1
 APP_VERSION = "1.0.0"
 MOST_MUTATIONS = 500
 MOST_ROUNDS = 1_000
+STANDSTILL_S = 0.2
 MOST_BYTES = 4 << 20
 """Of mutations in one request; the server takes 8 MB."""
 MUTATION_BYTES = 1 << 20
@@ -102,11 +103,12 @@ class Phone:
             name: Of the device, as its owner and the history know it.
             page: Records in one answer.
             push_limit: Mutations in one request, at most 500.
-            sleep: Waits some seconds between two tries.
+            sleep: Waits some seconds between two tries, and before a server that has nothing yet is asked again.
         """
         self.clock = clock or Clock()
         self.store = Store(path)
         self.transport = transport or HttpTransport(base_url)
+        self._sleep = sleep
         self.client = Client(self.store, self.transport, sleep)
         self.name = name
         self._page = page
@@ -141,16 +143,24 @@ class Phone:
             return result
         while result.rounds < MOST_ROUNDS:
             answer = self._ask()
+            stands_still = self._stands_still(answer)
             take(self.store, answer)
             result.add(answer)
             if not self._goes_on(answer):
                 break
+            if stands_still:
+                self._sleep(STANDSTILL_S)
         if "wipe" in result.directives and self.store.unsent_count() == 0:
             self._wipe()
             self._confirm_wipe(result)
         elif result.checkpoint:
             self._learn()
         return result
+
+    def _stands_still(self, answer: Json) -> bool:
+        """Whether an answer, not yet taken, brings nothing: the server is about to sequence what changed the scope."""
+        brought = answer["verdicts"] or answer["changes"] or answer["removed"]
+        return not brought and answer["cursor"] == self.store.read("cursor")
 
     def _goes_on(self, answer: Json) -> bool:
         """Whether there is more to say or to hear."""

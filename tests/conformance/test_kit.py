@@ -24,7 +24,7 @@ from conformance.client import Wire
 from conformance.errors import NotProvable
 from conformance.suite import SCENARIOS, Bench, Result, Scenario, run
 from conformance.table import show_result
-from tests.conformance.lies import LIES, Liar, Lie
+from tests.conformance.lies import LIES, Liar, Lie, Talk
 from tests.sandbox.conftest import PASSWORD
 from tests.world import PASSWORD as WORLDS
 from tests.world import World
@@ -98,6 +98,37 @@ class TestOnALyingServer:
             (result,) = played(url, box, lie.caught_by)
 
         assert result.verdict == "fail", result
+
+
+class Hesitant:
+    """An honest server that sequences late: it says that more is to come, and for a while gives nothing."""
+
+    def __init__(self, pages: int) -> None:
+        self._left = pages
+
+    def __call__(self, talk: Talk) -> None:
+        if self._left and talk.is_sync and talk.status == 200 and talk.asked.get("cursor"):
+            self._left -= 1
+            talk.told |= {"changes": [], "removed": [], "cursor": talk.asked["cursor"], "has_more": True}
+
+
+@pytest.mark.more
+class TestOnAServerThatSequencesLate:
+    def result(self, served: Flask, box: Filled, pages: int) -> Result:
+        late = Lie("sequences-late", "push-and-pull", "is busy", after=Hesitant(pages))
+        with serving(Liar(served.wsgi_app, late)) as url:
+            (result,) = played(url, box, late.caught_by)
+        return result
+
+    def test_it_is_asked_again(self, served: Flask, box: Filled) -> None:
+        assert self.result(served, box, 3).verdict == "pass"
+
+    def test_it_is_not_asked_for_ever(
+        self, served: Flask, box: Filled, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("conformance.client.MOST_STANDSTILLS", 3)
+
+        assert self.result(served, box, 10_000).why.startswith("While has_more is true the cursor goes on")
 
 
 def shown(argv: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:

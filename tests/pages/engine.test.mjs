@@ -180,6 +180,25 @@ test("what only a verdict told is asked for once more, and goes if the feed does
   assert.equal(await phone.get("visit", id), null);
 });
 
+test("a server that has nothing yet is asked again after a pause, one that gave a page without one", async (t) => {
+  const phone = await phoneOf(server);
+  await phone.sync();
+  const cursor = await phone.store.read("cursor");
+  const pauses = [];
+  const { setTimeout: real } = globalThis;
+  t.mock.method(globalThis, "setTimeout", (done, ms) => {
+    if (ms > 100) pauses.push(server.syncs.length);
+    return real(done, ms);
+  });
+  const late = answer({ cursor, has_more: true });
+  server.answers = [answer({ cursor, has_more: true, changes: [account(8)] }), late, late, answer({ has_more: true })];
+
+  await phone.sync();
+
+  assert.equal(server.syncs.length, 6);
+  assert.deepEqual(pauses, [3, 4]);
+});
+
 test("a phone without a cursor sends nothing before its second page, and counts what waits", async () => {
   const phone = await phoneOf(server);
   await phone.create("visit", { purpose: "sales" });

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from examples.phone import NeedsLogin, Phone
+from examples.phone.phone import STANDSTILL_S
 from tests.phone.scripted import ACCOUNT, VISIT, ScriptedServer, change, page, reply, verdict
 
 
@@ -46,6 +47,23 @@ class TestChanges:
 
         assert [r["cursor"] for r in server.requests] == ["c1", "c2", "c3"]
         assert (result.rounds, result.checkpoint) == (3, True)
+
+    def test_a_server_that_has_nothing_yet_is_asked_again_after_a_pause(
+        self, phone: Phone, server: ScriptedServer, waits: list[float]
+    ) -> None:
+        late = page(has_more=True)
+        server.script += [
+            page(has_more=True, changes=[change(ACCOUNT, 4)]),
+            late,
+            late,
+            page(has_more=True, cursor="c2"),
+        ]
+        server.requests.clear()
+
+        assert phone.sync().checkpoint
+
+        assert len(server.requests) == 5
+        assert waits == [STANDSTILL_S, STANDSTILL_S]
 
     def test_a_broken_answer_changes_nothing(self, phone: Phone, server: ScriptedServer) -> None:
         broken = page(cursor="c2", changes=[change(ACCOUNT, 9, phone="half")])

@@ -130,3 +130,16 @@ class TestBusySequencer:
         answer = rep.post_sync().json
 
         assert (answer["changes"], answer["has_more"]) == ([], True)
+
+    def test_leaves_the_cursor_of_a_phone_where_it_is_by_which_the_phone_knows_to_wait(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        account = world.account()
+        rep = world.person("rep", world.north)
+        with monkeypatch.context() as busy:
+            busy.setattr(Drainer, "drain_if_due", lambda *_: None)
+            first = rep.post_sync().json
+            late = rep.post_sync(cursor=first["cursor"]).json
+
+        assert (late["changes"], late["has_more"], late["cursor"]) == ([], True, first["cursor"])
+        assert account in {UUID(one["id"]) for one in rep.post_sync(cursor=late["cursor"]).json["changes"]}

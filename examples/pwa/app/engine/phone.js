@@ -12,6 +12,7 @@ export const APP_VERSION = "1.0.0";
 const SCHEMA_VERSION = 1;
 const MOST_MUTATIONS = 500;
 const MOST_ROUNDS = 1_000;
+const STANDSTILL_MS = 200;
 const MOST_BYTES = 4 << 20;
 const DAY_MS = 86_400_000;
 
@@ -88,11 +89,13 @@ export class Phone {
     }
     while (result.rounds < MOST_ROUNDS) {
       const answer = await this.#ask();
+      const standsStill = await this.#standsStill(answer);
       await take(this.store, answer, this.clock.now());
       count(result, answer);
       this.changed();
       progress(result);
       if (!(await this.#goesOn(answer))) break;
+      if (standsStill) await new Promise((resolve) => setTimeout(resolve, STANDSTILL_MS));
     }
     if (result.directives.has("wipe") && (await this.store.unsentCount()) === 0) {
       await this.store.transaction(async (work) => {
@@ -104,6 +107,16 @@ export class Phone {
       await this.#learn();
     }
     return result;
+  }
+
+  /**
+   * Whether an answer, not yet taken, brings nothing: the server is about to sequence what changed the scope.
+   *
+   * @param {Answer} answer
+   */
+  async #standsStill({ verdicts, changes, removed, cursor }) {
+    const brought = verdicts.length + changes.length + removed.length > 0;
+    return !brought && cursor === (await this.store.read("cursor"));
   }
 
   /**
