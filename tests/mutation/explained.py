@@ -37,10 +37,6 @@ EXPLAINED: tuple[tuple[str, str], ...] = (
         "each declared rule asks for living records of the company itself; the join is for one that forgets it",
     ),
     (r"_count: condition held true: sum", "nothing is added where nothing changed: it saves the write"),
-    (
-        r"SHEAF: ORDER BY dropped: ORDER BY [fr]\.position",
-        "the rows leave the window function in its order, which another mutant drops",
-    ),
     (r"PROOFS: ORDER BY dropped: ORDER BY r\.place", "unnest gives its rows in their order"),
     (
         r"ORDER BY dropped: ORDER BY (e\.)?generation DESC",

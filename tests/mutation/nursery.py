@@ -52,6 +52,7 @@ def _change_functions(module: ModuleType, source: str, changed: str) -> int:
     assert before.keys() == after.keys()
     other = {place: code for place, code in after.items() if _unlike(code, before[place])}
     found = 0
+    gc.unfreeze()  # what pytest's configuration has frozen is not among the objects
     for one in gc.get_objects():
         if isinstance(one, FunctionType) and one.__module__ == module.__name__:
             code = other.get(one.__code__.co_qualname)

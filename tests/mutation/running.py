@@ -68,6 +68,7 @@ NEAREST = {
         "tests/sync/test_pull.py",
     ),
     "sync.stores.push": (
+        "tests/sync/test_push_store.py",
         "tests/sync/test_push.py",
         "tests/sync/test_replay.py",
         "tests/sync/test_groups.py",
@@ -197,9 +198,8 @@ class Near:
     def _kept(self, module: str, path: Path) -> dict[str, list[str]]:
         shape = _shape_of(HOUSE / (module.replace(".", "/") + ".py"))
         now = {
-            file.relative_to(HOUSE).as_posix(): hashlib.sha256(shape + file.read_bytes()).hexdigest()
-            for name in NEAREST.get(module, SUITES[:1])
-            for file in ((HOUSE / name).rglob("test_*.py") if (HOUSE / name).is_dir() else [HOUSE / name])
+            file: hashlib.sha256(shape + (HOUSE / file).read_bytes()).hexdigest()
+            for file in _files_near(module)
         }
         kept: dict[str, Any] = {"of": {}, "tests": {}}
         if path.exists():
@@ -235,6 +235,8 @@ class Near:
         """In the order in which they are tried: first those that found another mutant there."""
         place = _place_of(mutant.where, mutant.name)
         tests = reached.reaching(place, self.by_module[mutant.where], self.readers)
+        if place in self.readers and tests != [reached.EVERY_TEST]:
+            tests = reached.naming(place.split(":")[1], _files_near(mutant.where), tests)
         if not tests or tests == [reached.EVERY_TEST]:
             return list(NEAREST.get(mutant.where, SUITES[:1]))
         found = self.found[place]
@@ -246,6 +248,14 @@ class Near:
         test = ended.what.removeprefix("FAILED ").split(" - ")[0]
         if ended.what.startswith("FAILED ") and test not in self.found[place]:
             self.found[place].insert(0, test)
+
+
+def _files_near(module: str) -> list[str]:
+    return [
+        file.relative_to(HOUSE).as_posix()
+        for name in NEAREST.get(module, SUITES[:1])
+        for file in ((HOUSE / name).rglob("test_*.py") if (HOUSE / name).is_dir() else [HOUSE / name])
+    ]
 
 
 def _shape_of(path: Path) -> bytes:

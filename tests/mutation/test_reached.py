@@ -1,6 +1,6 @@
 """Which tests can see a mutant."""
 
-from tests.mutation.reached import reaching, readers_of
+from tests.mutation.reached import naming, reaching, readers_of
 
 ENTERED = {
     "m:Store.read": ["tests/a.py::test_reads", "tests/a.py::test_all", "tests/b.py"],
@@ -25,6 +25,12 @@ class TestTestsThatReach:
 
     def test_what_nobody_entered_are_none(self) -> None:
         assert near("m:Store.gone") == []
+
+    def test_the_text_itself_are_first_the_files_that_name_it(self) -> None:
+        files = ["tests/sync/test_feed_reader.py", "tests/sync_api/test_glance.py"]
+        tests = ["tests/sync/test_feed_reader.py::test_one", "tests/sync_api/test_glance.py::test_two"]
+        assert naming("DELTA", files, tests) == [files[0], tests[1]]
+        assert naming("NO_SUCH_TEXT", files, tests) == tests
 
 
 def test_constants_are_read_in_other_modules_too() -> None:

@@ -149,18 +149,21 @@ def _mutants(asked: argparse.Namespace) -> int:
 
 
 def _page(found: list[dict[str, Any]]) -> str:
-    before = {line.split(" | ")[0].removeprefix("| "): line for line in TABLE.read_text("utf-8").splitlines()}
+    """The page as it is, with the rows of *found* anew; what people wrote around the table stays."""
+    page = TABLE.read_text("utf-8")
+    before = {line.split(" | ")[0].removeprefix("| "): line for line in page.splitlines()}
+    above, table = page.split(HEADER)
+    _, beside = table.split("\n\n", 1)
     rows = []
     for mutant in MUTANTS:
         one = next((f for f in found if f["name"] == mutant.name), None)
-        if one is None and not mutant.survives:
+        if one is None:
             rows.append(
                 before.get(
                     mutant.name, f"| {mutant.name} | `{mutant.where}` | {mutant.by} | not played | | |"
                 )
             )
             continue
-        one = one or {}
         told = one.get("caught") or (
             "not to be found" if mutant.survives else ("stale" if one.get("stale") else "survived")
         )
@@ -168,25 +171,16 @@ def _page(found: list[dict[str, Any]]) -> str:
             f"| {mutant.name} | `{mutant.where}` | {mutant.by} | {told} | {one.get('histories', '')} |"
             f" {one.get('seconds', '')} |"
         )
-    survivors = [f"- **{m.name}**: {m.survives}" for m in MUTANTS if m.survives]
-    return PAGE.format(rows="\n".join(rows), survivors="\n".join(survivors) or "None.")
+    survivors = "\n".join(f"- **{m.name}**: {m.survives}" for m in MUTANTS if m.survives) or "None."
+    between = beside.split(SURVIVORS)[0]
+    return f"{above}{HEADER}" + "\n".join(rows) + f"\n\n{between}{SURVIVORS}{survivors}\n"
 
 
-PAGE = """# Planted bugs
-
-`python -m tests.simulator mutants` plants each of these bugs of one line into the server, alone, and plays histories
-until an invariant breaks. *By* says whether a rule made it (a conjunct dropped, a bound moved, an order left out) or a
-person. The numbers are histories and seconds until the find; `spec` is the oracle, a model of the engine.
-The invariants are those of [the protocol](sync-protocol.md).
-
-| bug | where | by | found by | histories | seconds |
+HEADER = """| bug | where | by | found by | histories | seconds |
 |---|---|---|---|---|---|
-{rows}
-
-## Not to be found
-
-{survivors}
 """
+SURVIVORS = "## Not to be found\n\n"
+
 
 if __name__ == "__main__":
     sys.exit(main())

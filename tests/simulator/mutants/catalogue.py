@@ -92,8 +92,8 @@ MUTANTS = (
     Mutant(
         "lost: gone marks dropped",
         FEED,
-        "AND (gone IS NULL OR position > :given) ORDER BY position",
-        "AND gone IS NULL AND position > :given ORDER BY position",
+        "AND (gone IS NULL OR position > :given){self._only}",
+        "AND gone IS NULL AND position > :given{self._only}",
         "machine",
     ),
     Mutant("held: position <= given dropped", FEED, " AND f.{place} <= c.given", "", "machine"),
@@ -101,15 +101,15 @@ MUTANTS = (
     Mutant(
         "walk: the shape is not asked for",
         FEED,
-        'WHERE tenant_id = :tenant AND bucket = :bucket AND shape = :shape"  # noqa: S608\n            " AND position > :after AND (gone IS NULL OR position > :gone_after)',
-        'WHERE tenant_id = :tenant AND bucket = :bucket"  # noqa: S608\n            " AND position > :after AND (gone IS NULL OR position > :gone_after)',
+        'WHERE tenant_id = :tenant AND bucket = :bucket AND shape = :shape"  # noqa: S608\n            f" AND position > :after AND (gone IS NULL OR position > :gone_after)',
+        'WHERE tenant_id = :tenant AND bucket = :bucket"  # noqa: S608\n            f" AND position > :after AND (gone IS NULL OR position > :gone_after)',
         "machine",
     ),
     Mutant(
         "segments: the shape is not asked for",
         FEED,
-        " AND f.shape = %(shape)s\n      AND f.position > %(after)s",
-        "\n      AND f.position > %(after)s",
+        " AND f.shape = %(shape)s\n  AND f.position > %(after)s",
+        "\n  AND f.position > %(after)s",
         "machine",
     ),
     # -- the answer
@@ -124,6 +124,26 @@ MUTANTS = (
         EXCHANGE,
         "self.drainer.drain_if_due(who.tenant_id, marks + scope_differs)",
         "pass",
+    ),
+    Mutant(
+        "a known scope outlives its day",
+        "app.sync_api.scopes",
+        "(actor.today, glance.epoch) == (self.day, self.epoch)",
+        "glance.epoch == self.epoch",
+        survives="in histories the job of the day marks whose membership ended before a phone comes again"
+        " (tests/sync_api/test_known_scopes.py holds the rule)",
+    ),
+    Mutant(
+        "a scope is not weighed against what was drained",
+        EXCHANGE,
+        "            if (glance.marks and not pushed.marks) or drained != live:\n                return None\n",
+        "            if glance.marks and not pushed.marks:\n                return None\n",
+    ),
+    Mutant(
+        "a known scope is served while marks wait",
+        EXCHANGE,
+        "            if (glance.marks and not pushed.marks) or drained != live:\n                return None\n",
+        "            if drained != live:\n                return None\n",
     ),
     # -- the sequencer
     Mutant(

@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -85,8 +86,20 @@ def plant(mutant: Mutant) -> None:
 def plant_in_database(mutant: Mutant, owner: Any) -> None:
     """Replace the function of the database by one with the bug."""
     if mutant.function is not None:
-        (definition,) = owner.execute(
-            "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = %s AND pronamespace = 'public'::regnamespace",
-            [mutant.function],
-        ).fetchone()
-        owner.execute(mutated(mutant, definition))
+        owner.execute(mutated(mutant, source_of(mutant, owner)))
+
+
+def source_of(mutant: Mutant, owner: Any) -> str:
+    """What it changes: the source of its module, or the function as the database of *owner* has it."""
+    if mutant.function is None:
+        spec = importlib.util.find_spec(mutant.where)
+        if spec is None or spec.origin is None:
+            raise StaleMutant(f"{mutant.name}: there is no {mutant.where}")
+        return Path(spec.origin).read_text("utf-8")
+    found = owner.execute(
+        "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = %s AND pronamespace = 'public'::regnamespace",
+        [mutant.function],
+    ).fetchone()
+    if found is None:
+        raise StaleMutant(f"{mutant.name}: there is no function {mutant.function}")
+    return str(found[0])
