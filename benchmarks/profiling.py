@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psycopg
 from flask.testing import FlaskClient
 from psycopg import sql
 
@@ -59,6 +60,12 @@ def main(words: Sequence[str]) -> int:
     """Profile one row and print where its time went."""
     asked = _parser().parse_args(words)
     with stage(tell) as here:
+        if asked.explain and not _has_auto_explain(here):
+            sys.stderr.write(
+                "--explain needs auto_explain, which this PostgreSQL does not have: name the programs of one that has"
+                " it, as in PG_BIN=/usr/lib/postgresql/15/bin.\n"
+            )
+            return 2
         here.company.fill("own", territories=1, reps=1, accounts=asked.accounts, tell=tell)
         here.analyze()
         app = create_app(replace(here.config, log_level="ERROR"))
@@ -86,6 +93,14 @@ def _parser() -> argparse.ArgumentParser:
         help="also each statement's time and plan; needs auto_explain, which a system PostgreSQL has (PG_BIN)",
     )
     return parser
+
+
+def _has_auto_explain(here: Stage) -> bool:
+    try:
+        here.office.execute("LOAD 'auto_explain'")
+    except psycopg.errors.UndefinedFile:
+        return False
+    return True
 
 
 def _first(here: Stage, ask: Asked, times: int) -> Callable[[], object]:

@@ -238,8 +238,10 @@ class Pusher:
         Two phones that edit the same records in other orders would else wait for each other until the database
         has noticed. Claims come before locks here too: who waits for a claim must not hold what its owner needs.
         """
+        if self._is_one_run(mutations):
+            return
         wanted = self._targets(mutations)
-        if sum(map(len, wanted.values())) < 2 or self._is_one_run(mutations):
+        if sum(map(len, wanted.values())) < 2:
             return
         alone = [m for m in mutations if group_of(m) is None and m.id not in self._repeated]
         if alone:
@@ -286,8 +288,8 @@ class Pusher:
         return (
             self.runs
             and len(records) == len(mutations)
-            and len({m.raw.get("entity") for m in mutations}) == 1
             and all(is_plain(m, self.registry, self.rooms) for m in mutations)
+            and len({m.raw["entity"] for m in mutations}) == 1  # plain ones have a text there
         )
 
     # -- runs

@@ -173,6 +173,8 @@ class _Run:
     def sequence(self, entity: SyncEntity, work: _Work) -> None:
         """Render the entity's touched records and re-bucket its weak ones."""
         touched, weak, broken = self.sorted_out(entity, work)
+        if not (touched or weak or broken):  # of most entities, and nothing comes of nothing
+            return
         moved = self.write(entity, touched, weak)
         for record_id in sorted(broken):
             # Its last body may stay where it is, but not where the record is no more.

@@ -12,6 +12,7 @@ MONEY_DECIMALS = 4
 QUANTITY_DECIMALS = 6
 FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 _EXACT = Context(prec=100, rounding=ROUND_HALF_UP)  # PostgreSQL rounds numerics half away from zero, too
 
@@ -67,18 +68,21 @@ def whole(value: Any) -> Any:
 
 def in_utc(moment: datetime) -> datetime:
     """*moment* (aware) in UTC; ``astimezone`` overflows in the first and last hours of the calendar."""
-    return moment_at(microseconds_of(moment))
+    return moment if moment.tzinfo is UTC else moment_at(microseconds_of(moment))
 
 
 def microseconds_of(moment: datetime) -> int:
     """Microseconds from the first moment of the calendar to *moment* (aware)."""
-    return (moment - FIRST_MOMENT) // timedelta(microseconds=1)
+    return (moment - FIRST_MOMENT) // MICROSECOND
 
 
 def moment_at(microseconds: int) -> datetime:
     """The aware UTC time so many microseconds after the first moment, kept within the calendar."""
-    within = min(max(microseconds, 0), microseconds_of(LAST_MOMENT))
+    within = min(max(microseconds, 0), LAST_MICROSECOND)
     return FIRST_MOMENT + timedelta(microseconds=within)
+
+
+LAST_MICROSECOND = microseconds_of(LAST_MOMENT)
 
 
 def decimal_text(value: Any, decimals: int) -> str:

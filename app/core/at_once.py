@@ -5,6 +5,7 @@ import re
 from collections import namedtuple
 from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -268,11 +269,16 @@ def _transformer(driver: psycopg.Connection[Any], info: MutableMapping[Any, Any]
 
 
 def _literal(literal: Callable[[Any], Any], value: Any) -> bytes:
+    """As the driver writes it, which needs ten times as long for what is asked with most."""
     kind = type(value)
     if kind is UUID:  # half of all values, and nothing in them needs to be quoted
-        return b"'%b'::uuid" % str(value).encode()
+        return b"'%032x'::uuid" % value.int
     if kind is str and _PLAIN(value):
         return b"'%b'" % value.encode()
+    if kind is datetime and value.tzinfo is UTC:
+        return b"'%b'::timestamptz" % value.isoformat().encode()
+    if kind is list and len(value) == 1 and type(value[0]) is UUID:
+        return b"'{%032x}'::uuid[]" % value[0].int
     return b"NULL" if value is None else bytes(literal(value))
 
 

@@ -1,10 +1,10 @@
 """Who sees what: the one definition that REST, sync, search and exports share."""
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import (
@@ -109,6 +109,13 @@ class Actor:
         return self.scope.role
 
 
+class ActorReader(Protocol):
+    """Makes the actor of a row or None; raises Unauthenticated."""
+
+    def __call__(self, row: Any, known: Collection[str] | None = None, /) -> Actor:
+        """Of the row of ``brief``, it is told the buckets that are *known*."""
+
+
 @dataclass(frozen=True, slots=True)
 class ActorQuery:
     """How an actor is read, also for callers that send the statement themselves.
@@ -117,11 +124,13 @@ class ActorQuery:
         statement: Gives one row, or none.
         values: Of its parameters.
         read: Makes the actor of the row or None; raises Unauthenticated.
+        brief: Gives the same row without the buckets, for who knows them already; takes the same values.
     """
 
     statement: TextClause
     values: Mapping[str, Any]
-    read: Callable[[Any], Actor]
+    read: ActorReader
+    brief: TextClause | None = None
 
 
 _PARAMETERS: Mapping[str, Any] = {

@@ -331,7 +331,7 @@ def current_actor_query() -> ActorQuery:
         utc_now(),
         password_may_be_due=rule.password_may_be_due,
     )
-    return replace(query, read=lambda row: _allowed(rule, query.read(row)))
+    return replace(query, read=lambda row, known=None: _allowed(rule, query.read(row, known)))
 
 
 def _rule() -> Rule:

@@ -23,6 +23,7 @@ from app.identity import service as identity
 from app.sync_api.looking import look, look_in
 from app.sync_api.metrics import DRAINS_FAILED
 from app.sync_api.pushing import Identity, NotOfThisLife, Pushing, Standing
+from app.sync_api.scopes import Scopes
 from app.sync_api.synced import Synced
 from app.sync_api.wire import SyncRequest
 from sync.cursor import Cursor, CursorInvalid, decode, encode
@@ -165,6 +166,7 @@ class Exchange:
         self.events_path = events_path
         self.trace = trace
         self.segments = Segments()
+        self.scopes = Scopes()
         self._heads: dict[UUID, int] = {}
 
     def answer(
@@ -387,13 +389,11 @@ class Exchange:
         # What is new is read along where something probably is; else by a second look, once the first has said so.
         is_read_along = bool(pushed.verdicts) or self._heads.get(who.tenant_id, 0) > cursor.position
         while True:
-            rows = look(self.db, who, query, cursor, awaited if is_read_along else None)
-            if rows is None or rows[1] is None:
+            seen = self._looked(who, query, cursor, awaited if is_read_along else None, pushed)
+            if seen is None:
                 return None
-            actor, row = query.read(rows[0]), rows[1]
-            glance = Glance(
-                row, actor.scope.buckets, awaited=awaited if is_read_along else None, delta=rows[2]
-            )
+            actor, row, delta = seen
+            glance = Glance(row, actor.scope.buckets, awaited=awaited if is_read_along else None, delta=delta)
             self._note_head(who.tenant_id, row.position)
             drained, live = glance.buckets(who.user_id)
             if (glance.marks and not pushed.marks) or drained != live:
@@ -413,6 +413,43 @@ class Exchange:
             if records is None:
                 return None
             return _Answer(pushed, actor, device, page, records, started, ask.changes_held)
+
+    def _looked(
+        self, who: Identity, query: ActorQuery, cursor: Cursor, awaited: Awaited | None, pushed: Pushed
+    ) -> tuple[Actor, Any, Sequence[Any]] | None:
+        """The actor, the row of ``GLANCE`` and what was read along; None when that cannot be had at one look.
+
+        Buckets that are known are not read but supposed, for the caller to prove by marks and drained buckets; not
+        where marks are to be expected, with which nothing is proved.
+        """
+        known = None if pushed.marks or query.brief is None else self.scopes.of(who)
+        if known is not None:
+            rows = self._look(who, query, cursor, awaited, briefly=True)
+            if rows is None or rows[1] is None:
+                return None
+            if known.is_of(*rows[:2]):
+                return query.read(rows[0], known.buckets), rows[1], rows[2]
+        rows = self._look(who, query, cursor, awaited)
+        if rows is None or rows[1] is None:
+            return None
+        actor = query.read(rows[0])
+        if query.brief is not None:
+            self.scopes.learn(who, *rows[:2], actor.scope.buckets)
+        return actor, rows[1], rows[2]
+
+    def _look(
+        self,
+        who: Identity,
+        query: ActorQuery,
+        cursor: Cursor,
+        awaited: Awaited | None,
+        *,
+        briefly: bool = False,
+    ) -> tuple[Any, Any, Sequence[Any]] | None:
+        rows = look(self.db, who, query, cursor, awaited, briefly=briefly)
+        if rows is None:  # the server was restarted: perhaps because the database was taken back
+            self.scopes.forget()
+        return rows
 
     def _note_head(self, tenant_id: UUID, position: int) -> None:
         """Remember where a company's feed ends, to guess whether a phone that stands before it lacks something."""

@@ -1,6 +1,7 @@
 """One round trip to the database that shows whether there is anything new for a phone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -20,14 +21,30 @@ log = structlog.get_logger(__name__)
 
 
 def look(
-    db: Database, who: Identity, query: ActorQuery, cursor: Cursor, awaited: Awaited | None = None
+    db: Database,
+    who: Identity,
+    query: ActorQuery,
+    cursor: Cursor,
+    awaited: Awaited | None = None,
+    *,
+    briefly: bool = False,
 ) -> tuple[Any, Any, Sequence[Any]] | None:
     """The rows of the actor and of ``GLANCE``, of one snapshot, in a transaction that is over with it.
+
+    Args:
+        db: The pools.
+        who: From the access token.
+        query: Reads the actor.
+        cursor: Where the phone stands.
+        awaited: The delta that is read along.
+        briefly: Read the actor without their buckets.
 
     Returns:
         The rows, and those of the delta that is *awaited*; None when the database could not be asked so. The
         caller then asks in its usual way.
     """
+    if briefly and query.brief is not None:
+        query = replace(query, statement=query.brief)
     said = _said(who, query, cursor, WRITER if awaited is None else WRITER_BY_KEYS)
     if awaited is not None:
         said.append((DELTA, awaited.parameters(who.tenant_id, cursor)))

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Barrier
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -92,9 +93,15 @@ def test_values_keep_their_kinds(pools: Database) -> None:
     ids = [uuid4(), uuid4()]
     kinds = text(
         "SELECT CAST(:at AS timestamptz) AS at, CAST(:ids AS uuid[]) AS ids, CAST(:nobody AS uuid) AS nobody,"
-        " CAST(:more AS boolean) AS more, CAST(:n AS bigint) AS n, CAST(:none AS text[]) AS none"
+        " CAST(:more AS boolean) AS more, CAST(:n AS bigint) AS n, CAST(:none AS text[]) AS none,"
+        " CAST(:one AS uuid[]) AS one, CAST(:id AS uuid) AS id, CAST(:then AS timestamptz) AS then"
     )
     values = {"at": at, "ids": ids, "nobody": None, "more": True, "n": 1 << 40, "none": []}
+    values |= {
+        "one": ids[:1],
+        "id": UUID(int=7),
+        "then": at.astimezone(ZoneInfo("Asia/Seoul")).replace(microsecond=5),
+    }
     pooled = pools.app.raw_connection()
     row = pools.at_once.ask(pooled, [(kinds, values)], begin="BEGIN", end="COMMIT")[0][0]
     pooled.close()

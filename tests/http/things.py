@@ -162,7 +162,7 @@ class Server:
         *,
         password_may_be_due: bool = False,
     ) -> ActorQuery:
-        def read(_: Any) -> Actor:
+        def read(_: Any, __: Any = None, /) -> Actor:
             self.loaded.append(device_id)
             scope = Scope(user_id, self.role, frozenset(), frozenset(), now)
             return Actor(tenant_id, user_id, device_id, scope)

@@ -10,10 +10,11 @@ from app.core.clock import utc_now
 from app.sync_api.registry import REGISTRY
 from sync.ahead import NotPlain, Plan, Planner, _Drafted, _DraftedRooms
 from sync.cursor import Cursor
+from sync.cutting import Cutting
 from sync.packing import PLAIN
 from sync.push import Pusher
 from sync.segments import Segment, Segments
-from sync.stores.feed import FeedReader, _Cutting
+from sync.stores.feed import FeedReader
 from sync.stores.glance import Awaited
 from sync.stores.push import PushStore
 from tests.world import World
@@ -107,7 +108,7 @@ def test_the_device_that_was_never_heard_of_is_noted_when_it_is_locked(world: Wo
 
 
 def test_segments_are_cut_where_stale_ones_ended() -> None:
-    cutting = _Cutting(PLAIN, 0, [5, 9])
+    cutting = Cutting(PLAIN, 0, [5, 9], 1_000_000)
     body = f'{{"id":"{uuid4()}","version":1,"name":null}}'.encode()
 
     cutting.take([(at, "account", body) for at in (3, 7, 12)])

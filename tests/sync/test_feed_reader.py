@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from random import Random
 from typing import Any
@@ -18,6 +19,7 @@ from sync.budget import DEFAULTS, Settings
 from sync.stores.feed import (
     PROOFS,
     SHEAF,
+    STAMPS,
     FeedReader,
     keep_left_out,
     keep_set,
@@ -262,24 +264,30 @@ class TestChannel:
             found = read.walk(self.CHANNEL, after=after, gone_after=gone_after, limit=limit)
             assert positions(found) == wanted_delta(company.of(self.CHANNEL), after, 0, gone_after, limit)
 
-    def test_is_read_in_whole_up_to_its_bounds_and_bytes(
+    def test_is_read_of_one_kind_of_records_where_a_phone_keeps_a_place_for_each(
         self, companies: Companies, connection: Connection
     ) -> None:
         company = companies.here
+        read = FeedReader(connection, company.world.id, frozenset(), entity="contact")
 
-        for after, until, gone_after, limit, most in product(
-            (0, 4, 8), (LAST, 35, 36), (0, 20, ALL), (ALL, 3), (ALL, 14, 15, 7, 16)
-        ):
-            rows = [
-                row
+        found = (
+            read.walk(self.CHANNEL, after=0, gone_after=0, limit=ALL),
+            read.delta([self.CHANNEL], after=0, changes_after=0, gone_after=0, limit=ALL),
+            read.lost(self.CHANNEL, after=0, given=LAST, limit=ALL),
+            read.again(self.CHANNEL, ["account", "contact"], after=0, until=LAST, limit=ALL),
+        )
+
+        assert [{row.entity for row in rows} for rows in found] == [{"contact"}] * 4
+
+    def test_is_read_in_whole_up_to_its_bounds(self, companies: Companies, connection: Connection) -> None:
+        company = companies.here
+
+        for after, until, gone_after, limit in product((0, 4, 8), (LAST, 35, 36), (0, 20, ALL), (ALL, 3)):
+            wanted = [
+                (row.position, row.entity, row.body)
                 for row in company.of(self.CHANNEL)
                 if after < row.position <= until and (row.gone is None or row.position > gone_after)
             ][:limit]
-            wanted, size = [], 0
-            for row in rows:
-                if row.body is None or size < most:
-                    wanted.append((row.position, row.entity, row.body))
-                size += len(row.body or "")
             found = asked(
                 connection,
                 SHEAF,
@@ -290,7 +298,6 @@ class TestChannel:
                 until=until,
                 gone_after=gone_after,
                 limit=limit,
-                bytes=most,
             )
             assert [(p, entity, body and bytes(body).decode()) for p, entity, body in found] == wanted
 
@@ -313,10 +320,45 @@ class TestChannel:
             assert [tuple(row) for row in found] == [
                 (
                     sum(after < row.position <= until for row in company.of(self.CHANNEL)),
-                    next((company.nonces[p] for p in sorted(company.nonces) if p >= until), None),
+                    self._first_from(company, until),
                 )
                 for after, until in ranges
             ]
+
+    @pytest.mark.parametrize("floor", [3, 8, 9])
+    def test_is_stamped_by_its_last_row_and_by_the_floor(
+        self, companies: Companies, connection: Connection, floor: int
+    ) -> None:
+        last = {("b", "t"): 15, ("a", "s"): 16, ("b", "s"): 14}
+        for company in (companies.here, companies.there):
+            tenant = {"tenant": company.world.id}
+            moved = text("UPDATE sync_heads SET floor = :floor WHERE tenant_id = :tenant")
+            connection.execute(moved, tenant | {"floor": floor})
+        for company, place in ((companies.here, 0), (companies.there, 4)):
+            for (bucket, shape), until in last.items():
+                connection.execute(
+                    text(
+                        "DELETE FROM sync_feed WHERE tenant_id = :tenant AND bucket = :bucket AND shape = :shape"
+                        " AND position > :until"
+                    ),
+                    {"tenant": company.world.id, "bucket": bucket, "shape": shape, "until": until + place},
+                )
+        for company, place in ((companies.here, 0), (companies.there, 4)):
+            first_from = partial(self._first_from, company)
+            driver: Any = connection.connection.driver_connection
+            named = {
+                "buckets": [*(bucket for bucket, _ in last), "c"],
+                "shapes": [*(shape for _, shape in last), "s"],
+            }
+            found = driver.execute(STAMPS, {"tenant": company.world.id, **named}).fetchall()
+
+            assert sorted(found) == [
+                (*channel, at, first_from(at), floor, first_from(floor))
+                for channel, at in sorted((channel, at + place) for channel, at in last.items())
+            ]
+
+    def _first_from(self, company: Company, position: int) -> UUID | None:
+        return next((company.nonces[p] for p in sorted(company.nonces) if p >= position), None)
 
     def test_that_was_lost_is_what_a_phone_may_hold_of_it(
         self, companies: Companies, connection: Connection

@@ -294,6 +294,15 @@ class TestRun:
 
         assert [v["status"] for v in verdicts] == ["applied", "rejected", "applied"]
 
+    @pytest.mark.parametrize("entity", [[], {"account": 1}, None])
+    def test_refuses_what_names_no_entity_in_its_middle_alone(
+        self, rep: Person, held: list[UUID], entity: Any
+    ) -> None:
+        edits = phones(rep, held[:3])
+        edits[1]["entity"] = entity
+
+        assert [v["status"] for v in rep.sync(*edits)] == ["applied", "rejected", "applied"]
+
     @pytest.mark.parametrize("deferred", [False, True])
     def test_lets_only_the_one_fail_that_the_database_refuses(
         self, world: World, rep: Person, held: list[UUID], written: list[int], deferred: bool

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.core.db import Database, set_writer
+from sync.cutting import GROWTH, Cutting
 from sync.packing import PACKINGS, PLAIN, Packing
 from sync.pull import Sheaf
 from sync.segments import SEGMENT_BYTES, SEGMENT_ROWS, Segments
@@ -246,6 +247,8 @@ def test_stop_before_a_mark_that_has_to_be_told(world: World, channel: tuple[str
         assert of.sheaf(channel, after=marked.position - 1, gone_after=0, **MANY) is None
         after = of.sheaf(channel, after=marked.position, gone_after=0, **MANY)
         assert (len(records_of(after)), after is not None and after.done) == (5, True)
+        told = of.sheaf(channel, after=0, gone_after=marked.position, **MANY)
+        assert (len(records_of(told)), told is not None and told.done) == (24, True)
 
 
 def test_that_are_kept_are_given_up_to_where_marks_have_to_be_told(
@@ -295,6 +298,33 @@ def test_of_huge_bodies_pass_the_limit_of_bytes_by_one_body(world: World, channe
         assert all(size >= SEGMENT_BYTES for size in sizes[1:])
         assert sum(sizes[:-1]) < 1 << 20 <= sum(sizes)
         assert whole(of, channel, limit=2_000, byte_limit=1 << 20) == rows_of(of, channel)
+
+
+def test_of_large_bodies_behind_small_ones_end_with_the_body_that_reaches_the_limit(
+    world: World, channel: tuple[str, str]
+) -> None:
+    accounts(world, 120)
+    accounts(world, 60, notes="가" * 10_000)
+    accounts(world, 120)
+    with reader(world, Segments()) as of:
+        page = of.sheaf(channel, after=0, gone_after=END, limit=2_000, byte_limit=400_000)
+        assert page is not None
+        assert sum(segment.count for segment in page.segments) == 120 + 6  # the sixth reaches 256 KiB
+        assert whole(of, channel, limit=2_000, byte_limit=400_000) == rows_of(of, channel)
+
+
+def test_are_read_by_portions_that_fit_what_has_come_and_grow_step_by_step() -> None:
+    body = b'{"id":"%b","version":1,"notes":"%b"}'
+    small, large = body % (b"0" * 36, b""), body % (b"0" * 36, b"x" * 50_000)
+    of_small, of_large, spent = (Cutting(PLAIN, 0, [], most) for most in (8 << 20, 8 << 20, 1_000))
+
+    of_small.take((n, "account", small) for n in range(1, 51))
+    of_large.take((n, "account", large) for n in range(1, 51))
+    spent.take((n, "account", small) for n in range(1, 51))
+
+    assert of_small.portion == GROWTH * 50
+    assert 100 < of_large.portion < 140
+    assert (spent.portion, spent.full) == (0, True)
 
 
 def test_that_are_true_are_known_by_one_look(

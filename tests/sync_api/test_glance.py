@@ -43,8 +43,8 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     found: list[bool] = []
     look = exchanges.look
 
-    def noted(*args: Any) -> Any:
-        rows = look(*args)
+    def noted(*args: Any, **named: Any) -> Any:
+        rows = look(*args, **named)
         found.append(rows is not None)
         return rows
 
@@ -98,7 +98,7 @@ def test_it_changes_no_answer(
     body = SITUATIONS[name](world, rep)
 
     looked = rep.post_sync(**body).json
-    monkeypatch.setattr(exchanges, "look", lambda *_: None)
+    monkeypatch.setattr(exchanges, "look", lambda *_, **__: None)
     whole = rep.post_sync(**body).json
 
     for answer in (looked, whole):

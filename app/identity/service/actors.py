@@ -1,6 +1,6 @@
 """Who asks: read from the database at each request, so that every change works at once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.core.scope import Actor, ActorQuery, Role, Scope
-from app.identity.queries import ACTOR
+from app.identity.queries import ACTOR, ACTOR_WITHOUT_SCOPE
 from app.identity.service.errors import DeviceRevoked, PasswordChangeDue, SessionEnded, UserDisabled
 
 
@@ -52,10 +52,12 @@ def actor_query(
 ) -> ActorQuery:
     """``actor_of`` for callers that send its statement themselves."""
     values = {"tenant": tenant_id, "user": user_id, "users": [user_id], "device": device_id, "now": now}
-    return ActorQuery(ACTOR, values, partial(_read, values, password_may_be_due))
+    return ActorQuery(ACTOR, values, partial(_read, values, password_may_be_due), ACTOR_WITHOUT_SCOPE)
 
 
-def _read(asked: Mapping[str, Any], password_may_be_due: bool, row: Any) -> Actor:
+def _read(
+    asked: Mapping[str, Any], password_may_be_due: bool, row: Any, known: Collection[str] | None = None
+) -> Actor:
     tenant_id, user_id, device_id, now = (asked[name] for name in ("tenant", "user", "device", "now"))
     if row is None:
         raise SessionEnded("Log in again.")
@@ -68,6 +70,7 @@ def _read(asked: Mapping[str, Any], password_may_be_due: bool, row: Any) -> Acto
             raise SessionEnded("Log in again.")
     if row.must_change_password and not password_may_be_due:
         raise PasswordChangeDue("Choose a password of your own first.")
+    buckets = row.buckets if known is None else known
     return Actor(
         tenant_id=tenant_id,
         user_id=user_id,
@@ -75,10 +78,10 @@ def _read(asked: Mapping[str, Any], password_may_be_due: bool, row: Any) -> Acto
         scope=Scope(
             user_id=user_id,
             role=Role(row.role),
-            territory_ids=ids_of("territory", row.buckets),
-            unit_ids=ids_of("unit", row.buckets),
+            territory_ids=ids_of("territory", buckets),
+            unit_ids=ids_of("unit", buckets),
             at=now,
-            buckets=frozenset(row.buckets),
+            buckets=frozenset(buckets),
         ),
         permissions=frozenset(row.permissions),
         locale=row.locale,
@@ -86,7 +89,7 @@ def _read(asked: Mapping[str, Any], password_may_be_due: bool, row: Any) -> Acto
     )
 
 
-def ids_of(kind: str, buckets: list[str]) -> frozenset[UUID]:
+def ids_of(kind: str, buckets: Collection[str]) -> frozenset[UUID]:
     """The ids in the buckets of one kind: ``territory:<id>`` gives ``<id>``."""
     prefix = f"{kind}:"
     return frozenset(UUID(bucket.removeprefix(prefix)) for bucket in buckets if bucket.startswith(prefix))

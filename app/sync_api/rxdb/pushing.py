@@ -264,7 +264,9 @@ class RowPushing:
 def _rights(who: Identity, now: datetime) -> ActorQuery:
     """Reads the user's rights, whatever became of the device: it has pushed this while it was not locked out."""
     query = actor_query(who.tenant_id, who.user_id, None, now, password_may_be_due=True)
-    return replace(query, read=lambda row: replace(query.read(row), device_id=who.device_id))
+    return replace(
+        query, read=lambda row, known=None: replace(query.read(row, known), device_id=who.device_id)
+    )
 
 
 def request_of(mutations: Sequence[Mutation]) -> SyncRequest:
