@@ -186,12 +186,17 @@ class Desk:
     def _serve(self, line: Connection) -> None:
         driver: Any = line.connection.driver_connection
         while not self._stopping:
+            # What came with the answer of a question lies with the driver: no socket tells of it.
+            self._hear(driver)
             self._wait([self._bell[_READ], driver.fileno()], self._until_next())
-            for notice in driver.notifies(timeout=0):
-                self._heard(notice.channel, notice.payload)
+            self._hear(driver)
             self._answer(line)
             self._ask_feed(line)
             self._look_at_people(line)
+
+    def _hear(self, driver: Any) -> None:
+        for notice in driver.notifies(timeout=0):
+            self._heard(notice.channel, notice.payload)
 
     def _until_next(self) -> float:
         if self._asked or self._people:

@@ -15,19 +15,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import jwt
+import psycopg
+
 from app.config import Config
+from app.events.desk import PEOPLE_CHANNEL
 from app.events.document import PATH
 from tests.cli.conftest import variables_of
 
 PROJECT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
+QUIET_S = 0.5
 
 
 class Phone:
     """One held connection. ``events`` are the names that came, ``pings`` the positions."""
 
-    def __init__(self, line: socket.socket) -> None:
+    def __init__(self, line: socket.socket, token: str) -> None:
         self.line = line
+        self.token = token
         self.closed = False
         self.status = 0
         self.head = ""
@@ -78,8 +84,8 @@ class Phone:
 class Service:
     """The running process."""
 
-    def __init__(self, child: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-        self.child, self.port, self.log = child, port, log
+    def __init__(self, child: "subprocess.Popen[bytes]", port: int, log: Path, database_url: str) -> None:
+        self.child, self.port, self.log, self.database_url = child, port, log, database_url
         self.selector = selectors.DefaultSelector()
         self.phones: list[Phone] = []
 
@@ -93,7 +99,7 @@ class Service:
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         line.sendall("\r\n".join([*lines, "", ""]).encode())
         line.setblocking(False)
-        phone = Phone(line)
+        phone = Phone(line, token)
         self.phones.append(phone)
         self.selector.register(line, selectors.EVENT_READ, phone)
         return phone
@@ -104,6 +110,32 @@ class Service:
         self.until(lambda: bool(phone.pings))
         phone.forget()
         return phone
+
+    def settle(self, *phones: Phone) -> None:
+        """Take in the news of what was done before, and forget it.
+
+        PostgreSQL hands notices out in the order of their transactions, and on a busy machine late: what a drain said
+        before the phones came may reach them after their first ping. Who is notified now has heard of all of it.
+        """
+        self.forget(*phones)
+        self.tell(*phones)
+        self.until(lambda: all(phone.pings for phone in phones))
+        self.listen(QUIET_S)
+        self.forget(*phones)
+
+    def tell(self, *phones: Phone) -> None:
+        """Notify that something about their people changed, as triggers do; each by a transaction of its own."""
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            for phone in phones:
+                claims = jwt.decode(phone.token, options={"verify_signature": False})
+                notice = f"{claims['tid']}:{claims['sub']}"
+                connection.execute("SELECT pg_notify(%s, %s)", [PEOPLE_CHANNEL, notice])
+
+    @staticmethod
+    def forget(*phones: Phone) -> None:
+        """Let only what comes from now on count."""
+        for phone in phones:
+            phone.forget()
 
     def close(self, phone: Phone) -> None:
         """Hang up."""
@@ -181,7 +213,7 @@ def running(config: Config, place: Path, *, until_ready: bool = True, **variable
             stderr=output,
             pass_fds=[listener.fileno()],
         )
-        service = Service(child, listener.getsockname()[1], log)
+        service = Service(child, listener.getsockname()[1], log, config.database_url)
     with child:
         try:
             service.until(lambda: service.child.poll() is not None or answers(service, until_ready))
